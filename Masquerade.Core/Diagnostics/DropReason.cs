@@ -1,0 +1,92 @@
+namespace Masquerade.Core.Diagnostics;
+
+/// <summary>
+/// Why a packet was not passed on. The value is the index of its counter; its name is the text in logs, metrics and <c>docs/operations.md</c>.
+/// New reasons are added at the end.
+/// </summary>
+public enum DropReason : byte
+{
+    /// <summary>Not dropped.</summary>
+    None = 0,
+
+    /// <summary>A header is cut off by the end of the packet.</summary>
+    Truncated,
+
+    /// <summary>A header field contradicts the packet (version, header length, total length).</summary>
+    Malformed,
+
+    /// <summary>The IPv4 header checksum is wrong (RFC 1812 section 4.2.2.5: silently discard).</summary>
+    BadHeaderChecksum,
+
+    /// <summary>The transport or ICMP checksum is wrong where it must be checked (RFC 5508 REQ-3a).</summary>
+    BadTransportChecksum,
+
+    /// <summary>An IP fragment that cannot be matched to a mapping.</summary>
+    Fragment,
+
+    /// <summary>The transport protocol is not TCP, UDP or an ICMP query or error.</summary>
+    UnsupportedProtocol,
+
+    /// <summary>An ICMP type that is neither a query nor an error about a translated packet.</summary>
+    UnsupportedIcmp,
+
+    /// <summary>TTL or hop limit would reach zero.</summary>
+    TtlExpired,
+
+    /// <summary>Source or destination can never be forwarded: loopback, unspecified, multicast, broadcast, link-local, or source equals destination.</summary>
+    Martian,
+
+    /// <summary>The source address does not belong to the client that sent the frame.</summary>
+    SpoofedSource,
+
+    /// <summary>HAM: no mapping for this masquerade endpoint. Many of these may be a scan or an attack.</summary>
+    NoMapping,
+
+    /// <summary>HAM: the mapping has no FAM; the client is out of coverage.</summary>
+    NoFam,
+
+    /// <summary>FAM: no mapping for this FAM endpoint; the client is not here (any more).</summary>
+    NoFamEndpoint,
+
+    /// <summary>FAM: the mapping exists but the filter does not admit this server (RFC 4787 section 5).</summary>
+    FilteredServer,
+
+    /// <summary>An ICMP error whose embedded packet belongs to no mapping or connection.</summary>
+    UnrelatedIcmpError,
+
+    /// <summary>No free masquerade or FAM port.</summary>
+    PortsExhausted,
+
+    /// <summary>The mapping, connection or client table is full.</summary>
+    TableFull,
+
+    /// <summary>The bounded queue for packets that wait for an answer is full.</summary>
+    HoldQueueFull,
+
+    /// <summary>The packet waited for an answer longer than it is allowed to.</summary>
+    HoldExpired,
+
+    /// <summary>The coordinator refused the attach or the new connection.</summary>
+    Refused,
+
+    /// <summary>A TCP packet without SYN that belongs to no connection, after a complete arrival.</summary>
+    NotEstablished,
+
+    /// <summary>The client has left and nobody knows where it is now.</summary>
+    ClientGone,
+
+    /// <summary>No link-layer address for the next hop.</summary>
+    NoNeighbour,
+
+    /// <summary>The device's transmit ring is full.</summary>
+    DeviceFull,
+
+    /// <summary>A frame that is not for this node (destination MAC address, EtherType).</summary>
+    NotForUs,
+
+    /// <summary>A broadcast or multicast packet; a router does not forward it.</summary>
+    Multicast,
+
+    /// <summary>The packet is larger than the link it must leave by.</summary>
+    TooBig,
+}

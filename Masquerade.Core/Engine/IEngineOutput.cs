@@ -1,0 +1,23 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+
+namespace Masquerade.Core.Engine;
+
+/// <summary>Where the effects of an engine go. Calls happen inside the engine call that causes them, in order; spans are valid only during the call.</summary>
+public interface IEngineOutput
+{
+    /// <summary>Send a (held and now released, or generated) IP packet out of the uplink to its destination address.</summary>
+    void TransmitUplink(ReadOnlySpan<byte> packet, in OffloadInfo offload);
+
+    /// <summary>Send a (held and now released, or generated) IP packet to a client.</summary>
+    void TransmitClient(MacAddress client, ReadOnlySpan<byte> packet, in OffloadInfo offload);
+
+    /// <summary>Send a message to the coordinator. It may get lost; the engine repeats what matters.</summary>
+    void SendControl(ControlMessage message);
+
+    /// <summary>Send a datagram to another node over the data path (UDP between the nodes' peer endpoints), in order with translated packets.</summary>
+    void SendPeer(TransportEndpoint peer, PeerMessage message);
+
+    /// <summary>Something an operator may want to know has happened.</summary>
+    void Report(EngineEvent engineEvent);
+}
