@@ -12,6 +12,9 @@ public interface IEngineOutput
     /// <summary>Send a (held and now released, or generated) IP packet to a client.</summary>
     void TransmitClient(MacAddress client, ReadOnlySpan<byte> packet, in OffloadInfo offload);
 
+    /// <summary>HAM only: a packet that was held is now due to this node's own FAM engine, as after <see cref="VerdictKind.Local"/>. It may be rewritten in place.</summary>
+    void DeliverLocally(Span<byte> packet, in OffloadInfo offload);
+
     /// <summary>Send a message to the coordinator. It may get lost; the engine repeats what matters.</summary>
     void SendControl(ControlMessage message);
 
