@@ -1,0 +1,392 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using System.Text;
+using Masquerade.Core.Engine;
+using Masquerade.Core.Flow;
+
+namespace Masquerade.AccessPoint.Agent.Devices;
+
+/// <summary>How an <see cref="AfPacketDevice"/> is set up.</summary>
+public sealed record AfPacketOptions
+{
+    /// <summary>
+    /// MiB of the receive ring, fifteen slots each. The default, 255 slots, holds a TCP window of 16 MB in super-packets, and a quarter of a
+    /// millisecond of small packets at a million per second; more slots bear longer pauses and cost cache misses.
+    /// </summary>
+    public int ReceiveMebibytes { get; init; } = 17;
+
+    /// <summary>MiB of the transmit ring, fifteen slots each. The default, 120 slots, is more than three batches of 32 between two flushes.</summary>
+    public int TransmitMebibytes { get; init; } = 8;
+
+    /// <summary>
+    /// Hand frames to the driver past the queueing discipline. Off by default: then the kernel does not segment in software what the driver
+    /// cannot (it drops a GSO packet silently if the interface has no segmentation offload for it), and tcpdump does not see what we transmit.
+    /// </summary>
+    public bool BypassQueueingDiscipline { get; init; }
+}
+
+/// <summary>
+/// A network interface through AF_PACKET with memory-mapped rings. GSO super-packets stay whole in both directions, and unfinished checksums
+/// stay unfinished, because each frame carries its virtio header (PACKET_VNET_HDR). The interface is promiscuous while the device is open.
+/// Frames that this host sends out of the interface are not received.
+/// </summary>
+public sealed unsafe class AfPacketDevice : IPacketDevice
+{
+    private const uint StatusUser = 1;
+    private const uint StatusVlanValid = 1 << 4;
+    private const uint StatusVlanTpidValid = 1 << 6;
+    private const uint StatusKernel = 0;
+
+    private const uint StatusSendRequest = 1;
+    private const uint StatusSending = 2;
+    private const uint StatusWrongFormat = 4;
+
+    private const int EthernetHeader = 14;
+    private const int MacAddresses = 12;
+    private const int VlanTag = 4;
+    private const ushort DefaultTpid = 0x8100;
+
+    private readonly Lock _kernelCounters = new();
+    private readonly uint _index;
+    private readonly byte* _map;
+    private readonly nuint _mapLength;
+    private AfPacketRing _receive;
+    private AfPacketRing _transmit;
+    private byte* _lastQueued;
+    private bool _kickNeeded;
+    private int _socket;
+    private long _received;
+    private long _transmitted;
+    private long _receiveErrors;
+    private long _transmitErrors;
+    private long _kernelDrops;
+
+    /// <summary>Opens an interface of the calling thread's network namespace. The device may then be used on another thread.</summary>
+    /// <exception cref="DeviceException">No such interface, no permission, not Ethernet, or no memory.</exception>
+    public AfPacketDevice(string interfaceName, AfPacketOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(interfaceName);
+        options ??= new AfPacketOptions();
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.ReceiveMebibytes, 1, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.TransmitMebibytes, 1, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(options.ReceiveMebibytes, 1024, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(options.TransmitMebibytes, 1024, nameof(options));
+
+        Name = interfaceName;
+        _index = Libc.if_nametoindex(interfaceName);
+        if (_index == 0)
+        {
+            throw Failure("open");
+        }
+
+        // Protocol 0: nothing arrives before bind, when the rings are ready.
+        _socket = Libc.socket(Libc.AF_PACKET, Libc.SOCK_RAW | Libc.SOCK_CLOEXEC, 0);
+        if (_socket < 0)
+        {
+            throw Failure("open a packet socket");
+        }
+
+        try
+        {
+            HardwareAddress = ReadHardwareAddress();
+            Mtu = ReadMtu();
+            ConfigureSocket(options);
+
+            var receiveLength = (nuint)options.ReceiveMebibytes * AfPacketRing.BlockSize;
+            _mapLength = receiveLength + ((nuint)options.TransmitMebibytes * AfPacketRing.BlockSize);
+            var map = Libc.mmap(null, _mapLength, Libc.PROT_READ | Libc.PROT_WRITE, Libc.MAP_SHARED, _socket, 0);
+            if (map == Libc.MAP_FAILED)
+            {
+                throw Failure("map the packet rings");
+            }
+
+            _map = (byte*)map;
+            _receive = new AfPacketRing(_map, options.ReceiveMebibytes);
+            _transmit = new AfPacketRing(_map + receiveLength, options.TransmitMebibytes);
+
+            var address = new Libc.SockAddrLl { Family = Libc.AF_PACKET, Protocol = Libc.AllProtocolsNetworkOrder, InterfaceIndex = (int)_index };
+            if (Libc.bind(_socket, &address, (uint)sizeof(Libc.SockAddrLl)) != 0)
+            {
+                throw Failure("bind");
+            }
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public string Name { get; }
+
+    /// <inheritdoc/>
+    public MacAddress HardwareAddress { get; }
+
+    /// <inheritdoc/>
+    public int Mtu { get; private set; }
+
+    /// <inheritdoc/>
+    public int PollHandle => _socket;
+
+    /// <inheritdoc/>
+    public bool EndOfInput => false;
+
+    /// <summary>How many frames the receive ring holds.</summary>
+    public int ReceiveSlots => _receive.Slots;
+
+    /// <summary>How many frames the transmit ring holds.</summary>
+    public int TransmitSlots => _transmit.Slots;
+
+    /// <inheritdoc/>
+    public DeviceStatistics Statistics
+    {
+        get
+        {
+            lock (_kernelCounters)
+            {
+                // The kernel resets its counters when they are read.
+                Libc.PacketStatistics kernel = default;
+                var length = (uint)sizeof(Libc.PacketStatistics);
+                if (_socket >= 0 && Libc.getsockopt(_socket, Libc.SOL_PACKET, Libc.PACKET_STATISTICS, &kernel, &length) == 0)
+                {
+                    _kernelDrops += kernel.Drops;
+                }
+
+                return new DeviceStatistics(
+                    Volatile.Read(ref _received), Volatile.Read(ref _transmitted), _kernelDrops, Volatile.Read(ref _receiveErrors), Volatile.Read(ref _transmitErrors));
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public int Receive(FrameHandler handler, int budget)
+    {
+        ArgumentNullException.ThrowIfNull(handler);
+        ObjectDisposedException.ThrowIf(_socket < 0, this);
+        if (_kickNeeded)
+        {
+            // The driver or the socket's buffer was full at the last flush; whoever polls comes by here soon enough.
+            Flush();
+        }
+
+        var count = 0;
+        while (count < budget)
+        {
+            var slot = _receive.Current;
+            var status = AfPacketRing.ReadStatus(slot);
+            if ((status & StatusUser) == 0)
+            {
+                break;
+            }
+
+            // The slot goes back even if the handler throws: the cursor must not fall behind the kernel's.
+            _receive.Advance();
+            try
+            {
+                Deliver(slot, status, handler);
+            }
+            finally
+            {
+                AfPacketRing.WriteStatus(slot, StatusKernel);
+            }
+
+            count++;
+        }
+
+        return count;
+    }
+
+    /// <inheritdoc/>
+    public bool Transmit(ReadOnlySpan<byte> frame, in OffloadInfo offload)
+    {
+        ObjectDisposedException.ThrowIf(_socket < 0, this);
+        if (!CanEverBeSent(frame.Length, offload) || !VirtioNetHeader.TryCreate(frame.Length, offload, out var header))
+        {
+            _transmitErrors++;
+            return true;
+        }
+
+        var slot = _transmit.Current;
+        var status = AfPacketRing.ReadStatus(slot);
+        if ((status & (StatusSendRequest | StatusSending)) != 0)
+        {
+            return false;
+        }
+
+        if ((status & StatusWrongFormat) != 0)
+        {
+            _transmitErrors++;
+        }
+
+        *(VirtioNetHeader*)(slot + AfPacketRing.TransmitData) = header;
+        frame.CopyTo(new Span<byte>(slot + AfPacketRing.TransmitData + VirtioNetHeader.Size, AfPacketRing.MaxTransmitFrame));
+        AfPacketRing.Length(slot) = (uint)(frame.Length + VirtioNetHeader.Size);
+        AfPacketRing.WriteStatus(slot, StatusSendRequest);
+        _transmit.Advance();
+        _lastQueued = slot;
+        _kickNeeded = true;
+        _transmitted++;
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public void Flush()
+    {
+        if (!_kickNeeded)
+        {
+            return;
+        }
+
+        ObjectDisposedException.ThrowIf(_socket < 0, this);
+        _ = Libc.sendto(_socket, null, 0, Libc.MSG_DONTWAIT, null, 0);
+
+        // The result says how the last frame fared, not whether all were taken. The status of the last slot tells: the kernel goes in order and
+        // leaves a frame that it could not take for now (ENOBUFS, EAGAIN, ENETDOWN) as it is, to be asked again.
+        _kickNeeded = (AfPacketRing.ReadStatus(_lastQueued) & StatusSendRequest) != 0;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        lock (_kernelCounters)
+        {
+            if (_map != null && _socket >= 0)
+            {
+                _ = Libc.munmap(_map, _mapLength);
+            }
+
+            if (_socket >= 0)
+            {
+                _ = Libc.close(_socket);
+                _socket = -1;
+            }
+        }
+    }
+
+    private void Deliver(byte* slot, uint status, FrameHandler handler)
+    {
+        var length = AfPacketRing.Captured(slot);
+        if (length != AfPacketRing.Length(slot) || length < EthernetHeader)
+        {
+            // Longer than a slot: BIG TCP is on, or a frame for nobody.
+            _receiveErrors++;
+            return;
+        }
+
+        var frame = slot + AfPacketRing.Mac(slot);
+        var header = *(VirtioNetHeader*)(frame - VirtioNetHeader.Size);
+        var shift = 0;
+        if ((status & StatusVlanValid) != 0)
+        {
+            // The kernel takes the outer tag out of every frame. Put back, it takes the place of the virtio header's end.
+            shift = VlanTag;
+            frame -= VlanTag;
+            length += VlanTag;
+            new Span<byte>(frame + VlanTag, MacAddresses).CopyTo(new Span<byte>(frame, MacAddresses));
+            var tpid = (status & StatusVlanTpidValid) != 0 ? AfPacketRing.VlanTpid(slot) : DefaultTpid;
+            BinaryPrimitives.WriteUInt16BigEndian(new Span<byte>(frame + MacAddresses, 2), tpid);
+            BinaryPrimitives.WriteUInt16BigEndian(new Span<byte>(frame + MacAddresses + 2, 2), AfPacketRing.VlanTci(slot));
+        }
+
+        _received++;
+        handler(new Span<byte>(frame, (int)length), header.ToOffloadInfo(shift));
+    }
+
+    private bool CanEverBeSent(int length, in OffloadInfo offload)
+    {
+        if (length is < EthernetHeader or > AfPacketRing.MaxTransmitFrame)
+        {
+            return false;
+        }
+
+        if (offload.GsoType != 0 || length <= Mtu + EthernetHeader + VlanTag)
+        {
+            return true;
+        }
+
+        // With a virtio header the kernel leaves this check to us. The MTU may have been raised since the device was opened.
+        Mtu = ReadMtu();
+        return length <= Mtu + EthernetHeader + VlanTag;
+    }
+
+    private void ConfigureSocket(AfPacketOptions options)
+    {
+        // The kernel takes these only while there are no rings.
+        SetOption(Libc.PACKET_VERSION, Libc.TPACKET_V2, "use TPACKET_V2");
+        SetOption(Libc.PACKET_VNET_HDR, 1, "use virtio headers");
+
+        // Without this one bad frame would stop the ring until its slot is written again.
+        SetOption(Libc.PACKET_LOSS, 1, "skip malformed frames");
+        SetOption(Libc.PACKET_IGNORE_OUTGOING, 1, "ignore outgoing frames");
+        if (options.BypassQueueingDiscipline)
+        {
+            SetOption(Libc.PACKET_QDISC_BYPASS, 1, "bypass the queueing discipline");
+        }
+
+        // A transmit ring full of super-packets must fit; beyond it the kernel answers EAGAIN. Forcing needs CAP_NET_ADMIN; without it less is in flight.
+        var buffer = options.TransmitMebibytes * AfPacketRing.BlockSize;
+        if (Libc.setsockopt(_socket, Libc.SOL_SOCKET, Libc.SO_SNDBUFFORCE, &buffer, sizeof(int)) != 0)
+        {
+            _ = Libc.setsockopt(_socket, Libc.SOL_SOCKET, Libc.SO_SNDBUF, &buffer, sizeof(int));
+        }
+
+        SetRing(Libc.PACKET_RX_RING, options.ReceiveMebibytes, "set up the receive ring");
+        SetRing(Libc.PACKET_TX_RING, options.TransmitMebibytes, "set up the transmit ring");
+
+        var membership = new Libc.PacketMembership { InterfaceIndex = (int)_index, Type = Libc.PACKET_MR_PROMISC };
+        if (Libc.setsockopt(_socket, Libc.SOL_PACKET, Libc.PACKET_ADD_MEMBERSHIP, &membership, (uint)sizeof(Libc.PacketMembership)) != 0)
+        {
+            throw Failure("become promiscuous");
+        }
+    }
+
+    private void SetOption(int name, int value, string action)
+    {
+        if (Libc.setsockopt(_socket, Libc.SOL_PACKET, name, &value, sizeof(int)) != 0)
+        {
+            throw Failure(action);
+        }
+    }
+
+    private void SetRing(int name, int blocks, string action)
+    {
+        var request = new Libc.RingRequest
+        {
+            BlockSize = AfPacketRing.BlockSize,
+            BlockCount = (uint)blocks,
+            SlotSize = AfPacketRing.SlotSize,
+            SlotCount = (uint)(blocks * AfPacketRing.SlotsPerBlock),
+        };
+        if (Libc.setsockopt(_socket, Libc.SOL_PACKET, name, &request, (uint)sizeof(Libc.RingRequest)) != 0)
+        {
+            throw Failure(action);
+        }
+    }
+
+    private MacAddress ReadHardwareAddress()
+    {
+        var request = Query(Libc.SIOCGIFHWADDR, "read the hardware address");
+
+        // struct sockaddr: the ARP hardware type as the family, then the address.
+        var type = *(ushort*)request.Value;
+        return type == Libc.ARPHRD_ETHER
+            ? MacAddress.FromBytes(new ReadOnlySpan<byte>(request.Value + 2, 6))
+            : throw new DeviceException($"{Name}: not an Ethernet interface (ARP hardware type {type})");
+    }
+
+    private int ReadMtu()
+    {
+        var request = Query(Libc.SIOCGIFMTU, "read the MTU");
+        return *(int*)request.Value;
+    }
+
+    private Libc.IfReq Query(nuint code, string action)
+    {
+        Libc.IfReq request = default;
+        Encoding.UTF8.GetBytes(Name, new Span<byte>(request.Name, 15));
+        return Libc.ioctl(_socket, code, &request) == 0 ? request : throw Failure(action);
+    }
+
+    private DeviceException Failure(string action) => DeviceException.FromErrorNumber(Name, action, Marshal.GetLastPInvokeError());
+}

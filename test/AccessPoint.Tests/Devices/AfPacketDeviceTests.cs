@@ -1,0 +1,338 @@
+using Masquerade.AccessPoint.Agent.Devices;
+using Masquerade.Core.Engine;
+using Masquerade.Core.Flow;
+
+namespace Masquerade.AccessPoint.Tests.Devices;
+
+public sealed class AfPacketDeviceTests : IDisposable
+{
+    private readonly NetNamespace _left = new("left");
+    private readonly NetNamespace _right = new("right");
+    private readonly AfPacketDevice _a;
+    private readonly AfPacketDevice _b;
+
+    public AfPacketDeviceTests()
+    {
+        try
+        {
+            _left.Connect("a0", _right, "b0");
+            _a = _left.Run(() => new AfPacketDevice("a0"));
+            _b = _right.Run(() => new AfPacketDevice("b0"));
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose()
+    {
+        _a?.Dispose();
+        _b?.Dispose();
+        _left.Dispose();
+        _right.Dispose();
+    }
+
+    [Fact]
+    public void Frames_of_every_size_cross_both_ways_unchanged()
+    {
+        foreach (var (from, to) in new[] { (_a, _b), (_b, _a) })
+        {
+            for (var length = 14; length <= 1514; length += 60)
+            {
+                Assert.True(from.Transmit(DeviceTesting.Frame(length, length), OffloadInfo.None));
+                from.Flush();
+                var seen = Assert.Single(DeviceTesting.ReceiveAll(to, 1));
+                Assert.Equal(DeviceTesting.Frame(length, length), seen.Frame);
+                Assert.Equal(OffloadInfo.None, seen.Offload);
+            }
+        }
+
+        Assert.Equal(26, _a.Statistics.Transmitted);
+        Assert.Equal(26, _b.Statistics.Received);
+        Assert.Equal(26, _a.Statistics.Received);
+        Assert.Equal(default, _a.Statistics with { Received = 0, Transmitted = 0 });
+    }
+
+    [Fact]
+    public void Rings_wrap_and_keep_the_order()
+    {
+        var next = 0;
+        for (var sent = 0; sent < 5 * _a.ReceiveSlots;)
+        {
+            for (var i = 0; i < 32; i++)
+            {
+                Assert.True(_a.Transmit(DeviceTesting.Frame(200, sent++), OffloadInfo.None));
+            }
+
+            _a.Flush();
+            foreach (var seen in DeviceTesting.ReceiveAll(_b, 32))
+            {
+                Assert.Equal(DeviceTesting.Frame(200, next++), seen.Frame);
+            }
+
+            Assert.Equal(sent, next);
+        }
+    }
+
+    [Fact]
+    public void A_frame_may_be_rewritten_in_place_and_sent_back()
+    {
+        _a.Transmit(DeviceTesting.Frame(100, 1), OffloadInfo.None);
+        _a.Flush();
+        Assert.Single(Echo());
+        var back = Assert.Single(DeviceTesting.ReceiveAll(_a, 1));
+        var expected = DeviceTesting.Frame(100, 1);
+        expected[50] ^= 0xFF;
+        Assert.Equal(expected, back.Frame);
+
+        List<Seen> Echo()
+        {
+            var seen = new List<Seen>();
+            var limit = MonotonicClock.Now + TimeSpan.FromSeconds(2);
+            while (seen.Count == 0 && MonotonicClock.Now < limit)
+            {
+                _b.Receive(
+                    (Span<byte> frame, in OffloadInfo offload) =>
+                    {
+                        frame[50] ^= 0xFF;
+                        seen.Add(new Seen(frame.ToArray(), offload));
+                        _b.Transmit(frame, offload);
+                    },
+                    1);
+            }
+
+            _b.Flush();
+            return seen;
+        }
+    }
+
+    [Fact]
+    public void Vlan_tags_stay_in_the_frame()
+    {
+        foreach (var tpid in new ushort[] { 0x8100, 0x88A8 })
+        {
+            var frame = DeviceTesting.Frame(100, 5);
+            frame[12] = (byte)(tpid >> 8);
+            frame[13] = (byte)tpid;
+            frame[14] = 0x60;
+            frame[15] = 42;
+            frame[16] = 0x88;
+            frame[17] = 0xB5;
+            Assert.True(_a.Transmit(frame, OffloadInfo.None));
+            _a.Flush();
+            Assert.Equal(frame, Assert.Single(DeviceTesting.ReceiveAll(_b, 1)).Frame);
+        }
+    }
+
+    [Fact]
+    public void An_unfinished_checksum_arrives_as_one()
+    {
+        // IPv4 and UDP; the kernel checks the offsets against the frame, not the frame's meaning.
+        var frame = Convert.FromHexString(
+            "0200000000bb0200000000aa0800" + "4500002000000000401100000a0000010a000002" + "04d20035000c0000" + "01020304");
+        var offload = new OffloadInfo(true, 34, 6, 0, 0, 42);
+        Assert.True(_a.Transmit(frame, offload));
+        _a.Flush();
+        var seen = Assert.Single(DeviceTesting.ReceiveAll(_b, 1));
+        Assert.Equal(frame, seen.Frame);
+        Assert.True(seen.Offload.ChecksumPartial);
+        Assert.Equal(34, seen.Offload.ChecksumStart);
+        Assert.Equal(6, seen.Offload.ChecksumOffset);
+    }
+
+    [Fact]
+    public void A_full_transmit_ring_refuses_until_it_is_flushed()
+    {
+        var accepted = 0;
+        while (_a.Transmit(DeviceTesting.Frame(60, accepted), OffloadInfo.None))
+        {
+            Assert.True(++accepted <= _a.TransmitSlots);
+        }
+
+        Assert.Equal(_a.TransmitSlots, accepted);
+        Assert.Empty(Drain(_b));
+        _a.Flush();
+        Assert.True(_a.Transmit(DeviceTesting.Frame(60, accepted), OffloadInfo.None));
+        _a.Flush();
+        var seen = DeviceTesting.ReceiveAll(_b, accepted + 1);
+        Assert.Equal(Enumerable.Range(0, accepted + 1).Select(i => DeviceTesting.Frame(60, i)), seen.Select(s => s.Frame));
+        Assert.Equal(accepted + 1, _a.Statistics.Transmitted);
+    }
+
+    [Fact]
+    public void A_full_receive_ring_drops_and_counts_every_drop()
+    {
+        const int sent = 600;
+        for (var i = 0; i < sent; i++)
+        {
+            Assert.True(_a.Transmit(DeviceTesting.Frame(60, i), OffloadInfo.None));
+            _a.Flush();
+        }
+
+        // veth delivers from a softirq; by the time a later frame is there, all are.
+        var seen = DeviceTesting.ReceiveAll(_b, _b.ReceiveSlots);
+        Assert.Equal(_b.ReceiveSlots, seen.Count);
+        seen.AddRange(Drain(_b));
+        var statistics = _b.Statistics;
+        Assert.Equal(seen.Count, statistics.Received);
+        Assert.Equal(sent, statistics.Received + statistics.KernelDrops);
+        Assert.True(statistics.KernelDrops > 0);
+
+        Assert.True(_a.Transmit(DeviceTesting.Frame(60, sent), OffloadInfo.None));
+        _a.Flush();
+        Assert.Equal(DeviceTesting.Frame(60, sent), Assert.Single(DeviceTesting.ReceiveAll(_b, 1)).Frame);
+    }
+
+    [Fact]
+    public void What_can_never_be_sent_is_counted_and_does_not_stop_the_ring()
+    {
+        Assert.True(_a.Transmit(new byte[13], OffloadInfo.None));
+        Assert.True(_a.Transmit(DeviceTesting.Frame(1519, 0), OffloadInfo.None));
+        Assert.True(_a.Transmit(new byte[70_000], new OffloadInfo(true, 34, 16, 1, 1448, 66)));
+        Assert.True(_a.Transmit(DeviceTesting.Frame(60, 0), new OffloadInfo(true, 58, 6, 0, 0, 0)));
+        Assert.True(_a.Transmit(DeviceTesting.Frame(60, 0), new OffloadInfo(true, 65535, 65535, 0, 0, 0)));
+        Assert.True(_a.Transmit(DeviceTesting.Frame(60, 0), new OffloadInfo(true, 34, 16, 2, 1448, 66)));
+        Assert.True(_a.Transmit(DeviceTesting.Frame(60, 0), new OffloadInfo(true, 34, 16, 1, 0, 66)));
+        Assert.Equal(7, _a.Statistics.TransmitErrors);
+        Assert.Equal(0, _a.Statistics.Transmitted);
+
+        Assert.True(_a.Transmit(DeviceTesting.Frame(60, 7), OffloadInfo.None));
+        _a.Flush();
+        Assert.Equal(DeviceTesting.Frame(60, 7), Assert.Single(DeviceTesting.ReceiveAll(_b, 1)).Frame);
+    }
+
+    [Fact]
+    public void A_raised_mtu_is_noticed()
+    {
+        _left.Exec("ip", "link", "set", "a0", "mtu", "9000");
+        _right.Exec("ip", "link", "set", "b0", "mtu", "9000");
+        var frame = DeviceTesting.Frame(9014, 3);
+        Assert.True(_a.Transmit(frame, OffloadInfo.None));
+        _a.Flush();
+        Assert.Equal(frame, Assert.Single(DeviceTesting.ReceiveAll(_b, 1)).Frame);
+        Assert.Equal(9000, _a.Mtu);
+    }
+
+    [Fact]
+    public void A_handler_that_throws_loses_only_its_own_frame()
+    {
+        for (var i = 0; i < 3; i++)
+        {
+            _a.Transmit(DeviceTesting.Frame(60, i), OffloadInfo.None);
+        }
+
+        _a.Flush();
+        Assert.Single(WaitFor(_b, () => Assert.Throws<InvalidOperationException>(() => ReceiveThrowing(_b))));
+        Assert.Equal([DeviceTesting.Frame(60, 1), DeviceTesting.Frame(60, 2)], DeviceTesting.ReceiveAll(_b, 2).Select(s => s.Frame));
+
+        static void ReceiveThrowing(AfPacketDevice device) =>
+            device.Receive((Span<byte> _, in OffloadInfo _) => throw new InvalidOperationException("on purpose"), 1);
+
+        static List<T> WaitFor<T>(AfPacketDevice device, Func<T> action)
+        {
+            using var poller = new Poller();
+            poller.Add(device.PollHandle);
+            Assert.Equal(1, poller.Wait(MonotonicClock.Now, MonotonicClock.Now + TimeSpan.FromSeconds(2)));
+            return [action()];
+        }
+    }
+
+    [Fact]
+    public void An_interface_that_goes_down_and_up_carries_on_and_does_not_spin_the_poller()
+    {
+        using var poller = new Poller();
+        var number = poller.Add(_b.PollHandle);
+        _right.Exec("ip", "link", "set", "b0", "down");
+        poller.Wait(MonotonicClock.Now, MonotonicClock.Now + TimeSpan.FromMilliseconds(100));
+        Assert.Equal(0, poller.Wait(MonotonicClock.Now, MonotonicClock.Now + TimeSpan.FromMilliseconds(50)));
+        Assert.False(poller.IsReady(number));
+        Assert.True(_b.Transmit(DeviceTesting.Frame(60, 0), OffloadInfo.None));
+        _b.Flush();
+
+        _right.Exec("ip", "link", "set", "b0", "up");
+        _a.Transmit(DeviceTesting.Frame(60, 9), OffloadInfo.None);
+        _a.Flush();
+        Assert.Contains(DeviceTesting.ReceiveAll(_b, 1), s => s.Frame.AsSpan().SequenceEqual(DeviceTesting.Frame(60, 9)));
+
+        // Receiving asks the kernel again for what it could not take while the interface was down.
+        Assert.Equal(DeviceTesting.Frame(60, 0), Assert.Single(DeviceTesting.ReceiveAll(_a, 1)).Frame);
+    }
+
+    [Fact]
+    public void The_bypass_of_the_queueing_discipline_carries_frames()
+    {
+        using var device = _left.Run(() => new AfPacketDevice("a0", new AfPacketOptions { BypassQueueingDiscipline = true, ReceiveMebibytes = 1, TransmitMebibytes = 1 }));
+        Assert.Equal(15, device.TransmitSlots);
+        Assert.True(device.Transmit(DeviceTesting.Frame(1000, 1), OffloadInfo.None));
+        device.Flush();
+        Assert.Equal(DeviceTesting.Frame(1000, 1), Assert.Single(DeviceTesting.ReceiveAll(_b, 1)).Frame);
+    }
+
+    [Fact]
+    public void Address_and_mtu_are_the_interface_s()
+    {
+        var expected = MacAddress.Parse(_left.Exec("cat", "/sys/class/net/a0/address").Trim());
+        Assert.Equal(expected, _a.HardwareAddress);
+        Assert.Equal(1500, _a.Mtu);
+        Assert.Equal("a0", _a.Name);
+        Assert.False(_a.EndOfInput);
+    }
+
+    [Fact]
+    public void The_interface_is_promiscuous_while_the_device_is_open()
+    {
+        Assert.Contains("promiscuity 1", _left.Exec("ip", "-d", "link", "show", "a0"), StringComparison.Ordinal);
+        _a.Dispose();
+        Assert.Contains("promiscuity 0", _left.Exec("ip", "-d", "link", "show", "a0"), StringComparison.Ordinal);
+        Assert.Throws<ObjectDisposedException>(() => _a.Transmit(new byte[60], OffloadInfo.None));
+    }
+
+    [Fact]
+    public void Errors_name_the_interface_and_the_reason()
+    {
+        var missing = Assert.Throws<DeviceException>(() => _left.Run(() => new AfPacketDevice("nosuch0")));
+        Assert.StartsWith("nosuch0: ", missing.Message, StringComparison.Ordinal);
+        Assert.Contains("no such interface", missing.Message, StringComparison.Ordinal);
+        var loopback = Assert.Throws<DeviceException>(() => _left.Run(() => new AfPacketDevice("lo")));
+        Assert.Equal("lo: not an Ethernet interface (ARP hardware type 772)", loopback.Message);
+        Assert.Throws<DeviceException>(() => _left.Run(() => new AfPacketDevice("a-name-far-too-long-for-an-interface")));
+    }
+
+    [Fact]
+    public void Receive_transmit_and_wait_allocate_nothing()
+    {
+        using var poller = new Poller();
+        poller.Add(_b.PollHandle);
+        var frame = DeviceTesting.Frame(200, 1);
+        var sum = 0;
+        FrameHandler handler = (Span<byte> data, in OffloadInfo _) => sum += data[20];
+        Round(50);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Round(200);
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.NotEqual(0, sum);
+
+        void Round(int times)
+        {
+            for (var i = 0; i < times; i++)
+            {
+                _a.Transmit(frame, OffloadInfo.None);
+                _a.Flush();
+                poller.Wait(MonotonicClock.Now, MonotonicClock.Now + TimeSpan.FromMilliseconds(100));
+                _b.Receive(handler, 32);
+            }
+        }
+    }
+
+    private static List<Seen> Drain(AfPacketDevice device)
+    {
+        var seen = new List<Seen>();
+        while (device.Receive((Span<byte> frame, in OffloadInfo offload) => seen.Add(new Seen(frame.ToArray(), offload)), 32) > 0)
+        {
+        }
+
+        return seen;
+    }
+}
