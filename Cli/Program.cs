@@ -1,1 +1,11 @@
-return 0;
+using System.CommandLine;
+using Masquerade.Cli.Demo;
+
+var root = new RootCommand("Masquerade: connections that survive a walk across access points.")
+{
+    DemoCommand.Create(),
+};
+
+// The demo ends itself in order on Ctrl-C and SIGTERM; the default of two seconds would cut its cleaning up short.
+var configuration = new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(20) };
+return await root.Parse(args).InvokeAsync(configuration);

@@ -1,0 +1,129 @@
+using System.CommandLine;
+using Masquerade.Lab;
+using Masquerade.Lab.Scenario;
+using Spectre.Console;
+
+namespace Masquerade.Cli.Demo;
+
+/// <summary><c>masq demo</c>: a client with live traffic walks across access points, and the verdict says what became of it.</summary>
+internal static class DemoCommand
+{
+    private const int ExitNotOk = 1;
+    private const int ExitLab = 2;
+    private const int ExitCancelled = 130;
+
+    public static Command Create()
+    {
+        var roams = new Option<int>("--roams") { Description = "How many times the client changes its access point.", DefaultValueFactory = _ => 12 };
+        var clients = new Option<int>("--clients") { Description = "How many clients, 1 to 9; the first walks, the others stay and watch for cross-talk.", DefaultValueFactory = _ => 2 };
+        var noEvents = new Option<bool>("--no-events") { Description = "Access points hear nothing about associations: they must notice the client by its first frame." };
+        var compare = new Option<bool>("--compare") { Description = "First walk through ordinary kernel NAT at each access point, to see what happens today." };
+        var kernelNat = new Option<bool>("--kernel-nat") { Description = "Walk through ordinary kernel NAT only, without the product; the verdict is then expected not to be ok." };
+        var json = new Option<bool>("--json") { Description = "Print one JSON object at the end on standard output; progress goes to standard error." };
+        var rate = new Option<double>("--rate") { Description = "Rate of the bulk download and of the bulk upload, Mbit/s each.", DefaultValueFactory = _ => 40 };
+        var pps = new Option<int>("--udp-rate") { Description = "Datagrams per second in each direction.", DefaultValueFactory = _ => 1000 };
+        var dwell = new Option<int>("--dwell") { Description = "How long the client stays at an access point, ms.", DefaultValueFactory = _ => 1600 };
+        var switchTime = new Option<int>("--switch") { Description = "How long the client's link is dead while it changes, ms.", DefaultValueFactory = _ => 20 };
+        var noOffload = new Option<bool>("--no-offload") { Description = "Hosts finish checksums and cut TCP segments themselves instead of leaving it to a device." };
+        var ipv6 = new Option<bool>("--ipv6") { Description = "All traffic of the clients over IPv6." };
+        var logs = new Option<string?>("--logs") { Description = "Directory in which the logs of agents and coordinator are kept." };
+        AtLeast(roams, 0, 200);
+        AtLeast(clients, 1, 9);
+        AtLeast(pps, 1, 10_000);
+        AtLeast(dwell, 500, 60_000);
+        AtLeast(switchTime, 0, 5_000);
+        rate.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<double>() is not (> 0 and <= 10_000))
+            {
+                result.AddError("--rate must be above 0 and at most 10000.");
+            }
+        });
+        var command = new Command("demo", "Walk a client with live TCP, UDP and ping traffic across three access points in different subnets, in network namespaces of this machine. Needs root.")
+        {
+            roams, clients, noEvents, compare, kernelNat, json, rate, pps, dwell, switchTime, noOffload, ipv6, logs,
+        };
+        command.SetAction((parse, cancel) => Task.Run(
+            () => Run(
+                new DemoOptions
+                {
+                    Roams = parse.GetValue(roams),
+                    Clients = parse.GetValue(clients),
+                    Events = !parse.GetValue(noEvents),
+                    Rate = parse.GetValue(rate),
+                    DatagramRate = parse.GetValue(pps),
+                    Dwell = TimeSpan.FromMilliseconds(parse.GetValue(dwell)),
+                    SwitchTime = TimeSpan.FromMilliseconds(parse.GetValue(switchTime)),
+                    Offload = !parse.GetValue(noOffload),
+                    IPv6 = parse.GetValue(ipv6),
+                    KernelNat = parse.GetValue(kernelNat),
+                    LogDirectory = parse.GetValue(logs),
+                },
+                parse.GetValue(compare),
+                parse.GetValue(json),
+                cancel),
+            CancellationToken.None));
+        return command;
+    }
+
+    private static void AtLeast(Option<int> option, int lowest, int highest) =>
+        option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is var value && (value < lowest || value > highest))
+            {
+                result.AddError($"{option.Name} must be from {lowest} to {highest}.");
+            }
+        });
+
+    private static int Run(DemoOptions options, bool compare, bool json, CancellationToken cancel)
+    {
+        // With --json standard output belongs to the object alone.
+        var console = json ? AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error), Ansi = AnsiSupport.No, Interactive = InteractionSupport.No }) : AnsiConsole.Console;
+        var live = !json && !Console.IsOutputRedirected && console.Profile.Capabilities.Interactive;
+        var plain = json ? Console.Error : Console.Out;
+        try
+        {
+            DemoResult? today = null;
+            if (compare)
+            {
+                // Eight roams show all that kernel NAT does to connections; the whole comparison should stay a matter of a minute.
+                today = Walk(options with { KernelNat = true, Roams = Math.Min(options.Roams, 8) }, "Today: ordinary kernel NAT at each access point", console, live, plain, cancel);
+            }
+
+            var ours = Walk(options, options.KernelNat ? "Ordinary kernel NAT at each access point" : "Masquerade at each access point", console, live, plain, cancel);
+            DemoReport.Print(console, live, plain, options, ours, today);
+            if (json)
+            {
+                DemoJson.Write(Console.Out, options, ours, today);
+            }
+
+            return ours.Verdict is "ok" ? 0 : ExitNotOk;
+        }
+        catch (OperationCanceledException)
+        {
+            Console.Error.WriteLine("masq demo: interrupted; everything has been removed.");
+            return ExitCancelled;
+        }
+        catch (LabException e)
+        {
+            Console.Error.WriteLine($"masq demo: {e.Message}");
+            if (json)
+            {
+                DemoJson.WriteFailure(Console.Out, e.Message);
+            }
+
+            return ExitLab;
+        }
+    }
+
+    private static DemoResult Walk(DemoOptions options, string title, IAnsiConsole console, bool live, TextWriter plain, CancellationToken cancel)
+    {
+        if (live)
+        {
+            return LiveView.Follow(console, title, options, observer => DemoScenario.Run(options, observer, cancel));
+        }
+
+        plain.WriteLine($"== {title} ==");
+        return DemoScenario.Run(options, new PlainView(plain), cancel);
+    }
+}

@@ -1,0 +1,81 @@
+using System.Text;
+using System.Text.Json;
+using Masquerade.Lab.Scenario;
+
+namespace Masquerade.Cli.Demo;
+
+/// <summary>The result as one JSON object on one line. Names are part of the program's interface: add, never rename.</summary>
+internal static class DemoJson
+{
+    // Readable arrows and quotes: the object is printed to a terminal or a pipe, never into a web page.
+    private static readonly JsonWriterOptions s_writing = new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    public static void Write(TextWriter output, DemoOptions options, DemoResult result, DemoResult? today)
+    {
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer, s_writing))
+        {
+            json.WriteStartObject();
+            json.WriteBoolean("events", options.Events);
+            json.WriteBoolean("ipv6", options.IPv6);
+            json.WriteNumber("clients", options.Clients);
+            WriteBody(json, result);
+            if (today is not null)
+            {
+                json.WriteStartObject("kernel_nat");
+                WriteBody(json, today);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndObject();
+        }
+
+        output.WriteLine(Encoding.UTF8.GetString(buffer.ToArray()));
+    }
+
+    /// <summary>The laboratory failed before there was anything to judge.</summary>
+    public static void WriteFailure(TextWriter output, string reason)
+    {
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer, s_writing))
+        {
+            json.WriteStartObject();
+            json.WriteString("verdict", "could not run: " + reason);
+            json.WriteEndObject();
+        }
+
+        output.WriteLine(Encoding.UTF8.GetString(buffer.ToArray()));
+    }
+
+    private static void WriteBody(Utf8JsonWriter json, DemoResult r)
+    {
+        json.WriteNumber("roams", r.Roams);
+        json.WriteNumber("tcp_connections", r.TcpConnections);
+        json.WriteNumber("tcp_resets", r.TcpResets);
+        json.WriteNumber("tcp_stalled", r.TcpStalled);
+        json.WriteNumber("tcp_corrupted", r.TcpCorrupted);
+        json.WriteNumber("udp_sent", r.Udp.Sent);
+        json.WriteNumber("udp_unsent", r.Udp.Unsent);
+        json.WriteNumber("udp_lost", r.Udp.Lost);
+        json.WriteNumber("udp_duplicated", r.Udp.Duplicated);
+        json.WriteNumber("udp_reordered", r.Udp.Reordered);
+        json.WriteNumber("udp_corrupted", r.Udp.Corrupted);
+        json.WriteNumber("ping_sent", r.PingSent);
+        json.WriteNumber("ping_lost", r.PingLost);
+        Ms(json, "gap_ms_p50", r.Gap(50));
+        Ms(json, "gap_ms_p99", r.Gap(99));
+        Ms(json, "gap_ms_max", r.Gap(100));
+        Ms(json, "raw_gap_ms_p50", r.RawGap(50));
+        Ms(json, "raw_gap_ms_max", r.RawGap(100));
+        Ms(json, "switch_ms_mean", r.Gaps.Count == 0 ? 0 : r.Gaps.Average(g => g.SwitchMs));
+        json.WriteBoolean("direct_path_ok", r.Path.Ok);
+        json.WriteNumber("encapsulated_packets", r.Path.Encapsulated);
+        json.WriteNumber("packets_examined", r.Path.Examined);
+        json.WriteNumber("inbound_ham_then_fam", r.Path.ViaHamThenFam);
+        json.WriteNumber("capture_drops", r.CaptureDrops);
+        Ms(json, "seconds", r.Duration.TotalSeconds);
+        json.WriteString("verdict", r.Verdict);
+    }
+
+    private static void Ms(Utf8JsonWriter json, string name, double value) => json.WriteNumber(name, Math.Round(value, 3));
+}

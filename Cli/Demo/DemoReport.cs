@@ -1,0 +1,101 @@
+using System.Globalization;
+using Masquerade.Lab.Scenario;
+using Spectre.Console;
+
+namespace Masquerade.Cli.Demo;
+
+/// <summary>The end of a demonstration in plain words: the figures, side by side with today's network if asked for, and the verdict.</summary>
+internal static class DemoReport
+{
+    public static void Print(IAnsiConsole console, bool styled, TextWriter plain, DemoOptions options, DemoResult ours, DemoResult? today)
+    {
+        var rows = Rows(ours);
+        var ourName = options.KernelNat ? "kernel NAT" : "Masquerade";
+        var other = today is null ? null : Rows(today);
+        if (styled)
+        {
+            var table = new Table().Border(TableBorder.Rounded);
+            table.AddColumn("");
+            if (other is not null)
+            {
+                table.AddColumn(new TableColumn("kernel NAT").RightAligned());
+            }
+
+            table.AddColumn(new TableColumn(ourName).RightAligned());
+            for (var i = 0; i < rows.Count; i++)
+            {
+                table.AddRow(other is null ? [rows[i].Name, rows[i].Value] : [rows[i].Name, other[i].Value, rows[i].Value]);
+            }
+
+            console.Write(table);
+        }
+        else
+        {
+            plain.WriteLine(other is null ? $"{"",-46}{ourName,16}" : $"{"",-46}{"kernel NAT",16}{ourName,16}");
+            for (var i = 0; i < rows.Count; i++)
+            {
+                plain.WriteLine(other is null ? $"{rows[i].Name,-46}{rows[i].Value,16}" : $"{rows[i].Name,-46}{other[i].Value,16}{rows[i].Value,16}");
+            }
+        }
+
+        foreach (var connection in ours.Connections.Where(c => c.Failure is not null))
+        {
+            plain.WriteLine($"  {connection.Client} {connection.Protocol} {connection.Name}: {connection.Health}, {connection.Failure}");
+        }
+
+        foreach (var violation in ours.Path.Violations)
+        {
+            plain.WriteLine($"  path: {violation}");
+        }
+
+        if (today is not null)
+        {
+            var dead = Dead(today);
+            plain.WriteLine(dead > 0
+                ? $"Ordinary kernel NAT: {dead} of {today.TcpConnections} TCP connections died while the client walked."
+                : "Ordinary kernel NAT: no TCP connection died; this comparison shows nothing.");
+        }
+
+        var sentence = ours.Verdict is "ok"
+            ? string.Create(CultureInfo.InvariantCulture, $"Verdict: ok. {ours.Roams} roams, {ours.TcpConnections} TCP connections, none died; the median gap was {ours.Gap(50):F1} ms beyond the {options.SwitchTime.TotalMilliseconds:F0} ms that the radio itself was off.")
+            : $"Verdict: not ok. {ours.Verdict}.";
+        if (styled)
+        {
+            console.MarkupLine(ours.Verdict is "ok" ? $"[green bold]{Markup.Escape(sentence)}[/]" : $"[red bold]{Markup.Escape(sentence)}[/]");
+        }
+        else
+        {
+            plain.WriteLine(sentence);
+        }
+    }
+
+    private static int Dead(DemoResult result) => result.TcpResets + result.TcpStalled + result.TcpCorrupted;
+
+    private static List<(string Name, string Value)> Rows(DemoResult r)
+    {
+        static string N(long n) => n.ToString("N0", CultureInfo.InvariantCulture);
+        static string F(double n) => n.ToString("F1", CultureInfo.InvariantCulture);
+        return
+        [
+            ("roams", N(r.Roams)),
+            ("TCP connections", N(r.TcpConnections)),
+            ("  reset, refused or timed out", N(r.TcpResets)),
+            ("  no longer moving at the end", N(r.TcpStalled)),
+            ("  with wrong bytes", N(r.TcpCorrupted)),
+            ("UDP datagrams sent, both ways", N(r.Udp.Sent)),
+            ("  not sent: the radio was off (udp_unsent)", N(r.Udp.Unsent)),
+            ("  lost", N(r.Udp.Lost)),
+            ("  duplicated", N(r.Udp.Duplicated)),
+            ("  reordered", N(r.Udp.Reordered)),
+            ("pings sent", N(r.PingSent)),
+            ("  not answered over a live link", N(r.PingLost)),
+            ("gap beyond the link switch, median (ms)", F(r.Gap(50))),
+            ("  99th percentile (ms)", F(r.Gap(99))),
+            ("  longest (ms)", F(r.Gap(100))),
+            ("whole silence, median (ms)", F(r.RawGap(50))),
+            ("packets encapsulated or longer than sent", N(r.Path.Encapsulated)),
+            ("direct path, proven by captures", r.Path.Ok ? "yes" : "no"),
+            ("inbound datagrams seen at HAM, then FAM", N(r.Path.ViaHamThenFam)),
+        ];
+    }
+}

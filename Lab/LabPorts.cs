@@ -1,0 +1,14 @@
+namespace Masquerade.Lab;
+
+/// <summary>Port numbers that the laboratory gives out.</summary>
+public static class LabPorts
+{
+    /// <summary>Where access points send each other markers (UDP).</summary>
+    public const int Peer = 4747;
+
+    /// <summary>Where the coordinator listens (TCP).</summary>
+    public const int Coordinator = 4700;
+
+    /// <summary>The first server port; each connection gets the next one.</summary>
+    public const int FirstServer = 7001;
+}

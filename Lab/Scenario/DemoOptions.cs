@@ -1,0 +1,38 @@
+namespace Masquerade.Lab.Scenario;
+
+/// <summary>What the demonstration does.</summary>
+public sealed record DemoOptions
+{
+    /// <summary>How many times client c1 changes its access point.</summary>
+    public int Roams { get; init; } = 12;
+
+    /// <summary>How many clients; c1 walks, the others stay and watch for cross-talk. 1 to 9.</summary>
+    public int Clients { get; init; } = 2;
+
+    /// <summary>Whether access points are told about associations; otherwise they must detect the client's first frame.</summary>
+    public bool Events { get; init; } = true;
+
+    /// <summary>Rate of the bulk download and of the bulk upload, Mbit/s of payload each.</summary>
+    public double Rate { get; init; } = 40;
+
+    /// <summary>Datagrams per second in each direction.</summary>
+    public int DatagramRate { get; init; } = 1000;
+
+    /// <summary>How long the client stays at an access point.</summary>
+    public TimeSpan Dwell { get; init; } = TimeSpan.FromMilliseconds(1600);
+
+    /// <summary>How long the client's link is dead while it changes.</summary>
+    public TimeSpan SwitchTime { get; init; } = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>Whether hosts hand over unfinished checksums and TCP super-packets, as kernels do by default.</summary>
+    public bool Offload { get; init; } = true;
+
+    /// <summary>IPv6 instead of IPv4 for all traffic of the clients.</summary>
+    public bool IPv6 { get; init; }
+
+    /// <summary>Ordinary kernel NAT at each access point instead of the product.</summary>
+    public bool KernelNat { get; init; }
+
+    /// <summary>Where logs of the programs under test are kept; null: nowhere.</summary>
+    public string? LogDirectory { get; init; }
+}

@@ -1,0 +1,103 @@
+namespace Masquerade.Lab.Scenario;
+
+/// <summary>What became of one connection.</summary>
+/// <param name="Name">What it did.</param>
+/// <param name="Protocol">"TCP", "UDP" or "ICMP".</param>
+/// <param name="Client">c1, c2, …</param>
+/// <param name="Server">The server's endpoint.</param>
+/// <param name="SeenByServer">The endpoint that the server saw; empty if unknown.</param>
+/// <param name="Health">Final health.</param>
+/// <param name="Bytes">Payload received, both directions.</param>
+/// <param name="Failure">What went wrong, or null.</param>
+public sealed record ConnectionOutcome(string Name, string Protocol, string Client, string Server, string SeenByServer, string Health, long Bytes, string? Failure);
+
+/// <summary>The silence around one roam.</summary>
+/// <param name="From">The access point left, 1 is AP1.</param>
+/// <param name="To">The access point reached, 1 is AP1.</param>
+/// <param name="AtSeconds">Since the start of the traffic.</param>
+/// <param name="SwitchMs">How long the link was certainly dead.</param>
+/// <param name="DownMs">Longest silence of the downlink datagrams.</param>
+/// <param name="UpMs">Longest silence of the uplink datagrams.</param>
+public sealed record RoamGap(int From, int To, double AtSeconds, double SwitchMs, double DownMs, double UpMs)
+{
+    /// <summary>The longer of both silences.</summary>
+    public double RawMs => Math.Max(DownMs, UpMs);
+
+    /// <summary>What the longer silence exceeds the switch of the link by: the part that the network is responsible for.</summary>
+    public double BeyondMs => Math.Max(0, RawMs - SwitchMs);
+}
+
+/// <summary>The datagrams of one run, both directions together. Sent = arrived + unsent + lost.</summary>
+/// <param name="Sent">Handed to a kernel.</param>
+/// <param name="Unsent">Could not cross: the client's radio was down, or an access point put them onto a link already dead.</param>
+/// <param name="Lost">All other losses.</param>
+/// <param name="Duplicated">Arrived again.</param>
+/// <param name="Reordered">Arrived after a later one.</param>
+/// <param name="Corrupted">Arrived with other content, or from another flow.</param>
+public sealed record DatagramSummary(int Sent, int Unsent, int Lost, int Duplicated, int Reordered, int Corrupted);
+
+/// <summary>What the captures prove about the way of the packets.</summary>
+/// <param name="Ok">Whether the way was always the direct one, and enough was seen to say so.</param>
+/// <param name="Encapsulated">Packets in tunnels, of unknown kind, or longer than the original.</param>
+/// <param name="Examined">Packets of connections that were judged.</param>
+/// <param name="ViaHamThenFam">Inbound datagrams that were seen at the HAM and then at the FAM.</param>
+/// <param name="Violations">The first violations, for people.</param>
+public sealed record PathSummary(bool Ok, long Encapsulated, long Examined, long ViaHamThenFam, IReadOnlyList<string> Violations);
+
+/// <summary>The whole outcome of one run.</summary>
+public sealed record DemoResult
+{
+    /// <summary>How often c1 changed its access point.</summary>
+    public required int Roams { get; init; }
+
+    /// <summary>TCP connections attempted.</summary>
+    public required int TcpConnections { get; init; }
+
+    /// <summary>Of these, reset, refused or timed out.</summary>
+    public required int TcpResets { get; init; }
+
+    /// <summary>Of these, with wrong content.</summary>
+    public required int TcpCorrupted { get; init; }
+
+    /// <summary>Of these, alive in name only: no longer moving at the end.</summary>
+    public required int TcpStalled { get; init; }
+
+    /// <summary>The datagrams.</summary>
+    public required DatagramSummary Udp { get; init; }
+
+    /// <summary>Echo requests sent.</summary>
+    public required int PingSent { get; init; }
+
+    /// <summary>Echo requests sent over a live link and not answered.</summary>
+    public required int PingLost { get; init; }
+
+    /// <summary>The silences, one for each roam.</summary>
+    public required IReadOnlyList<RoamGap> Gaps { get; init; }
+
+    /// <summary>The proof by captures.</summary>
+    public required PathSummary Path { get; init; }
+
+    /// <summary>Frames that the captures could not store.</summary>
+    public required long CaptureDrops { get; init; }
+
+    /// <summary>Every connection.</summary>
+    public required IReadOnlyList<ConnectionOutcome> Connections { get; init; }
+
+    /// <summary>How long the run took, without preparing the network.</summary>
+    public required TimeSpan Duration { get; init; }
+
+    /// <summary>"ok" or why not.</summary>
+    public string Verdict { get; init; } = "not judged";
+
+    /// <summary>The percentile (0…100) of the gaps beyond the switch, ms, nearest rank; 0 without roams.</summary>
+    public double Gap(double percentile) => Percentile(Gaps.Select(g => g.BeyondMs), percentile);
+
+    /// <summary>The percentile (0…100) of the whole silences, ms, nearest rank; 0 without roams.</summary>
+    public double RawGap(double percentile) => Percentile(Gaps.Select(g => g.RawMs), percentile);
+
+    private static double Percentile(IEnumerable<double> values, double percentile)
+    {
+        var sorted = values.Order().ToArray();
+        return sorted.Length == 0 ? 0 : sorted[Math.Clamp((int)Math.Ceiling(percentile / 100 * sorted.Length) - 1, 0, sorted.Length - 1)];
+    }
+}

@@ -1,0 +1,259 @@
+using Masquerade.Core.Flow;
+using Masquerade.Lab.Capture;
+using Masquerade.Lab.Net;
+using Masquerade.Lab.Radio;
+
+namespace Masquerade.Lab.Scenario;
+
+/// <summary>
+/// Proves from captures alone which way packets went. The judged rules: the server sees one endpoint per connection for its whole life; outbound
+/// packets leave at the access point where the client is and cross no other's uplink; inbound ones reach the HAM (whose address the server sees)
+/// and from there only the FAM, in that order; nothing is tunnelled or longer than what the sender sent.
+/// </summary>
+internal sealed class PathJudge
+{
+    /// <summary>Outbound packets that an access point still had in its hands when the client left.</summary>
+    private static readonly long s_outboundGrace = LabClock.Milliseconds(100);
+
+    /// <summary>After a roam the previous FAM forwards what is in flight; after this time nothing can be.</summary>
+    private static readonly long s_settle = LabClock.Milliseconds(250);
+
+    private const int ViolationsKept = 12;
+    private readonly PacketLog _log;
+    private readonly LinkHistory _links;
+    private readonly IReadOnlyDictionary<ushort, int> _clientOfFlow;
+    private readonly Dictionary<(byte Protocol, ushort Flow), HashSet<TransportEndpoint>> _seenByServer = [];
+    private readonly Dictionary<(byte Protocol, ushort Flow), int> _ham = [];
+    private readonly Dictionary<(byte Protocol, ushort Flow, bool Down, long Sequence), int> _original = [];
+    private readonly List<string> _violations = [];
+    private long _violationCount;
+    private long _encapsulated;
+    private long _examined;
+    private long _viaHamThenFam;
+
+    public PathJudge(PacketLog log, LinkHistory links, IReadOnlyDictionary<ushort, int> clientOfFlow)
+    {
+        _log = log;
+        _links = links;
+        _clientOfFlow = clientOfFlow;
+    }
+
+    public PathSummary Judge()
+    {
+        ReadServerLink();
+        ReadOriginals();
+        for (var k = 0; k < LabTopology.AccessPointCount; k++)
+        {
+            foreach (var packet in _log.At(CapturePoints.Uplink(k)))
+            {
+                JudgeUplink(k, packet);
+            }
+        }
+
+        foreach (var packet in _log.At(CapturePoints.ServerLink))
+        {
+            JudgeLength(packet, "the server's link");
+        }
+
+        JudgeInboundOrder();
+        if (_examined == 0)
+        {
+            Violation("no packet of any connection was captured");
+        }
+
+        if (_violationCount > _violations.Count)
+        {
+            _violations.Add($"… {_violationCount - _violations.Count} more");
+        }
+
+        return new PathSummary(_violationCount == 0, _encapsulated, _examined, _viaHamThenFam, _violations);
+    }
+
+    private static string Name(in PacketRecord p) => $"{(p.Protocol == 6 ? "TCP" : p.Protocol == 17 ? "UDP" : "ICMP")} connection {p.Flow}";
+
+    private void Violation(string text)
+    {
+        _violationCount++;
+        if (_violations.Count < ViolationsKept)
+        {
+            _violations.Add(text);
+        }
+    }
+
+    private void ReadServerLink()
+    {
+        foreach (var packet in _log.At(CapturePoints.ServerLink))
+        {
+            if (packet.Kind != FrameKind.Flow || packet.Down || packet.Outgoing)
+            {
+                continue;
+            }
+
+            var key = (packet.Protocol, packet.Flow);
+            if (!_seenByServer.TryGetValue(key, out var endpoints))
+            {
+                _seenByServer[key] = endpoints = [];
+            }
+
+            if (!endpoints.Add(new TransportEndpoint(packet.Source, packet.SourcePort)))
+            {
+                continue;
+            }
+
+            if (endpoints.Count > 1)
+            {
+                Violation($"the server saw {endpoints.Count} endpoints of {Name(packet)}: {string.Join(", ", endpoints)}");
+                continue;
+            }
+
+            _ham[key] = LabTopology.AccessPointOf(System.Net.IPAddress.Parse(packet.Source.ToString()));
+            if (_ham[key] < 0)
+            {
+                Violation($"the server saw {packet.Source} as the source of {Name(packet)}, no access point's address");
+            }
+        }
+    }
+
+    private void ReadOriginals()
+    {
+        for (var k = 0; k < LabTopology.AccessPointCount; k++)
+        {
+            foreach (var packet in _log.At(CapturePoints.ClientSide(k)))
+            {
+                if (packet.Kind == FrameKind.Flow && !packet.Down && !packet.Outgoing)
+                {
+                    RememberOriginal(packet);
+                }
+            }
+        }
+
+        foreach (var packet in _log.At(CapturePoints.ServerLink))
+        {
+            if (packet.Kind == FrameKind.Flow && packet.Down && packet.Outgoing)
+            {
+                RememberOriginal(packet);
+            }
+        }
+    }
+
+    // A pure acknowledgement and the data after it share a TCP sequence number, and a retransmission may be cut differently: the longest counts.
+    private void RememberOriginal(in PacketRecord packet)
+    {
+        var key = (packet.Protocol, packet.Flow, packet.Down, packet.Sequence);
+        if (!_original.TryGetValue(key, out var length) || length < packet.Length)
+        {
+            _original[key] = packet.Length;
+        }
+    }
+
+    private void JudgeLength(in PacketRecord packet, string where)
+    {
+        if (packet.Kind == FrameKind.Unknown)
+        {
+            _encapsulated++;
+            Violation($"unknown packet on {where}: {packet.Source}:{packet.SourcePort} → {packet.Destination}:{packet.DestinationPort}, IP protocol {packet.Protocol}, {packet.Length} bytes");
+        }
+        else if (packet.Kind == FrameKind.Flow && _original.TryGetValue((packet.Protocol, packet.Flow, packet.Down, packet.Sequence), out var original) && packet.Length > original)
+        {
+            _encapsulated++;
+            Violation($"a packet of {Name(packet)} has {packet.Length} bytes on {where}, the original had {original}");
+        }
+    }
+
+    private void JudgeUplink(int accessPoint, in PacketRecord packet)
+    {
+        JudgeLength(packet, $"AP{accessPoint + 1}'s uplink");
+        if (packet.Kind != FrameKind.Flow || !_clientOfFlow.TryGetValue(packet.Flow, out var client) || !_ham.TryGetValue((packet.Protocol, packet.Flow), out var ham))
+        {
+            return;
+        }
+
+        _examined++;
+        if (!packet.Down)
+        {
+            if (!packet.Outgoing)
+            {
+                Violation($"an outbound packet of {Name(packet)} came in at AP{accessPoint + 1}'s uplink");
+            }
+            else if (!_links.WasAt(client, accessPoint, packet.At, s_outboundGrace))
+            {
+                Violation($"an outbound packet of {Name(packet)} left at AP{accessPoint + 1} while c{client + 1} was elsewhere");
+            }
+
+            return;
+        }
+
+        var fam = _links.SettledAt(client, packet.At, s_settle);
+        if (fam < 0)
+        {
+            return;
+        }
+
+        if (accessPoint != ham && accessPoint != fam)
+        {
+            Violation($"an inbound packet of {Name(packet)} passed AP{accessPoint + 1}, which is neither its HAM (AP{ham + 1}) nor its FAM (AP{fam + 1})");
+        }
+        else if (packet.Outgoing && (ham == fam || accessPoint != ham))
+        {
+            Violation($"an inbound packet of {Name(packet)} was sent on by AP{accessPoint + 1}, where its client is");
+        }
+    }
+
+    /// <summary>Datagrams are numbered, so each one's way is known: HAM in, HAM out, FAM in, FAM's client side.</summary>
+    private void JudgeInboundOrder()
+    {
+        var hamIn = new Dictionary<(ushort, long), long>();
+        var hamOut = new Dictionary<(ushort, long), long>();
+        var famIn = new Dictionary<(int, ushort, long), long>();
+        for (var k = 0; k < LabTopology.AccessPointCount; k++)
+        {
+            foreach (var packet in _log.At(CapturePoints.Uplink(k)))
+            {
+                if (packet.Kind != FrameKind.Flow || packet.Protocol != 17 || !packet.Down || !_ham.TryGetValue((packet.Protocol, packet.Flow), out var ham))
+                {
+                    continue;
+                }
+
+                if (ham == k)
+                {
+                    (packet.Outgoing ? hamOut : hamIn).TryAdd((packet.Flow, packet.Sequence), packet.At);
+                }
+                else if (!packet.Outgoing)
+                {
+                    famIn.TryAdd((k, packet.Flow, packet.Sequence), packet.At);
+                }
+            }
+        }
+
+        for (var k = 0; k < LabTopology.AccessPointCount; k++)
+        {
+            foreach (var packet in _log.At(CapturePoints.ClientSide(k)))
+            {
+                if (packet.Kind != FrameKind.Flow || packet.Protocol != 17 || !packet.Down || !packet.Outgoing
+                    || !_clientOfFlow.TryGetValue(packet.Flow, out var client) || !_ham.TryGetValue((packet.Protocol, packet.Flow), out var ham)
+                    || _links.SettledAt(client, packet.At, s_settle) != k)
+                {
+                    continue;
+                }
+
+                var key = (packet.Flow, packet.Sequence);
+                if (!hamIn.TryGetValue(key, out var inAtHam))
+                {
+                    Violation($"datagram {packet.Sequence} of connection {packet.Flow} reached c{client + 1} without passing its HAM (AP{ham + 1})");
+                }
+                else if (ham != k)
+                {
+                    if (hamOut.TryGetValue(key, out var outAtHam) && famIn.TryGetValue((k, packet.Flow, packet.Sequence), out var inAtFam)
+                        && inAtHam <= outAtHam && outAtHam <= inAtFam && inAtFam <= packet.At)
+                    {
+                        _viaHamThenFam++;
+                    }
+                    else
+                    {
+                        Violation($"datagram {packet.Sequence} of connection {packet.Flow} did not go HAM (AP{ham + 1}), then FAM (AP{k + 1})");
+                    }
+                }
+            }
+        }
+    }
+}

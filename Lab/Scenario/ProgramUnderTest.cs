@@ -1,0 +1,108 @@
+using System.Diagnostics;
+using System.Text;
+using Masquerade.Lab.Net;
+
+namespace Masquerade.Lab.Scenario;
+
+/// <summary>A program of the product, running as its own process inside a namespace.</summary>
+internal sealed class ProgramUnderTest : IDisposable
+{
+    private const int TailLines = 12;
+    private readonly Process _process;
+    private readonly Queue<string> _tail = [];
+    private readonly StreamWriter? _log;
+    private readonly string _name;
+    private volatile bool _stopping;
+
+    public ProgramUnderTest(NetNamespace networkNamespace, string name, string assembly, IEnumerable<string> arguments, string? logDirectory)
+    {
+        _name = name;
+        if (logDirectory is not null)
+        {
+            Directory.CreateDirectory(logDirectory);
+            _log = new StreamWriter(Path.Combine(logDirectory, name + ".log"), append: false, Encoding.UTF8) { AutoFlush = true };
+        }
+
+        var start = new ProcessStartInfo("ip") { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true, UseShellExecute = false };
+        foreach (var argument in (string[])["netns", "exec", networkNamespace.Name, Environment.ProcessPath is { } host && Path.GetFileName(host) is "dotnet" ? host : "dotnet", assembly, .. arguments])
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        // Five programs of the product share this machine with the laboratory; each has one busy thread.
+        start.Environment["DOTNET_gcServer"] = "0";
+        start.Environment["DOTNET_TieredPGO"] = "0";
+        _process = Process.Start(start) ?? throw new LabException($"{name} did not start");
+        _process.StandardInput.Close();
+        _process.OutputDataReceived += (_, e) => Line(e.Data);
+        _process.ErrorDataReceived += (_, e) => Line(e.Data);
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    /// <summary>A sentence if the program has ended by itself, with the last lines it printed.</summary>
+    public string? Failure
+    {
+        get
+        {
+            if (_stopping || !_process.HasExited)
+            {
+                return null;
+            }
+
+            lock (_tail)
+            {
+                return $"{_name} ended by itself with code {_process.ExitCode}: {string.Join(" | ", _tail)}";
+            }
+        }
+    }
+
+    /// <summary>Asks the program to end (SIGTERM), without waiting.</summary>
+    public void RequestStop()
+    {
+        _stopping = true;
+        if (!_process.HasExited)
+        {
+            _ = Libc.Kill(_process.Id, 15);
+        }
+    }
+
+    public void Dispose()
+    {
+        RequestStop();
+        if (!_process.WaitForExit(3000))
+        {
+            _process.Kill(entireProcessTree: true);
+            _process.WaitForExit(1000);
+        }
+
+        _process.Dispose();
+        _log?.Dispose();
+    }
+
+    private void Line(string? line)
+    {
+        if (line is null)
+        {
+            return;
+        }
+
+        lock (_tail)
+        {
+            _tail.Enqueue(line);
+            if (_tail.Count > TailLines)
+            {
+                _tail.Dequeue();
+            }
+
+            try
+            {
+                _log?.WriteLine(line);
+            }
+            catch (ObjectDisposedException)
+            {
+                // The last lines of a program that was killed may come after its log was closed.
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+using System.Net;
+using System.Net.Sockets;
+using Masquerade.Lab.Net;
+
+namespace Masquerade.Lab.Traffic;
+
+/// <summary>
+/// Numbered datagrams at a steady rate in both directions between one client socket and one server port. The server sends to the endpoint from
+/// which the first datagram came, and to that one for ever: what a voice call does.
+/// </summary>
+public sealed class UdpFlow : LabConnection
+{
+    private readonly long _period;
+    private readonly ushort _flow;
+    private readonly Socket _client;
+    private readonly Socket _server;
+    private volatile SocketAddress? _peer;
+    private volatile bool _stopping;
+    private volatile int _sendErrors;
+
+    /// <summary>Makes the sockets.</summary>
+    /// <param name="topology">The network.</param>
+    /// <param name="client">The client; 0 is c1.</param>
+    /// <param name="server">The server's endpoint; its port is the flow's identity.</param>
+    /// <param name="packetsPerSecond">The rate in each direction.</param>
+    /// <param name="longest">For how long the flow may run.</param>
+    public UdpFlow(LabTopology topology, int client, IPEndPoint server, int packetsPerSecond, TimeSpan longest)
+        : base($"UDP {packetsPerSecond}/s each way", "UDP", client, server)
+    {
+        ArgumentNullException.ThrowIfNull(topology);
+        _flow = (ushort)Server.Port;
+        _period = 1_000_000_000L / packetsPerSecond;
+        var capacity = (int)(packetsPerSecond * longest.TotalSeconds);
+        Up = new DatagramLog(capacity);
+        Down = new DatagramLog(capacity);
+        _server = topology.Server.Invoke(() =>
+        {
+            var socket = new Socket(server.AddressFamily, SocketType.Dgram, ProtocolType.Udp) { ReceiveBufferSize = 1 << 21 };
+            socket.Bind(server);
+            return socket;
+        });
+        _client = topology.Clients[client].Invoke(() =>
+        {
+            var socket = new Socket(server.AddressFamily, SocketType.Dgram, ProtocolType.Udp) { ReceiveBufferSize = 1 << 21 };
+            socket.Connect(server);
+            return socket;
+        });
+        ClientEndpoint = (IPEndPoint?)_client.LocalEndPoint;
+    }
+
+    /// <summary>Client to server.</summary>
+    public DatagramLog Up { get; }
+
+    /// <summary>Server to client.</summary>
+    public DatagramLog Down { get; }
+
+    /// <summary>How often the kernel refused to send.</summary>
+    public int SendErrors => _sendErrors;
+
+    /// <inheritdoc/>
+    public override void Start()
+    {
+        RunEnd("server receives", ReceiveAtServer);
+        RunEnd("client receives", ReceiveAtClient);
+        RunEnd("client sends", () => SendLoop(Up, DatagramPayload.Up));
+    }
+
+    /// <inheritdoc/>
+    public override void Stop() => _stopping = true;
+
+    /// <inheritdoc/>
+    public override void Complete(long deadline)
+    {
+        // Datagrams have no end of their own: give the last ones the time to arrive.
+        while (LabClock.Now < deadline && (Up.Received < Up.Sent || Down.Received < Down.Sent) && LabClock.Now - LastProgress < LabClock.Milliseconds(300))
+        {
+            Thread.Sleep(5);
+        }
+
+        Transition(ConnectionHealth.Running, ConnectionHealth.Finished);
+        base.Complete(deadline);
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        _stopping = true;
+        _client.Dispose();
+        _server.Dispose();
+    }
+
+    private void SendLoop(DatagramLog log, byte direction)
+    {
+        LabClock.MakeThreadPrompt();
+        Span<byte> payload = stackalloc byte[DatagramPayload.Size];
+        var next = LabClock.Now;
+        while (!_stopping && log.HasRoom)
+        {
+            DatagramPayload.Write(payload, _flow, direction, log.NextSequence);
+            try
+            {
+                // Recorded before the call: the other end may have the datagram before the call returns.
+                log.RecordSent(LabClock.Now);
+                if (direction == DatagramPayload.Up)
+                {
+                    _client.Send(payload);
+                }
+                else
+                {
+                    _server.SendTo(payload, SocketFlags.None, _peer!);
+                }
+            }
+            catch (SocketException)
+            {
+                // An ICMP error about an earlier datagram is reported here once; the datagram counts as lost.
+                _sendErrors++;
+            }
+
+            // One who was held up goes on from now instead of sending a burst.
+            next += _period;
+            var now = LabClock.Now;
+            next = now - next > 5 * _period ? now : next;
+            LabClock.SleepUntil(next);
+        }
+    }
+
+    private void ReceiveAtServer()
+    {
+        LabClock.MakeThreadPrompt();
+        Span<byte> buffer = stackalloc byte[2048];
+        var from = new SocketAddress(Server.AddressFamily);
+        while (true)
+        {
+            int length;
+            try
+            {
+                length = _server.ReceiveFrom(buffer, SocketFlags.None, from);
+            }
+            catch (SocketException) when (!_stopping)
+            {
+                _sendErrors++;
+                continue;
+            }
+
+            var now = LabClock.Now;
+            if (!DatagramPayload.Verify(buffer[..length], _flow, DatagramPayload.Up, out var sequence))
+            {
+                Up.RecordForeign();
+                continue;
+            }
+
+            Up.RecordReceived(sequence, now);
+            Progress(length);
+            if (_peer is null)
+            {
+                SeenByServer = (IPEndPoint)Server.Create(from);
+                _peer = SeenByServer.Serialize();
+                RunEnd("server sends", () => SendLoop(Down, DatagramPayload.Down));
+            }
+        }
+    }
+
+    private void ReceiveAtClient()
+    {
+        LabClock.MakeThreadPrompt();
+        Span<byte> buffer = stackalloc byte[2048];
+        while (true)
+        {
+            int length;
+            try
+            {
+                length = _client.Receive(buffer);
+            }
+            catch (SocketException) when (!_stopping)
+            {
+                _sendErrors++;
+                continue;
+            }
+
+            var now = LabClock.Now;
+            if (!DatagramPayload.Verify(buffer[..length], _flow, DatagramPayload.Down, out var sequence))
+            {
+                Down.RecordForeign();
+                continue;
+            }
+
+            Down.RecordReceived(sequence, now);
+            Transition(ConnectionHealth.Opening, ConnectionHealth.Running);
+            Progress(length);
+        }
+    }
+}
