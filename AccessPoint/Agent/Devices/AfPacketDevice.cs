@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
-using System.Text;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
 
@@ -88,8 +87,8 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
 
         try
         {
-            HardwareAddress = ReadHardwareAddress();
-            Mtu = ReadMtu();
+            HardwareAddress = InterfaceQuery.ReadHardwareAddress(_socket, interfaceName);
+            Mtu = InterfaceQuery.ReadMtu(_socket, interfaceName);
             ConfigureSocket(options);
 
             var receiveLength = (nuint)options.ReceiveMebibytes * AfPacketRing.BlockSize;
@@ -306,8 +305,20 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
         }
 
         // With a virtio header the kernel leaves this check to us. The MTU may have been raised since the device was opened.
-        Mtu = ReadMtu();
+        RefreshMtu();
         return length <= Mtu + EthernetHeader + VlanTag;
+    }
+
+    private void RefreshMtu()
+    {
+        try
+        {
+            Mtu = InterfaceQuery.ReadMtu(_socket, Name);
+        }
+        catch (DeviceException)
+        {
+            // The interface is gone or renamed: the old value stays, and the frame is a transmit error.
+        }
     }
 
     private void ConfigureSocket(AfPacketOptions options)
@@ -362,30 +373,6 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
         {
             throw Failure(action);
         }
-    }
-
-    private MacAddress ReadHardwareAddress()
-    {
-        var request = Query(Libc.SIOCGIFHWADDR, "read the hardware address");
-
-        // struct sockaddr: the ARP hardware type as the family, then the address.
-        var type = *(ushort*)request.Value;
-        return type == Libc.ARPHRD_ETHER
-            ? MacAddress.FromBytes(new ReadOnlySpan<byte>(request.Value + 2, 6))
-            : throw new DeviceException($"{Name}: not an Ethernet interface (ARP hardware type {type})");
-    }
-
-    private int ReadMtu()
-    {
-        var request = Query(Libc.SIOCGIFMTU, "read the MTU");
-        return *(int*)request.Value;
-    }
-
-    private Libc.IfReq Query(nuint code, string action)
-    {
-        Libc.IfReq request = default;
-        Encoding.UTF8.GetBytes(Name, new Span<byte>(request.Name, 15));
-        return Libc.ioctl(_socket, code, &request) == 0 ? request : throw Failure(action);
     }
 
     private DeviceException Failure(string action) => DeviceException.FromErrorNumber(Name, action, Marshal.GetLastPInvokeError());

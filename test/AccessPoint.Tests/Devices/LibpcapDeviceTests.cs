@@ -1,0 +1,118 @@
+using System.Net;
+using System.Net.Sockets;
+using Masquerade.AccessPoint.Agent.Devices;
+using Masquerade.Core.Engine;
+
+namespace Masquerade.AccessPoint.Tests.Devices;
+
+public sealed class LibpcapDeviceTests : IDisposable
+{
+    private readonly NetNamespace _left = new("left");
+    private readonly NetNamespace _right = new("right");
+    private readonly LibpcapDevice _a;
+    private readonly LibpcapDevice _b;
+
+    public LibpcapDeviceTests()
+    {
+        try
+        {
+            _left.Connect("a0", _right, "b0");
+            _a = _left.Run(() => new LibpcapDevice("a0"));
+            _b = _right.Run(() => new LibpcapDevice("b0"));
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose()
+    {
+        _a?.Dispose();
+        _b?.Dispose();
+        _left.Dispose();
+        _right.Dispose();
+    }
+
+    [Fact]
+    public void Frames_cross_both_ways_and_own_frames_do_not_come_back()
+    {
+        foreach (var (from, to) in new[] { (_a, _b), (_b, _a) })
+        {
+            for (var i = 0; i < 200; i++)
+            {
+                Assert.True(from.Transmit(DeviceTesting.Frame(60 + (i * 7), i), OffloadInfo.None));
+            }
+
+            from.Flush();
+            Assert.Equal(Enumerable.Range(0, 200).Select(i => DeviceTesting.Frame(60 + (i * 7), i)), DeviceTesting.ReceiveAll(to, 200).Select(s => s.Frame));
+            Assert.Equal(0, from.Receive((Span<byte> _, in OffloadInfo _) => { }, 32));
+        }
+
+        Assert.Equal(new DeviceStatistics(200, 200, 0, 0, 0), _a.Statistics);
+    }
+
+    [Fact]
+    public void It_understands_itself_with_the_af_packet_device()
+    {
+        using var other = _right.Run(() => new AfPacketDevice("b0"));
+        _a.Transmit(DeviceTesting.Frame(500, 1), OffloadInfo.None);
+        Assert.Equal(DeviceTesting.Frame(500, 1), Assert.Single(DeviceTesting.ReceiveAll(other, 1)).Frame);
+        other.Transmit(DeviceTesting.Frame(600, 2), OffloadInfo.None);
+        other.Flush();
+        Assert.Equal(DeviceTesting.Frame(600, 2), Assert.Single(DeviceTesting.ReceiveAll(_a, 1)).Frame);
+        Assert.Equal(other.HardwareAddress, _b.HardwareAddress);
+        Assert.Equal(other.Mtu, _b.Mtu);
+    }
+
+    [Fact]
+    public void What_cannot_be_sent_is_counted()
+    {
+        Assert.True(_a.Transmit(new byte[13], OffloadInfo.None));
+        Assert.True(_a.Transmit(DeviceTesting.Frame(4000, 1), OffloadInfo.None));
+        Assert.True(_a.Transmit(DeviceTesting.Frame(60, 1), new OffloadInfo(true, 34, 16, 0, 0, 0)));
+        Assert.Equal(new DeviceStatistics(0, 0, 0, 0, 3), _a.Statistics);
+    }
+
+    [Fact]
+    public void An_idle_interface_is_not_ready()
+    {
+        using var poller = new Poller();
+        var number = poller.Add(_b.PollHandle);
+        Assert.Equal(0, poller.Wait(MonotonicClock.Now, MonotonicClock.Now + TimeSpan.FromMilliseconds(20)));
+        _a.Transmit(DeviceTesting.Frame(60, 1), OffloadInfo.None);
+        Assert.Equal(1, poller.Wait(MonotonicClock.Now, MonotonicClock.Now + TimeSpan.FromSeconds(2)));
+        Assert.True(poller.IsReady(number));
+    }
+
+    [Fact]
+    public void A_local_sender_s_unfinished_checksum_looks_finished()
+    {
+        // The limit that the documentation tells: AF_PACKET sees that the checksum is unfinished, libpcap does not.
+        using var other = _right.Run(() => new AfPacketDevice("b0"));
+        _left.Exec("ip", "address", "add", "10.78.0.1/24", "dev", "a0");
+        _left.Exec("ip", "neigh", "add", "10.78.0.2", "lladdr", _b.HardwareAddress.ToString(), "dev", "a0");
+        _left.Run(() =>
+        {
+            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+            return socket.SendTo(new byte[100], new IPEndPoint(IPAddress.Parse("10.78.0.2"), 9));
+        });
+        var here = Assert.Single(DeviceTesting.ReceiveAll(_b, 1));
+        var there = Assert.Single(DeviceTesting.ReceiveAll(other, 1));
+        Assert.Equal(there.Frame, here.Frame);
+        Assert.True(there.Offload.ChecksumPartial);
+        Assert.Equal(34, there.Offload.ChecksumStart);
+        Assert.Equal(6, there.Offload.ChecksumOffset);
+        Assert.Equal(OffloadInfo.None, here.Offload);
+    }
+
+    [Fact]
+    public void Errors_name_the_interface_and_the_reason()
+    {
+        var missing = Assert.Throws<DeviceException>(() => _left.Run(() => new LibpcapDevice("nosuch0")));
+        Assert.StartsWith("nosuch0: ", missing.Message, StringComparison.Ordinal);
+        Assert.Contains("no such interface", missing.Message, StringComparison.Ordinal);
+        Assert.Contains("not an Ethernet interface", Assert.Throws<DeviceException>(() => _left.Run(() => new LibpcapDevice("lo"))).Message, StringComparison.Ordinal);
+    }
+}
