@@ -25,7 +25,7 @@ public sealed class UdpFlow : LabConnection
     /// <param name="packetsPerSecond">The rate in each direction.</param>
     /// <param name="longest">For how long the flow may run.</param>
     public UdpFlow(LabTopology topology, int client, IPEndPoint server, int packetsPerSecond, TimeSpan longest)
-        : base($"UDP {packetsPerSecond}/s each way", "UDP", client, server)
+        : base($"{packetsPerSecond}/s each way", "UDP", client, server)
     {
         ArgumentNullException.ThrowIfNull(topology);
         _flow = (ushort)Server.Port;

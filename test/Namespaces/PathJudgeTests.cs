@@ -1,0 +1,181 @@
+using System.Buffers.Binary;
+using Masquerade.Core.Flow;
+using Masquerade.Lab;
+using Masquerade.Lab.Capture;
+using Masquerade.Lab.Radio;
+using Masquerade.Lab.Scenario;
+using Masquerade.Lab.Traffic;
+
+namespace Masquerade.Namespaces.Tests;
+
+/// <summary>The judge of captures, with captures made up: a right way, and every wrong one it must notice.</summary>
+[Trait("Req", "A-01")]
+public sealed class PathJudgeTests
+{
+    private const ushort Flow = 7001;
+    private const int Ap1 = 0;
+    private const int Ap2 = 1;
+    private const int Ap3 = 2;
+    private static readonly IpAddress s_client = IpAddress.Parse("192.168.77.101");
+    private static readonly IpAddress s_server = IpAddress.Parse("10.1.100.2");
+    private static readonly IpAddress s_masquerade = IpAddress.Parse("10.1.1.10");
+    private static readonly IpAddress s_famEndpoint = IpAddress.Parse("10.1.2.10");
+    private static readonly IReadOnlyDictionary<ushort, int> s_clientOfFlow = new Dictionary<ushort, int> { [Flow] = 0 };
+    private readonly PacketLog _log = new(CapturePoints.Count);
+
+    // c1 anchored its flow at AP1 and has been at AP2 since 1.02 s.
+    private readonly LinkHistory _links = new(
+        [new RoamRecord(0, -1, Ap1, 0, 0, 0, 0), new RoamRecord(0, Ap1, Ap2, Ms(1000), Ms(1000), Ms(1020), Ms(1020))], 1);
+
+    [Fact]
+    public void The_direct_way_is_accepted()
+    {
+        Outbound(Ms(2000), 1, Ap2);
+        Inbound(Ms(2001), 1);
+
+        var path = Judge();
+
+        Assert.True(path.Ok, string.Join("; ", path.Violations));
+        Assert.Equal(0, path.Encapsulated);
+        Assert.Equal(1, path.ViaHamThenFam);
+    }
+
+    [Fact]
+    public void Nothing_captured_proves_nothing() => Assert.False(Judge().Ok);
+
+    [Fact]
+    public void An_outbound_packet_through_the_HAM_is_noticed()
+    {
+        Outbound(Ms(2000), 1, Ap2);
+        Put(CapturePoints.Uplink(Ap1), Ms(2003), 2, down: false, outgoing: false, s_masquerade, s_server);
+        Expect("came in at AP1's uplink");
+    }
+
+    [Fact]
+    public void An_outbound_packet_from_an_access_point_where_the_client_is_not_is_noticed()
+    {
+        Outbound(Ms(2000), 1, Ap1);
+        Expect("left at AP1 while c1 was elsewhere");
+    }
+
+    [Fact]
+    public void A_second_endpoint_at_the_server_is_noticed()
+    {
+        Outbound(Ms(2000), 1, Ap2);
+        Put(CapturePoints.ServerLink, Ms(2002), 2, down: false, outgoing: false, s_famEndpoint, s_server);
+        Expect("the server saw 2 endpoints");
+    }
+
+    [Fact]
+    public void An_inbound_packet_that_never_was_at_the_HAM_is_noticed()
+    {
+        Outbound(Ms(2000), 1, Ap2);
+        Put(CapturePoints.ClientSide(Ap2), Ms(2002), 5, down: true, outgoing: true, s_server, s_client);
+        Expect("without passing its HAM");
+    }
+
+    [Fact]
+    public void An_inbound_packet_by_way_of_a_third_access_point_is_noticed()
+    {
+        Outbound(Ms(2000), 1, Ap2);
+        Inbound(Ms(2001), 1);
+        Put(CapturePoints.Uplink(Ap3), Ms(2002), 1, down: true, outgoing: false, s_server, IpAddress.Parse("10.1.3.10"));
+        Expect("neither its HAM (AP1) nor its FAM (AP2)");
+    }
+
+    [Fact]
+    public void A_packet_longer_than_the_original_counts_as_encapsulated()
+    {
+        Outbound(Ms(2000), 1, Ap2);
+        Inbound(Ms(2001), 1);
+        Put(CapturePoints.Uplink(Ap2), Ms(2002), 1, down: true, outgoing: false, s_server, s_famEndpoint, length: 112);
+        Assert.Equal(1, Judge().Encapsulated);
+        Expect("the original had 92");
+    }
+
+    [Theory]
+    [InlineData(4, 0, 0)] // IP in IP
+    [InlineData(47, 0, 0)] // GRE
+    [InlineData(50, 0, 0)] // ESP
+    [InlineData(17, 4789, 4789)] // VXLAN
+    [InlineData(17, 51820, 51820)] // WireGuard
+    public void Tunnels_are_recognised(byte protocol, ushort source, ushort destination)
+    {
+        var record = PacketRecord.Parse(Frame(protocol, source, destination, 1400), 1414);
+        Assert.Equal(FrameKind.Unknown, record.Kind);
+    }
+
+    [Theory]
+    [InlineData(60, FrameKind.PeerMarker)]
+    [InlineData(1000, FrameKind.Unknown)] // a "marker" that could carry a packet
+    public void Only_short_datagrams_between_peers_are_markers(int length, FrameKind expected) =>
+        Assert.Equal(expected, PacketRecord.Parse(Frame(17, LabPorts.Peer, LabPorts.Peer, length), length + 14).Kind);
+
+    [Fact]
+    public void Frames_cut_off_anywhere_are_read_without_failing()
+    {
+        var frame = Frame(17, 40000, Flow, 92);
+        for (var length = 0; length <= frame.Length; length++)
+        {
+            _ = PacketRecord.Parse(frame.AsSpan(0, length), 106);
+        }
+    }
+
+    private static long Ms(double value) => LabClock.Milliseconds(value);
+
+    private static byte[] Frame(byte protocol, ushort source, ushort destination, int ipLength)
+    {
+        var frame = new byte[128];
+        frame[12] = 8;
+        frame[14] = 0x45;
+        BinaryPrimitives.WriteUInt16BigEndian(frame.AsSpan(16), (ushort)ipLength);
+        frame[23] = protocol;
+        IpAddress.Parse("10.1.1.10").WriteTo(frame.AsSpan(26));
+        IpAddress.Parse("10.1.2.10").WriteTo(frame.AsSpan(30));
+        BinaryPrimitives.WriteUInt16BigEndian(frame.AsSpan(34), source);
+        BinaryPrimitives.WriteUInt16BigEndian(frame.AsSpan(36), destination);
+        return frame;
+    }
+
+    private PathSummary Judge() => new PathJudge(_log, _links, s_clientOfFlow).Judge();
+
+    private void Expect(string violation)
+    {
+        var path = Judge();
+        Assert.False(path.Ok);
+        Assert.Contains(path.Violations, v => v.Contains(violation, StringComparison.Ordinal));
+    }
+
+    private void Outbound(long at, long sequence, int accessPoint)
+    {
+        Put(CapturePoints.ClientSide(accessPoint), at, sequence, down: false, outgoing: false, s_client, s_server);
+        Put(CapturePoints.Uplink(accessPoint), at + 1000, sequence, down: false, outgoing: true, s_masquerade, s_server);
+        Put(CapturePoints.ServerLink, at + 2000, sequence, down: false, outgoing: false, s_masquerade, s_server);
+    }
+
+    private void Inbound(long at, long sequence)
+    {
+        Put(CapturePoints.ServerLink, at, sequence, down: true, outgoing: true, s_server, s_masquerade);
+        Put(CapturePoints.Uplink(Ap1), at + 1000, sequence, down: true, outgoing: false, s_server, s_masquerade);
+        Put(CapturePoints.Uplink(Ap1), at + 2000, sequence, down: true, outgoing: true, s_server, s_famEndpoint);
+        Put(CapturePoints.Uplink(Ap2), at + 3000, sequence, down: true, outgoing: false, s_server, s_famEndpoint);
+        Put(CapturePoints.ClientSide(Ap2), at + 4000, sequence, down: true, outgoing: true, s_server, s_client);
+    }
+
+    private void Put(int point, long at, long sequence, bool down, bool outgoing, IpAddress source, IpAddress destination, int length = 92) =>
+        _log.Add(point, new PacketRecord
+        {
+            At = at,
+            Sequence = sequence,
+            Down = down,
+            Outgoing = outgoing,
+            Source = source,
+            Destination = destination,
+            SourcePort = down ? Flow : (ushort)50_000,
+            DestinationPort = down ? (ushort)50_000 : Flow,
+            Flow = Flow,
+            Protocol = 17,
+            Kind = FrameKind.Flow,
+            Length = length,
+        });
+}

@@ -1,0 +1,42 @@
+using Masquerade.Lab.Radio;
+using Masquerade.Lab.Scenario;
+using Xunit.Abstractions;
+
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
+
+namespace Masquerade.Namespaces.Tests;
+
+/// <summary>Runs the demonstration's own scenario, shorter, and puts its story into the test's output.</summary>
+internal sealed class Walk(ITestOutputHelper output) : IDemoObserver
+{
+    public static DemoOptions Short { get; } = new() { Roams = 5, Dwell = TimeSpan.FromMilliseconds(1100), Rate = 20 };
+
+    public static DemoResult Run(DemoOptions options, ITestOutputHelper output)
+    {
+        var result = DemoScenario.Run(options, new Walk(output), CancellationToken.None);
+        foreach (var connection in result.Connections)
+        {
+            output.WriteLine(connection.ToString());
+        }
+
+        foreach (var violation in result.Path.Violations)
+        {
+            output.WriteLine("path: " + violation);
+        }
+
+        output.WriteLine(result.ToString());
+        return result;
+    }
+
+    public void Note(string text) => output.WriteLine(text);
+
+    public void Roamed(RoamRecord roam, double seconds)
+    {
+    }
+
+    public void RoamMeasured(int number, RoamGap gap) => output.WriteLine($"roam {number}: {gap}");
+
+    public void Table(IReadOnlyList<ConnectionRow> rows, double seconds)
+    {
+    }
+}
