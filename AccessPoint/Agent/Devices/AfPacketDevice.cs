@@ -53,6 +53,7 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
     private AfPacketRing _transmit;
     private byte* _lastQueued;
     private bool _kickNeeded;
+    private bool _gone;
     private int _socket;
     private long _received;
     private long _transmitted;
@@ -159,10 +160,18 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
     }
 
     /// <inheritdoc/>
+    /// <exception cref="DeviceException">
+    /// The interface does not exist any more (found out when something was to be sent); one that is only down is waited for.
+    /// </exception>
     public int Receive(FrameHandler handler, int budget)
     {
         ArgumentNullException.ThrowIfNull(handler);
         ObjectDisposedException.ThrowIf(_socket < 0, this);
+        if (_gone)
+        {
+            throw new DeviceException($"{Name}: the interface has disappeared");
+        }
+
         if (_kickNeeded)
         {
             // The driver or the socket's buffer was full at the last flush; whoever polls comes by here soon enough.
@@ -238,7 +247,10 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
         }
 
         ObjectDisposedException.ThrowIf(_socket < 0, this);
-        _ = Libc.sendto(_socket, null, 0, Libc.MSG_DONTWAIT, null, 0);
+        if (Libc.sendto(_socket, null, 0, Libc.MSG_DONTWAIT, null, 0) < 0 && Marshal.GetLastPInvokeError() is Libc.ENXIO or Libc.ENODEV)
+        {
+            _gone = true;
+        }
 
         // The result says how the last frame fared, not whether all were taken. The status of the last slot tells: the kernel goes in order and
         // leaves a frame that it could not take for now (ENOBUFS, EAGAIN, ENETDOWN) as it is, to be asked again.

@@ -261,6 +261,23 @@ public sealed class AfPacketDeviceTests : IDisposable
     }
 
     [Fact]
+    public void An_interface_that_disappears_is_an_error_once_something_is_to_be_sent()
+    {
+        using var poller = new Poller();
+        var number = poller.Add(_b.PollHandle);
+        _left.Exec("ip", "link", "del", "a0");
+        poller.Wait(MonotonicClock.Now, MonotonicClock.Now + TimeSpan.FromMilliseconds(100));
+        Assert.Equal(0, poller.Wait(MonotonicClock.Now, MonotonicClock.Now + TimeSpan.FromMilliseconds(50)));
+        Assert.False(poller.IsReady(number));
+        Assert.Empty(Drain(_b));
+        Assert.True(_b.Transmit(DeviceTesting.Frame(1519, 0), OffloadInfo.None));
+        Assert.Equal(1, _b.Statistics.TransmitErrors);
+        Assert.True(_b.Transmit(DeviceTesting.Frame(60, 0), OffloadInfo.None));
+        _b.Flush();
+        Assert.Equal("b0: the interface has disappeared", Assert.Throws<DeviceException>(() => Drain(_b)).Message);
+    }
+
+    [Fact]
     public void The_bypass_of_the_queueing_discipline_carries_frames()
     {
         using var device = _left.Run(() => new AfPacketDevice("a0", new AfPacketOptions { BypassQueueingDiscipline = true, ReceiveMebibytes = 1, TransmitMebibytes = 1 }));
@@ -298,6 +315,18 @@ public sealed class AfPacketDeviceTests : IDisposable
         var loopback = Assert.Throws<DeviceException>(() => _left.Run(() => new AfPacketDevice("lo")));
         Assert.Equal("lo: not an Ethernet interface (ARP hardware type 772)", loopback.Message);
         Assert.Throws<DeviceException>(() => _left.Run(() => new AfPacketDevice("a-name-far-too-long-for-an-interface")));
+    }
+
+    [Fact]
+    public void Without_the_capability_the_error_says_which_one_is_needed()
+    {
+        var error = Assert.Throws<DeviceException>(() => _left.Run(() =>
+        {
+            NetNamespace.DropCapabilities();
+            return new AfPacketDevice("a0");
+        }));
+        Assert.StartsWith("a0: ", error.Message, StringComparison.Ordinal);
+        Assert.Contains("CAP_NET_RAW", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

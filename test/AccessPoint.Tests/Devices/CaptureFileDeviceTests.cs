@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using Masquerade.AccessPoint.Agent.Devices;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
@@ -6,7 +7,7 @@ using Masquerade.Core.Time;
 
 namespace Masquerade.AccessPoint.Tests.Devices;
 
-public sealed class CaptureFileDeviceTests : IDisposable
+public sealed partial class CaptureFileDeviceTests : IDisposable
 {
     private const uint Micro = 0xA1B2C3D4;
     private const uint Nano = 0xA1B23C4D;
@@ -64,6 +65,44 @@ public sealed class CaptureFileDeviceTests : IDisposable
         }
 
         Assert.True(again.EndOfInput);
+    }
+
+    [Fact]
+    public unsafe void Libpcap_reads_what_is_written()
+    {
+        var path = Path.Combine(_folder, "out.pcap");
+        using (var device = new CaptureFileDevice(null, path, MacAddress.None))
+        {
+            device.Now = new Instant(1_700_000_000_123_456_789);
+            device.Transmit(DeviceTesting.Frame(60, 1), OffloadInfo.None);
+            device.Now = new Instant(1_700_000_001_000_000_000);
+            device.Transmit(DeviceTesting.Frame(9000, 2), OffloadInfo.None);
+        }
+
+        var error = stackalloc byte[256];
+        const int nanoseconds = 1;
+        var pcap = pcap_open_offline_with_tstamp_precision(path, nanoseconds, error);
+        Assert.NotEqual(0, pcap);
+        try
+        {
+            Assert.Equal((1_700_000_000, 123_456_789), Next(DeviceTesting.Frame(60, 1)));
+            Assert.Equal((1_700_000_001, 0), Next(DeviceTesting.Frame(9000, 2)));
+        }
+        finally
+        {
+            pcap_close(pcap);
+        }
+
+        (long Seconds, long Fraction) Next(byte[] expected)
+        {
+            // struct pcap_pkthdr: two longs of time, two 32-bit lengths.
+            long* header;
+            byte* data;
+            Assert.Equal(1, pcap_next_ex(pcap, &header, &data));
+            Assert.Equal(expected.Length, ((int*)(header + 2))[1]);
+            Assert.Equal(expected, new Span<byte>(data, ((int*)(header + 2))[0]).ToArray());
+            return (header[0], header[1]);
+        }
     }
 
     [Fact]
@@ -239,6 +278,15 @@ public sealed class CaptureFileDeviceTests : IDisposable
             stream.Write(bytes);
         }
     }
+
+    [LibraryImport("libpcap.so.0.8", StringMarshalling = StringMarshalling.Utf8)]
+    private static unsafe partial nint pcap_open_offline_with_tstamp_precision(string path, int precision, byte* error);
+
+    [LibraryImport("libpcap.so.0.8")]
+    private static unsafe partial int pcap_next_ex(nint pcap, long** header, byte** data);
+
+    [LibraryImport("libpcap.so.0.8")]
+    private static partial void pcap_close(nint pcap);
 
     private CaptureFileDevice Open(byte[] bytes)
     {

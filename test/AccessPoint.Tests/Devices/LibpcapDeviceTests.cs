@@ -87,6 +87,44 @@ public sealed class LibpcapDeviceTests : IDisposable
     }
 
     [Fact]
+    public void An_interface_that_goes_down_and_up_carries_on()
+    {
+        _right.Exec("ip", "link", "set", "b0", "down");
+        Assert.Equal(0, _b.Receive((Span<byte> _, in OffloadInfo _) => { }, 32));
+        Assert.Equal(0, _b.Receive((Span<byte> _, in OffloadInfo _) => { }, 32));
+        _right.Exec("ip", "link", "set", "b0", "up");
+        _a.Transmit(DeviceTesting.Frame(60, 9), OffloadInfo.None);
+        Assert.Contains(DeviceTesting.ReceiveAll(_b, 1), s => s.Frame.AsSpan().SequenceEqual(DeviceTesting.Frame(60, 9)));
+    }
+
+    [Fact]
+    public void An_interface_that_disappears_is_an_error()
+    {
+        _left.Exec("ip", "link", "del", "a0");
+        var error = Assert.Throws<DeviceException>(() =>
+        {
+            for (var i = 0; i < 100; i++)
+            {
+                _b.Receive((Span<byte> _, in OffloadInfo _) => { }, 32);
+                Thread.Sleep(10);
+            }
+        });
+        Assert.StartsWith("b0: ", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Without_the_capability_the_error_says_which_one_is_needed()
+    {
+        var error = Assert.Throws<DeviceException>(() => _left.Run(() =>
+        {
+            NetNamespace.DropCapabilities();
+            return new LibpcapDevice("a0");
+        }));
+        Assert.Contains("a0: ", error.Message, StringComparison.Ordinal);
+        Assert.Contains("CAP_NET_RAW", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_local_sender_s_unfinished_checksum_looks_finished()
     {
         // The limit that the documentation tells: AF_PACKET sees that the checksum is unfinished, libpcap does not.

@@ -47,6 +47,19 @@ internal sealed partial class NetNamespace : IDisposable
     /// <summary>Runs work on a thread of its own inside the namespace and waits for it.</summary>
     public T Run<T>(Func<T> work) => Start(work).Join();
 
+    /// <summary>Takes every capability from the calling thread, and only from it, for the rest of its life.</summary>
+    public static unsafe void DropCapabilities()
+    {
+        // struct __user_cap_header_struct, version 3, and two empty struct __user_cap_data_struct.
+        var header = stackalloc uint[2] { 0x2008_0522, 0 };
+        var data = stackalloc uint[6];
+        new Span<uint>(data, 6).Clear();
+        if (capset(header, data) != 0)
+        {
+            throw new InvalidOperationException($"cannot drop capabilities: {Marshal.GetLastPInvokeErrorMessage()}");
+        }
+    }
+
     public void Dispose() => Tool("ip", "netns", "del", Name);
 
     private static string Tool(string program, params string[] arguments)
@@ -62,6 +75,9 @@ internal sealed partial class NetNamespace : IDisposable
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int setns(int fd, int type);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static unsafe partial int capset(uint* header, uint* data);
 
     internal sealed class Work<T>
     {
