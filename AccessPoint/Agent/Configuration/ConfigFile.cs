@@ -1,0 +1,209 @@
+using System.Text.Json;
+using Masquerade.Core.Flow;
+
+namespace Masquerade.AccessPoint.Agent.Configuration;
+
+/// <summary>Reads the agent's JSON configuration and finds every mistake in one go. The keys are listed in <c>docs/operations.md</c>.</summary>
+public static class ConfigFile
+{
+    /// <summary>The most addresses of one kind.</summary>
+    private const int MaxAddresses = 64;
+
+    private static readonly JsonDocumentOptions Lenient = new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true, MaxDepth = 16 };
+
+    /// <summary>Reads a file's text. The result is null if there are mistakes.</summary>
+    public static AgentConfig? Read(ReadOnlyMemory<byte> text, out IReadOnlyList<ConfigMistake> mistakes)
+    {
+        var found = new List<ConfigMistake>();
+        mistakes = found;
+        try
+        {
+            using var document = JsonDocument.Parse(text, Lenient);
+            var config = ReadRoot(new ConfigObject(document.RootElement, string.Empty, found));
+            return found.Count == 0 ? config : null;
+        }
+        catch (JsonException e)
+        {
+            found.Add(new ConfigMistake(string.Empty, $"line {e.LineNumber + 1}, column {e.BytePositionInLine + 1}: {e.Message}", "JSON (comments and trailing commas may stay)"));
+            return null;
+        }
+    }
+
+    private static AgentConfig ReadRoot(ConfigObject root)
+    {
+        var node = root.Required("node", Values.Node, "1 to 64 characters of A-Z a-z 0-9 . _ -", NodeId.None);
+        var coordinators = root.List<CoordinatorAddress?>("coordinator", Values.Coordinator, Values.CoordinatorText, 1, 8);
+        if (coordinators.Contains(null) && coordinators.Count > 1)
+        {
+            root.Mistake("coordinator", "\"none\" among others", Values.CoordinatorText);
+        }
+
+        var uplinkObject = root.Object("uplink");
+        var clientObject = root.Object("client");
+        var uplinkDevice = ReadDevice(uplinkObject);
+        var clientDevice = ReadDevice(clientObject);
+        if ((uplinkDevice.Kind == DeviceKind.File) != (clientDevice.Kind == DeviceKind.File))
+        {
+            clientObject.Mistake("kind", $"uplink is {uplinkDevice.Kind}, client is {clientDevice.Kind}", "\"file\" on both sides or on none: files have their own clock");
+        }
+        else if (uplinkDevice.Interface.Length > 0 && string.Equals(uplinkDevice.Interface, clientDevice.Interface, StringComparison.Ordinal))
+        {
+            clientObject.Mistake("interface", $"\"{clientDevice.Interface}\"", "another interface than uplink.interface");
+        }
+
+        var uplink = ReadUplink(uplinkObject, uplinkDevice);
+        var clients = ReadClients(clientObject);
+        var ports = root.Object("ports");
+        var first = ports.Optional<ushort>("first", Values.Port, "a port from 1 to 65535", 1024);
+        var last = ports.Optional<ushort>("last", Values.Port, "a port from 1 to 65535", 65535);
+        var rest = ports.Optional("restMilliseconds", Values.Milliseconds(0, 86_400_000), "milliseconds from 0 to 86400000", TimeSpan.FromSeconds(120));
+        ports.Finish();
+        if (first > last)
+        {
+            ports.Mistake("last", $"{last}", $"a port not under ports.first ({first})");
+        }
+
+        var standalone = coordinators is [null];
+        var config = new AgentConfig
+        {
+            Coordinators = [.. coordinators.OfType<CoordinatorAddress>()],
+            UplinkDevice = uplinkDevice,
+            ClientDevice = clientDevice,
+            Model = new AccessPointModel
+            {
+                Node = node,
+                Incarnation = 0,
+                Uplink = uplink,
+                Clients = clients,
+                FirstPort = first,
+                LastPort = last,
+                PortRest = rest,
+                PeerPort = root.Optional("peerPort", Values.Port, "a port from 1 to 65535", AccessPointModel.DefaultPeerPort),
+                Standalone = standalone,
+            },
+            Hostapd = TextOf(root, "hostapd"),
+            EventsFile = TextOf(root, "eventsFile"),
+            EventsSocket = TextOf(root, "eventsSocket"),
+            ControlSocket = TextOf(root, "controlSocket"),
+            Seed = root.Optional<ulong?>("seed", Values.Seed, "a whole number from 0 to 18446744073709551615", null),
+        };
+        root.Finish();
+        if (config.IsOffline && !standalone && coordinators.Count > 0)
+        {
+            root.Mistake("coordinator", $"\"{coordinators[0]}\"", "\"none\": a run over capture files has its own clock and talks to nobody");
+        }
+
+        return config;
+    }
+
+    private static DeviceConfig ReadDevice(ConfigObject source)
+    {
+        const string KindText = "\"afpacket\" (the default), \"pcap\" or \"file\"";
+        var kind = source.Optional("kind", Values.OneOf(("afpacket", DeviceKind.AfPacket), ("pcap", DeviceKind.Pcap), ("file", DeviceKind.File)), KindText, DeviceKind.AfPacket);
+        if (kind == DeviceKind.File)
+        {
+            return new DeviceConfig(kind, string.Empty,
+                source.Required("in", Values.Text, "the path of a capture file to read", string.Empty),
+                source.Required("out", Values.Text, "the path of a capture file to write", string.Empty));
+        }
+
+        var name = source.Required("interface", InterfaceName, "an interface name of 1 to 15 characters", string.Empty);
+        return new DeviceConfig(kind, name, string.Empty, string.Empty);
+    }
+
+    private static UplinkModel ReadUplink(ConfigObject source, DeviceConfig device)
+    {
+        var mac = source.Optional("mac", Values.Mac, Values.MacText, MacAddress.None);
+        if (device.Kind == DeviceKind.File && !source.Has("mac"))
+        {
+            source.Mistake("mac", string.Empty, Values.MacText + ": a capture file has none of its own");
+        }
+
+        var addresses = source.List<IpAddress>("addresses", Values.Address, Values.AddressText, 1, MaxAddresses);
+        var onLink = source.List<IpPrefix>("onLink", Values.Prefix, Values.PrefixText, 0, MaxAddresses);
+        var gateways = source.List<IpAddress>("gateways", Values.Address, "one address per family", 0, 2);
+        if (gateways.Count(g => g.IsIPv4) > 1 || gateways.Count(g => !g.IsIPv4) > 1)
+        {
+            source.Mistake("gateways", string.Join(", ", gateways), "one address per family");
+        }
+
+        foreach (var gateway in gateways)
+        {
+            if (!onLink.Exists(p => p.Contains(gateway)) && !(gateway.IsLinkLocal && !gateway.IsIPv4))
+            {
+                source.Mistake("gateways", $"\"{gateway}\"", "an address in one of uplink.onLink, or a link-local IPv6 address");
+            }
+
+            if (!addresses.Exists(a => a.IsIPv4 == gateway.IsIPv4))
+            {
+                source.Mistake("gateways", $"\"{gateway}\"", "a family that uplink.addresses has, too");
+            }
+
+            if (addresses.Contains(gateway))
+            {
+                source.Mistake("gateways", $"\"{gateway}\"", "another node's address, not one of uplink.addresses");
+            }
+        }
+
+        if (onLink.Count == 0 && gateways.Count == 0)
+        {
+            source.Mistake("onLink", string.Empty, "at least one prefix in uplink.onLink or one gateway in uplink.gateways");
+        }
+
+        var neighbours = source.Object("staticNeighbours");
+        var table = new Dictionary<IpAddress, MacAddress>();
+        foreach (var (key, value) in neighbours.Members())
+        {
+            if (IpAddress.TryParse(key, out var address) && Values.Mac(value, out var neighbour))
+            {
+                table[address] = neighbour;
+            }
+            else
+            {
+                neighbours.Mistake(key, ConfigObject.Text(value), "\"address\": \"MAC address\"");
+            }
+        }
+
+        var mtu = source.Optional("mtu", Values.Number(1280, 65535), "octets from 1280 to 65535", device.Kind == DeviceKind.File ? 1500 : 0);
+        var resolution = new NeighbourConfig();
+        OptionGroup.Read(source.Object("neighbours"), resolution);
+        source.Finish();
+        return new UplinkModel
+        {
+            Mac = mac,
+            Addresses = addresses,
+            OnLink = onLink,
+            GatewayV4 = gateways.Find(g => g.IsIPv4),
+            GatewayV6 = gateways.Find(g => !g.IsIPv4),
+            Mtu = mtu,
+            StaticNeighbours = table,
+            Neighbours = resolution,
+        };
+    }
+
+    private static ClientSideModel ReadClients(ConfigObject source)
+    {
+        var mac = source.Optional("gatewayMac", Values.Mac, Values.MacText, AccessPointModel.DefaultGatewayMac);
+        var gateways = source.List<IpAddress>("gatewayAddresses", Values.Address, Values.AddressText, 1, MaxAddresses);
+        var prefixes = source.List<IpPrefix>("prefixes", Values.Prefix, Values.PrefixText, 1, 8);
+        foreach (var gateway in gateways)
+        {
+            if (!prefixes.Exists(p => p.Contains(gateway)) && !(gateway.IsLinkLocal && !gateway.IsIPv4))
+            {
+                source.Mistake("gatewayAddresses", $"\"{gateway}\"", "an address in one of client.prefixes, or a link-local IPv6 address");
+            }
+        }
+
+        var mtu = source.Optional("mtu", Values.Number(1280, 65535), "octets from 1280 to 65535", 0);
+        source.Finish();
+        return new ClientSideModel { GatewayMac = mac, GatewayAddresses = gateways, Prefixes = prefixes, Mtu = mtu };
+    }
+
+    private static string TextOf(ConfigObject source, string key) => source.Optional(key, Values.Text, Values.TextText, string.Empty);
+
+    private static bool InterfaceName(JsonElement element, out string value)
+    {
+        value = Values.Text(element, out var text) ? text : string.Empty;
+        return value.Length is > 0 and <= 15 && !value.Contains('/', StringComparison.Ordinal) && !value.Any(char.IsWhiteSpace);
+    }
+}

@@ -1,0 +1,119 @@
+using Masquerade.Core.Flow;
+
+namespace Masquerade.AccessPoint;
+
+/// <summary>
+/// Everything that an access point node is told once, already validated: an immutable snapshot. Shells make it from their configuration.
+/// </summary>
+public sealed record AccessPointModel
+{
+    /// <summary>The virtual gateway MAC address that every access point shows to clients, so that a roaming client's neighbour entry stays right. Locally administered.</summary>
+    public static readonly MacAddress DefaultGatewayMac = new(0x026D_7100_0001);
+
+    /// <summary>The UDP port of datagrams between nodes unless configured otherwise.</summary>
+    public const ushort DefaultPeerPort = 4747;
+
+    /// <summary>This node's name.</summary>
+    public required NodeId Node { get; init; }
+
+    /// <summary>A number that differs in every life of the process; tells the coordinator that the tables are empty.</summary>
+    public required ulong Incarnation { get; init; }
+
+    /// <summary>The uplink side.</summary>
+    public required UplinkModel Uplink { get; init; }
+
+    /// <summary>The client side.</summary>
+    public required ClientSideModel Clients { get; init; }
+
+    /// <summary>The first port that is given out as masquerade or FAM endpoint.</summary>
+    public ushort FirstPort { get; init; } = 1024;
+
+    /// <summary>The last such port.</summary>
+    public ushort LastPort { get; init; } = 65535;
+
+    /// <summary>How long a port rests after its last use before it is given out again .</summary>
+    public TimeSpan PortRest { get; init; } = TimeSpan.FromSeconds(120);
+
+    /// <summary>The UDP port of datagrams between nodes; not given out.</summary>
+    public ushort PeerPort { get; init; } = DefaultPeerPort;
+
+    /// <summary>
+    /// No coordinator: every arrival is first and complete at once, and nobody is told of anything. For runs over capture files and for a single access point.
+    /// </summary>
+    public bool Standalone { get; init; }
+
+    /// <summary>Where other nodes send their datagrams: the first own address and <see cref="PeerPort"/>.</summary>
+    public TransportEndpoint PeerEndpoint => new(Uplink.Addresses[0], PeerPort);
+}
+
+/// <summary>The uplink side of a node.</summary>
+public sealed record UplinkModel
+{
+    /// <summary>The node's MAC address on the uplink.</summary>
+    public required MacAddress Mac { get; init; }
+
+    /// <summary>Masquerade and FAM addresses, at least one; the node answers ARP and ND for them, the kernel does not.</summary>
+    public required IReadOnlyList<IpAddress> Addresses { get; init; }
+
+    /// <summary>Prefixes whose addresses are reached without a gateway.</summary>
+    public IReadOnlyList<IpPrefix> OnLink { get; init; } = [];
+
+    /// <summary>The next hop for every other IPv4 address; none if there is none.</summary>
+    public IpAddress GatewayV4 { get; init; }
+
+    /// <summary>The next hop for every other IPv6 address; none if there is none.</summary>
+    public IpAddress GatewayV6 { get; init; }
+
+    /// <summary>The largest IP packet that leaves in one frame, in octets; a GSO packet's segments count, not the whole.</summary>
+    public int Mtu { get; init; } = 1500;
+
+    /// <summary>Neighbours that are never asked for and never overwritten.</summary>
+    public IReadOnlyDictionary<IpAddress, MacAddress> StaticNeighbours { get; init; } = new Dictionary<IpAddress, MacAddress>();
+
+    /// <summary>Limits and times of neighbour resolution.</summary>
+    public NeighbourConfig Neighbours { get; init; } = new();
+}
+
+/// <summary>The client side of a node: the same at every access point.</summary>
+public sealed record ClientSideModel
+{
+    /// <summary>The virtual gateway's MAC address.</summary>
+    public MacAddress GatewayMac { get; init; } = AccessPointModel.DefaultGatewayMac;
+
+    /// <summary>The virtual gateway's addresses. A link-local one is needed to advertise an IPv6 prefix.</summary>
+    public required IReadOnlyList<IpAddress> GatewayAddresses { get; init; }
+
+    /// <summary>The clients' subnets. The node answers for every other address in them, so that clients at different access points reach each other through it.</summary>
+    public required IReadOnlyList<IpPrefix> Prefixes { get; init; }
+
+    /// <summary>The largest IP packet that a client takes in one frame, in octets.</summary>
+    public int Mtu { get; init; } = 1500;
+}
+
+/// <summary>Limits and times of neighbour resolution on the uplink.</summary>
+public sealed record NeighbourConfig
+{
+    /// <summary>The most neighbours known or being asked for.</summary>
+    public int MaxNeighbours { get; init; } = 1_024;
+
+    /// <summary>The most neighbours being asked for at once. Clients choose destinations, so this bounds what they can make the node ask.</summary>
+    public int MaxUnresolved { get; init; } = 256;
+
+    /// <summary>Packets that wait for one neighbour's answer; the oldest gives way (RFC 1122 section 2.3.2.2, RFC 4861 section 7.2.2).</summary>
+    public int PendingPackets { get; init; } = 32;
+
+    /// <summary>Octets that wait for answers, all neighbours together.</summary>
+    public int PendingBytes { get; init; } = 4 << 20;
+
+    /// <summary>The time between two requests to one neighbour (RFC 1122 section 2.3.2.1, RFC 4861 section 10).</summary>
+    public TimeSpan RetryInterval { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Requests without an answer after which a neighbour is given up.</summary>
+    public int MaxRequests { get; init; } = 3;
+
+    /// <summary>How long an answer is good before it is verified in the background, if it is used at all.</summary>
+    public TimeSpan ReachableTime { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long an unused neighbour is kept.</summary>
+    public TimeSpan IdleTime { get; init; } = TimeSpan.FromMinutes(10);
+}

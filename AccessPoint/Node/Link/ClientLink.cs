@@ -1,0 +1,183 @@
+using Masquerade.Core.Diagnostics;
+using Masquerade.Core.Engine;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+
+namespace Masquerade.AccessPoint.Link;
+
+/// <summary>
+/// The client side below IP: the virtual gateway's ARP and ND, the same at every access point. It also answers for every other address of the client subnets
+/// (proxy ARP, RFC 1027), since the client that has it may be at another access point; only the asker's own address is left alone, or clients would find it taken.
+/// </summary>
+internal sealed class ClientLink(ClientSideModel model, INodeOutput output, DropCounters drops)
+{
+    /// <summary>RFC 4861 section 6.2.1, MaxRtrAdvInterval: well under the advertised lifetime.</summary>
+    private static readonly TimeSpan AdvertisementInterval = TimeSpan.FromSeconds(200);
+
+    private readonly IpAddress[] _gateways = [.. model.GatewayAddresses];
+    private readonly IpPrefix[] _prefixes = [.. model.Prefixes];
+    private readonly IpPrefix[] _advertised = [.. model.Prefixes.Where(p => !p.IsIPv4).Take(NdMessage.MaxPrefixes)];
+    private readonly IpAddress _routerAddress = model.GatewayAddresses.FirstOrDefault(a => !a.IsIPv4 && a.IsLinkLocal);
+    private readonly byte[] _scratch = new byte[NdMessage.MaxFrame];
+    private readonly byte[] _copy = new byte[ushort.MaxValue + EthernetFrame.HeaderLength];
+
+    /// <summary>When the next router advertisement is due.</summary>
+    public Instant NextDeadline { get; private set; } = Instant.Zero;
+
+    private bool Advertises => _advertised.Length > 0 && !_routerAddress.IsNone;
+
+    /// <summary>Whether an address is the virtual gateway's.</summary>
+    public bool IsGateway(IpAddress address) => Array.IndexOf(_gateways, address) >= 0;
+
+    /// <summary>
+    /// Looks at a frame from the client device. True: it carries an IP packet that wants to be routed. False: it is finished (answered, ignored, or dropped and counted).
+    /// </summary>
+    public bool Accept(ReadOnlySpan<byte> frame, out MacAddress source)
+    {
+        source = MacAddress.None;
+        if (frame.Length < EthernetFrame.HeaderLength)
+        {
+            drops.Count(DropReason.Truncated);
+            return false;
+        }
+
+        source = EthernetFrame.Source(frame);
+        var destination = EthernetFrame.Destination(frame);
+        if (source.IsGroup || source.IsNone)
+        {
+            drops.Count(DropReason.Malformed);
+            return false;
+        }
+
+        // A frame from our own virtual address is another access point's, or our own come back: never a client.
+        if (source == model.GatewayMac || (destination != model.GatewayMac && !destination.IsGroup))
+        {
+            drops.Count(DropReason.NotForUs);
+            return false;
+        }
+
+        var packet = frame[EthernetFrame.HeaderLength..];
+        switch (EthernetFrame.EtherType(frame))
+        {
+            case EthernetFrame.Arp:
+                AnswerArp(packet, source);
+                return false;
+            case EthernetFrame.Ipv6 when NdMessage.IsNeighbourDiscovery(packet):
+                AnswerNd(packet, source);
+                return false;
+            case EthernetFrame.Ipv4 or EthernetFrame.Ipv6 when !destination.IsGroup:
+                return true;
+            case EthernetFrame.Ipv4 or EthernetFrame.Ipv6:
+                drops.Count(DropReason.Multicast);
+                return false;
+            default:
+                drops.Count(DropReason.NotForUs);
+                return false;
+        }
+    }
+
+    /// <summary>Sends an IP packet to a client; the Ethernet header in front of it is written here.</summary>
+    public void SendInPlace(Span<byte> frame, in OffloadInfo offload, MacAddress client)
+    {
+        if (offload.GsoType == 0 && frame.Length - EthernetFrame.HeaderLength > model.Mtu)
+        {
+            drops.Count(DropReason.TooBig);
+            return;
+        }
+
+        EthernetFrame.WriteIpHeader(frame, client, model.GatewayMac);
+        output.SendClientFrame(frame, offload);
+    }
+
+    /// <summary>Sends an IP packet that has no room for a header in front.</summary>
+    public void SendCopy(ReadOnlySpan<byte> packet, in OffloadInfo offload, MacAddress client)
+    {
+        packet.CopyTo(_copy.AsSpan(EthernetFrame.HeaderLength));
+        SendInPlace(_copy.AsSpan(0, EthernetFrame.HeaderLength + packet.Length), offload, client);
+    }
+
+    /// <summary>Sends router advertisements when they are due, the first at once.</summary>
+    public void Advance(Instant now)
+    {
+        if (now < NextDeadline)
+        {
+            return;
+        }
+
+        NextDeadline = Advertises ? now + AdvertisementInterval : Instant.Never;
+        if (Advertises)
+        {
+            Advertise(NdMessage.GroupMac(NdMessage.AllNodes), NdMessage.AllNodes);
+        }
+    }
+
+    private void AnswerArp(ReadOnlySpan<byte> packet, MacAddress source)
+    {
+        if (!ArpPacket.TryParse(packet, out var arp) || arp.SenderMac != source)
+        {
+            drops.Count(packet.Length < ArpPacket.Length ? DropReason.Truncated : DropReason.Malformed);
+            return;
+        }
+
+        // Probes (RFC 5227: sender 0.0.0.0) and announcements (sender = target) ask whether an address is free; only for the gateway's own is the answer no.
+        var isProbe = arp.SenderAddress == IpAddress.FromV4(0) || arp.SenderAddress == arp.TargetAddress;
+        if (arp.Operation == ArpPacket.Request && (IsGateway(arp.TargetAddress) || (!isProbe && IsProxied(arp.TargetAddress))))
+        {
+            var reply = new ArpPacket(ArpPacket.Reply, model.GatewayMac, arp.TargetAddress, arp.SenderMac, arp.SenderAddress);
+            output.SendClientFrame(_scratch.AsSpan(0, reply.WriteFrame(_scratch, source, model.GatewayMac)), OffloadInfo.None);
+            return;
+        }
+
+        // What we do not answer is not an error of anybody's, but it ends here: it is counted.
+        drops.Count(DropReason.NotForUs);
+    }
+
+    private void AnswerNd(ReadOnlySpan<byte> packet, MacAddress source)
+    {
+        if (!NdMessage.TryParse(packet, out var message))
+        {
+            drops.Count(DropReason.Malformed);
+            return;
+        }
+
+        if (message.Type == NdMessage.RouterSolicitation && Advertises)
+        {
+            Advertise(source, message.Source.IsNone ? NdMessage.AllNodes : message.Source);
+            return;
+        }
+
+        var isGateway = IsGateway(message.Target);
+        if (message.Type != NdMessage.NeighbourSolicitation || (!isGateway && (message.Source.IsNone || message.Source == message.Target || !IsProxied(message.Target))))
+        {
+            drops.Count(DropReason.NotForUs);
+            return;
+        }
+
+        // Duplicate address detection (source ::) is answered to everybody, unsolicited; a proxy never overrides (RFC 4861 section 7.2.8).
+        var isProbe = message.Source.IsNone;
+        var flags = (byte)((isGateway ? NdMessage.RouterFlag | NdMessage.OverrideFlag : 0) | (isProbe ? 0 : NdMessage.SolicitedFlag));
+        var to = isProbe ? NdMessage.GroupMac(NdMessage.AllNodes) : source;
+        var length = NdMessage.WriteAdvertisement(_scratch, to, model.GatewayMac, isProbe ? NdMessage.AllNodes : message.Source, message.Target, flags);
+        output.SendClientFrame(_scratch.AsSpan(0, length), OffloadInfo.None);
+    }
+
+    private void Advertise(MacAddress to, IpAddress destination)
+    {
+        var length = NdMessage.WriteRouterAdvertisement(_scratch, to, model.GatewayMac, _routerAddress, destination, model.Mtu, _advertised);
+        output.SendClientFrame(_scratch.AsSpan(0, length), OffloadInfo.None);
+    }
+
+    private bool IsProxied(IpAddress address)
+    {
+        foreach (ref readonly var prefix in _prefixes.AsSpan())
+        {
+            if (prefix.Contains(address))
+            {
+                // The network and broadcast addresses of an IPv4 subnet are nobody's.
+                return !prefix.IsIPv4 || prefix.Length >= 31 || (address != prefix.Address && address != prefix.Last);
+            }
+        }
+
+        return false;
+    }
+}

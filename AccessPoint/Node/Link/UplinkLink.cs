@@ -1,0 +1,266 @@
+using Masquerade.Core.Diagnostics;
+using Masquerade.Core.Engine;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+
+namespace Masquerade.AccessPoint.Link;
+
+/// <summary>
+/// The uplink below IP: answers ARP and ND for the node's masquerade and FAM addresses (the kernel does not have them), finds the next hop of every packet
+/// and its MAC address.
+/// </summary>
+internal sealed class UplinkLink : INeighbourLink
+{
+    private readonly UplinkModel _model;
+    private readonly INodeOutput _output;
+    private readonly DropCounters _drops;
+    private readonly IpAddress[] _own;
+    private readonly IpPrefix[] _onLink;
+    private readonly NeighbourTable _neighbours;
+    private readonly byte[] _scratch = new byte[NdMessage.MaxFrame];
+    private readonly byte[] _copy = new byte[ushort.MaxValue + EthernetFrame.HeaderLength];
+    private bool _announced;
+
+    public UplinkLink(UplinkModel model, INodeOutput output, DropCounters drops)
+    {
+        _model = model;
+        _output = output;
+        _drops = drops;
+        _own = [.. model.Addresses];
+        _onLink = [.. model.OnLink];
+        _neighbours = new NeighbourTable(model.Neighbours, this, drops);
+        foreach (var (address, mac) in model.StaticNeighbours)
+        {
+            _neighbours.AddStatic(address, mac);
+        }
+    }
+
+    public Instant NextDeadline => _announced ? _neighbours.NextDeadline : Instant.Zero;
+
+    public int NeighbourCount => _neighbours.Count;
+
+    /// <summary>Whether an address is one of this node's.</summary>
+    public bool IsOwn(IpAddress address) => Array.IndexOf(_own, address) >= 0;
+
+    /// <summary>
+    /// Looks at a frame from the uplink device. True: it carries an IP packet for this node's MAC address. False: it is finished.
+    /// </summary>
+    public bool Accept(ReadOnlySpan<byte> frame, Instant now)
+    {
+        if (frame.Length < EthernetFrame.HeaderLength)
+        {
+            _drops.Count(DropReason.Truncated);
+            return false;
+        }
+
+        var destination = EthernetFrame.Destination(frame);
+        if (destination != _model.Mac && !destination.IsGroup)
+        {
+            _drops.Count(DropReason.NotForUs);
+            return false;
+        }
+
+        var packet = frame[EthernetFrame.HeaderLength..];
+        switch (EthernetFrame.EtherType(frame))
+        {
+            case EthernetFrame.Arp:
+                OnArp(packet, EthernetFrame.Source(frame), now);
+                return false;
+            case EthernetFrame.Ipv6 when NdMessage.IsNeighbourDiscovery(packet):
+                OnNd(packet, EthernetFrame.Source(frame), now);
+                return false;
+            case EthernetFrame.Ipv4 or EthernetFrame.Ipv6 when !destination.IsGroup:
+                return true;
+            case EthernetFrame.Ipv4 or EthernetFrame.Ipv6:
+                _drops.Count(DropReason.Multicast);
+                return false;
+            default:
+                _drops.Count(DropReason.NotForUs);
+                return false;
+        }
+    }
+
+    /// <summary>Sends an IP packet towards its destination address; the Ethernet header in front of it is written here.</summary>
+    public void SendInPlace(Span<byte> frame, in OffloadInfo offload, Instant now)
+    {
+        if (offload.GsoType == 0 && frame.Length - EthernetFrame.HeaderLength > _model.Mtu)
+        {
+            _drops.Count(DropReason.TooBig);
+            return;
+        }
+
+        var hop = NextHop(EthernetFrame.IpDestination(frame[EthernetFrame.HeaderLength..]));
+        if (hop.IsNone)
+        {
+            _drops.Count(DropReason.NoNeighbour);
+            return;
+        }
+
+        if (_neighbours.TryResolve(hop, frame, offload, now, out var mac))
+        {
+            SendPending(frame, offload, mac);
+        }
+    }
+
+    /// <summary>Sends an IP packet that has no room for a header in front.</summary>
+    public void SendCopy(ReadOnlySpan<byte> packet, in OffloadInfo offload, Instant now)
+    {
+        packet.CopyTo(_copy.AsSpan(EthernetFrame.HeaderLength));
+        SendInPlace(_copy.AsSpan(0, EthernetFrame.HeaderLength + packet.Length), offload, now);
+    }
+
+    /// <inheritdoc/>
+    public void SendPending(Span<byte> frame, in OffloadInfo offload, MacAddress neighbour)
+    {
+        EthernetFrame.WriteIpHeader(frame, neighbour, _model.Mac);
+        _output.SendUplinkFrame(frame, offload);
+    }
+
+    /// <inheritdoc/>
+    public void AskForNeighbour(IpAddress address, MacAddress known)
+    {
+        var source = SourceFor(address);
+        if (source.IsNone)
+        {
+            return;
+        }
+
+        if (address.IsIPv4)
+        {
+            var request = new ArpPacket(ArpPacket.Request, _model.Mac, source, MacAddress.None, address);
+            Send(request.WriteFrame(_scratch, known.IsNone ? MacAddress.Broadcast : known, _model.Mac));
+        }
+        else
+        {
+            Send(NdMessage.WriteSolicitation(_scratch, _model.Mac, source, address, known));
+        }
+    }
+
+    /// <summary>Repeats what is due. The first call announces the node's addresses, so that neighbours that knew an earlier owner learn of the new one.</summary>
+    public void Advance(Instant now)
+    {
+        if (!_announced)
+        {
+            _announced = true;
+            foreach (var address in _own)
+            {
+                Announce(address);
+            }
+
+            Prefetch(_model.GatewayV4, now);
+            Prefetch(_model.GatewayV6, now);
+        }
+
+        _neighbours.Advance(now);
+    }
+
+    /// <summary>Tells everybody on the link that an address is here: a gratuitous ARP request (RFC 5227 section 3) or an unsolicited advertisement (RFC 4861 section 7.2.6).</summary>
+    public void Announce(IpAddress address)
+    {
+        if (address.IsIPv4)
+        {
+            var announcement = new ArpPacket(ArpPacket.Request, _model.Mac, address, MacAddress.None, address);
+            Send(announcement.WriteFrame(_scratch, MacAddress.Broadcast, _model.Mac));
+        }
+        else
+        {
+            var allNodes = NdMessage.GroupMac(NdMessage.AllNodes);
+            Send(NdMessage.WriteAdvertisement(_scratch, allNodes, _model.Mac, NdMessage.AllNodes, address, NdMessage.RouterFlag | NdMessage.OverrideFlag));
+        }
+    }
+
+    private void OnArp(ReadOnlySpan<byte> packet, MacAddress source, Instant now)
+    {
+        if (!ArpPacket.TryParse(packet, out var arp) || arp.SenderMac != source)
+        {
+            _drops.Count(packet.Length < ArpPacket.Length ? DropReason.Truncated : DropReason.Malformed);
+            return;
+        }
+
+        if (!IsOwn(arp.SenderAddress))
+        {
+            _neighbours.Learn(arp.SenderAddress, arp.SenderMac, now);
+        }
+
+        if (arp.Operation == ArpPacket.Request && IsOwn(arp.TargetAddress) && source != _model.Mac)
+        {
+            var reply = new ArpPacket(ArpPacket.Reply, _model.Mac, arp.TargetAddress, arp.SenderMac, arp.SenderAddress);
+            Send(reply.WriteFrame(_scratch, source, _model.Mac));
+        }
+    }
+
+    private void OnNd(ReadOnlySpan<byte> packet, MacAddress source, Instant now)
+    {
+        if (!NdMessage.TryParse(packet, out var message))
+        {
+            _drops.Count(DropReason.Malformed);
+            return;
+        }
+
+        if (message.Type == NdMessage.NeighbourAdvertisement)
+        {
+            // An answer to a unicast solicitation may leave the option out (RFC 4861 section 4.4).
+            _neighbours.Learn(message.Target, message.LinkLayer.IsNone ? source : message.LinkLayer, now);
+            return;
+        }
+
+        if (message.Type == NdMessage.NeighbourSolicitation && source != _model.Mac)
+        {
+            if (!message.LinkLayer.IsNone)
+            {
+                _neighbours.Learn(message.Source, message.LinkLayer, now);
+            }
+
+            if (IsOwn(message.Target))
+            {
+                var isProbe = message.Source.IsNone;
+                var flags = (byte)(NdMessage.RouterFlag | NdMessage.OverrideFlag | (isProbe ? 0 : NdMessage.SolicitedFlag));
+                var destination = isProbe ? NdMessage.AllNodes : message.Source;
+                Send(NdMessage.WriteAdvertisement(_scratch, isProbe ? NdMessage.GroupMac(destination) : source, _model.Mac, destination, message.Target, flags));
+            }
+        }
+    }
+
+    private void Prefetch(IpAddress gateway, Instant now)
+    {
+        if (!gateway.IsNone)
+        {
+            _neighbours.Prefetch(gateway, now);
+        }
+    }
+
+    private IpAddress NextHop(IpAddress destination)
+    {
+        foreach (ref readonly var prefix in _onLink.AsSpan())
+        {
+            if (prefix.Contains(destination))
+            {
+                return destination;
+            }
+        }
+
+        return destination.IsIPv4 ? _model.GatewayV4 : _model.GatewayV6;
+    }
+
+    /// <summary>The own address that a question comes from: one in the same prefix as the neighbour if possible, else any of its family.</summary>
+    private IpAddress SourceFor(IpAddress neighbour)
+    {
+        foreach (ref readonly var prefix in _onLink.AsSpan())
+        {
+            if (prefix.Contains(neighbour))
+            {
+                foreach (var own in _own)
+                {
+                    if (prefix.Contains(own))
+                    {
+                        return own;
+                    }
+                }
+            }
+        }
+
+        return Array.Find(_own, own => own.IsIPv4 == neighbour.IsIPv4);
+    }
+
+    private void Send(int length) => _output.SendUplinkFrame(_scratch.AsSpan(0, length), OffloadInfo.None);
+}
