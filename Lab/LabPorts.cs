@@ -9,6 +9,9 @@ public static class LabPorts
     /// <summary>Where the coordinator listens (TCP).</summary>
     public const int Coordinator = 4700;
 
+    /// <summary>Identities of the pings that try the network before the walk; not flows of the demonstration.</summary>
+    public const int FirstProbe = 6001;
+
     /// <summary>The first server port; each connection gets the next one.</summary>
     public const int FirstServer = 7001;
 }

@@ -56,7 +56,7 @@ internal static class DemoCommand
                     SwitchTime = TimeSpan.FromMilliseconds(parse.GetValue(switchTime)),
                     Offload = !parse.GetValue(noOffload),
                     IPv6 = parse.GetValue(ipv6),
-                    KernelNat = parse.GetValue(kernelNat),
+                    Network = parse.GetValue(kernelNat) ? NetworkKind.KernelNat : NetworkKind.Masquerade,
                     LogDirectory = parse.GetValue(logs),
                 },
                 parse.GetValue(compare),
@@ -87,10 +87,10 @@ internal static class DemoCommand
             if (compare)
             {
                 // Eight roams show all that kernel NAT does to connections; the whole comparison should stay a matter of a minute.
-                today = Walk(options with { KernelNat = true, Roams = Math.Min(options.Roams, 8) }, "Today: ordinary kernel NAT at each access point", console, live, plain, cancel);
+                today = Walk(options with { Network = NetworkKind.KernelNat, Roams = Math.Min(options.Roams, 8) }, "Today: ordinary kernel NAT at each access point", console, live, plain, cancel);
             }
 
-            var ours = Walk(options, options.KernelNat ? "Ordinary kernel NAT at each access point" : "Masquerade at each access point", console, live, plain, cancel);
+            var ours = Walk(options, options.Network == NetworkKind.KernelNat ? "Ordinary kernel NAT at each access point" : "Masquerade at each access point", console, live, plain, cancel);
             DemoReport.Print(console, live, plain, options, ours, today);
             if (json)
             {

@@ -56,7 +56,11 @@ public sealed class SimulatedRadio : IDisposable
     public int Listeners(int accessPoint) => _hostapd[accessPoint].Listeners;
 
     /// <summary>Moves a client, with its link dead for <paramref name="switchTime"/>. Returns when the new link is up. Call it on a thread that may sleep.</summary>
-    public RoamRecord Move(int client, int to, TimeSpan switchTime)
+    /// <param name="client">The client; 0 is c1.</param>
+    /// <param name="to">The access point, 0 is AP1; -1 for none.</param>
+    /// <param name="switchTime">How long its link is dead.</param>
+    /// <param name="whileDead">Called while the link is dead.</param>
+    public RoamRecord Move(int client, int to, TimeSpan switchTime, Action? whileDead = null)
     {
         var from = _where[client];
         var port = _clientPorts[client];
@@ -74,6 +78,7 @@ public sealed class SimulatedRadio : IDisposable
             _hostapd[from].Disconnected(mac);
         }
 
+        whileDead?.Invoke();
         if (from >= 0)
         {
             _links.SetMaster(port, 0);

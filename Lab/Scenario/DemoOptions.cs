@@ -1,5 +1,21 @@
 namespace Masquerade.Lab.Scenario;
 
+/// <summary>What makes the access points route and translate.</summary>
+public enum NetworkKind
+{
+    /// <summary>The product: an agent at each access point and a coordinator.</summary>
+    Masquerade,
+
+    /// <summary>What one has today: ordinary kernel NAT at each access point.</summary>
+    KernelNat,
+
+    /// <summary>
+    /// A router that knows at once where the client is, and no translation: not a network that exists, but the floor of all measurements. What is
+    /// lost or late here is the laboratory's own doing.
+    /// </summary>
+    Ideal,
+}
+
 /// <summary>What the demonstration does.</summary>
 public sealed record DemoOptions
 {
@@ -30,8 +46,8 @@ public sealed record DemoOptions
     /// <summary>IPv6 instead of IPv4 for all traffic of the clients.</summary>
     public bool IPv6 { get; init; }
 
-    /// <summary>Ordinary kernel NAT at each access point instead of the product.</summary>
-    public bool KernelNat { get; init; }
+    /// <summary>What the access points run.</summary>
+    public NetworkKind Network { get; init; }
 
     /// <summary>Where logs of the programs under test are kept; null: nowhere.</summary>
     public string? LogDirectory { get; init; }

@@ -22,6 +22,8 @@ public sealed class DemoScenario : IDisposable
     private int _nextPort = LabPorts.FirstServer;
     private long _start;
     private int _measured;
+    private int _prepared;
+    private int _probes;
 
     private DemoScenario(DemoOptions options, IDemoObserver observer, CancellationToken cancel)
     {
@@ -32,7 +34,12 @@ public sealed class DemoScenario : IDisposable
         {
             _radio = new SimulatedRadio(_topology, options.Events);
             cancel.ThrowIfCancellationRequested();
-            _network = options.KernelNat ? new KernelNat(_topology) : new MasqueradeNetwork(_topology, _radio, options, cancel);
+            _network = options.Network switch
+            {
+                NetworkKind.KernelNat => new KernelNat(_topology),
+                NetworkKind.Ideal => new IdealRouting(_topology),
+                _ => new MasqueradeNetwork(_topology, _radio, options, cancel),
+            };
         }
         catch
         {
@@ -68,16 +75,7 @@ public sealed class DemoScenario : IDisposable
 
     private DemoResult Run(CancellationToken cancel)
     {
-        for (var client = 0; client < _options.Clients; client++)
-        {
-            _ = Move(client, client % LabTopology.AccessPointCount);
-        }
-
-        for (var client = 0; client < _options.Clients; client++)
-        {
-            WaitReachable(client, cancel);
-        }
-
+        Prepare(cancel);
         using var captures = new CapturePoints(_topology);
         _start = LabClock.Now;
         StartTraffic();
@@ -109,6 +107,24 @@ public sealed class DemoScenario : IDisposable
         return Judge(captures, end, failure);
     }
 
+    /// <summary>Places the clients. c1 tries every access point once, so that the walk starts only when all of them work (and programs have been loaded and compiled).</summary>
+    private void Prepare(CancellationToken cancel)
+    {
+        for (var client = _options.Clients - 1; client > 0; client--)
+        {
+            _ = Move(client, client % LabTopology.AccessPointCount);
+            WaitReachable(client, cancel);
+        }
+
+        for (var accessPoint = LabTopology.AccessPointCount - 1; accessPoint >= 0; accessPoint--)
+        {
+            _ = Move(0, accessPoint);
+            WaitReachable(0, cancel);
+        }
+
+        _prepared = _radio.History.Count;
+    }
+
     private RoamRecord Move(int client, int to)
     {
         // On a thread of its own, because moving wants real-time priority, which must not stay with this one.
@@ -116,7 +132,7 @@ public sealed class DemoScenario : IDisposable
         var thread = new Thread(() =>
         {
             LabClock.MakeThreadPrompt();
-            record = _radio.Move(client, to, _options.SwitchTime);
+            record = _radio.Move(client, to, _options.SwitchTime, () => _network.ClientMoves(client, to));
         })
         { IsBackground = true, Name = "radio" };
         thread.Start();
@@ -199,7 +215,7 @@ public sealed class DemoScenario : IDisposable
     private void WaitReachable(int client, CancellationToken cancel)
     {
         var deadline = LabClock.Now + LabClock.Milliseconds(15_000);
-        var server = new IPEndPoint(_options.IPv6 ? LabTopology.ServerAddress6 : LabTopology.ServerAddress, 7000 - 100 + client);
+        var server = new IPEndPoint(_options.IPv6 ? LabTopology.ServerAddress6 : LabTopology.ServerAddress, LabPorts.FirstProbe + _probes++);
         using var probe = new EchoFlow(_topology, client, server, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(30));
         probe.Start();
         while (probe.Log.Received == 0)
@@ -221,7 +237,10 @@ public sealed class DemoScenario : IDisposable
 
     private DemoResult Judge(CapturePoints captures, long end, string? failure)
     {
-        var links = new LinkHistory(_radio.History, _options.Clients);
+        // The walk's own history starts where each client was when the traffic started.
+        var history = _radio.History;
+        var starts = Enumerable.Range(0, _options.Clients).Select(c => history.Take(_prepared).Last(r => r.Client == c) with { From = -1 });
+        var links = new LinkHistory(starts.Concat(history.Skip(_prepared)), _options.Clients);
         var clientOfFlow = _connections.ToDictionary(c => (ushort)c.Server.Port, c => c.Client);
         var accounting = new DatagramAccounting(captures.Log, links, clientOfFlow);
         var datagrams = _connections.OfType<UdpFlow>().Select(accounting.Judge).ToArray();

@@ -12,10 +12,7 @@ internal sealed class KernelNat : INetworkUnderTest
     {
         foreach (var ap in topology.AccessPoints)
         {
-            Tool.IpBatch(ap.Name, "link set cl0 down", $"link set cl0 address {LabTopology.GatewayMac}", "link set cl0 up");
-            ap.Sysctl("net.ipv6.conf.cl0.disable_ipv6=0");
-            Tool.IpBatch(ap.Name, $"addr add {LabTopology.GatewayAddress}/24 dev cl0", "addr add fe80::1/64 dev cl0 nodad", "addr add fd00:77::1/64 dev cl0 nodad");
-            ap.Sysctl("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1");
+            MakeRouter(ap);
             Tool.Run("ip", ["netns", "exec", ap.Name, "nft", "-f", "-"], """
                 table inet lab {
                     chain out {
@@ -29,6 +26,15 @@ internal sealed class KernelNat : INetworkUnderTest
     }
 
     public string? Failure => null;
+
+    /// <summary>Gives an access point's kernel the clients' gateway addresses and lets it forward.</summary>
+    public static void MakeRouter(NetNamespace accessPoint)
+    {
+        Tool.IpBatch(accessPoint.Name, "link set cl0 down", $"link set cl0 address {LabTopology.GatewayMac}", "link set cl0 up");
+        accessPoint.Sysctl("net.ipv6.conf.cl0.disable_ipv6=0");
+        Tool.IpBatch(accessPoint.Name, $"addr add {LabTopology.GatewayAddress}/24 dev cl0", "addr add fe80::1/64 dev cl0 nodad", "addr add fd00:77::1/64 dev cl0 nodad");
+        accessPoint.Sysctl("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1");
+    }
 
     public void Dispose()
     {

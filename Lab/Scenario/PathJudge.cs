@@ -61,6 +61,11 @@ internal sealed class PathJudge
             Violation("no packet of any connection was captured");
         }
 
+        if (_viaHamThenFam == 0 && _clientOfFlow.Values.Any(client => _links.Roams(client).Count > 0))
+        {
+            Violation("no inbound datagram was seen to go to the HAM and then to the FAM");
+        }
+
         if (_violationCount > _violations.Count)
         {
             _violations.Add($"… {_violationCount - _violations.Count} more");

@@ -24,7 +24,7 @@ internal sealed class Walk(ITestOutputHelper output) : IDemoObserver
             output.WriteLine("path: " + violation);
         }
 
-        output.WriteLine(result.ToString());
+        output.WriteLine($"{result.Udp}, pings lost {result.PingLost}, {result.Path}, gap p50 {result.Gap(50):F2} ms, max {result.Gap(100):F2} ms; verdict: {result.Verdict}");
         return result;
     }
 
