@@ -74,6 +74,28 @@ internal static class DemoJson
         json.WriteNumber("inbound_ham_then_fam", r.Path.ViaHamThenFam);
         json.WriteNumber("capture_drops", r.CaptureDrops);
         Ms(json, "seconds", r.Duration.TotalSeconds);
+        json.WriteStartArray("timeline");
+        foreach (var gap in r.Gaps)
+        {
+            json.WriteStartObject();
+            Ms(json, "at_s", gap.AtSeconds);
+            json.WriteString("from", $"AP{gap.From}");
+            json.WriteString("to", $"AP{gap.To}");
+            Ms(json, "switch_ms", gap.SwitchMs);
+            Ms(json, "silence_down_ms", gap.DownMs);
+            Ms(json, "silence_up_ms", gap.UpMs);
+            Ms(json, "gap_ms", gap.BeyondMs);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteStartArray("path_violations");
+        foreach (var violation in r.Path.Violations)
+        {
+            json.WriteStringValue(violation);
+        }
+
+        json.WriteEndArray();
         json.WriteString("verdict", r.Verdict);
     }
 

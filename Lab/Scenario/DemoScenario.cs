@@ -103,6 +103,7 @@ public sealed class DemoScenario : IDisposable
         Parallel.ForEach(_connections, new ParallelOptions { MaxDegreeOfParallelism = 64 }, c => c.Complete(deadline));
         ReportTable();
         captures.Stop();
+        _observer.Note($"judging {captures.Log.Count} captured frames");
         var failure = _network.Failure;
         return Judge(captures, end, failure);
     }
