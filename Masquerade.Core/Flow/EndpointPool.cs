@@ -1,0 +1,256 @@
+using System.Numerics;
+using Masquerade.Core.Time;
+
+namespace Masquerade.Core.Flow;
+
+/// <summary>What an <see cref="EndpointPool"/> gives out.</summary>
+public sealed record EndpointPoolOptions
+{
+    /// <summary>The node's own masquerade and FAM addresses, either family, at most 16.</summary>
+    public required IReadOnlyList<IpAddress> Addresses { get; init; }
+
+    /// <summary>The lowest port given out. RFC 4787 REQ-3a keeps the well-known ports apart.</summary>
+    public ushort FirstPort { get; init; } = 1024;
+
+    /// <summary>The highest port given out.</summary>
+    public ushort LastPort { get; init; } = 65_535;
+
+    /// <summary>How long a port rests after its last use (RFC 6888 REQ-8: 120 s).</summary>
+    public TimeSpan RestTime { get; init; } = TimeSpan.FromSeconds(120);
+
+    /// <summary>Ports that are never given out.</summary>
+    public IReadOnlyList<(TransportProtocol Protocol, ushort Port)> Reserved { get; init; } = [];
+}
+
+/// <summary>
+/// A node's own endpoints: several addresses, a port space per address and protocol, ports chosen at random (RFC 6056) and rested before reuse.
+/// Bounded work per call: a bitmap scan of one port space per address at worst.
+/// </summary>
+public sealed class EndpointPool
+{
+    /// <summary>The most addresses of one node.</summary>
+    public const int MaxAddresses = 16;
+
+    private const int Words = 65_536 / 64;
+
+    private readonly IpAddress[] _addresses;
+    private readonly ulong[]?[] _taken;
+    private readonly int[] _free;
+    private readonly EndpointPoolOptions _options;
+    private readonly SeededRandom _random;
+    private readonly Queue<Resting> _resting = new();
+    private int _turn;
+
+    /// <summary>A pool with every port free.</summary>
+    /// <exception cref="ArgumentException">No address, too many, one twice, or an empty port range.</exception>
+    public EndpointPool(EndpointPoolOptions options, SeededRandom random)
+    {
+        if (options.Addresses.Count is 0 or > MaxAddresses || options.Addresses.Distinct().Count() != options.Addresses.Count)
+        {
+            throw new ArgumentException($"a node has 1 to {MaxAddresses} different addresses", nameof(options));
+        }
+
+        if (options.FirstPort == 0 || options.FirstPort > options.LastPort)
+        {
+            throw new ArgumentException("the port range is empty", nameof(options));
+        }
+
+        _addresses = [.. options.Addresses];
+        _options = options;
+        _random = random;
+        _taken = new ulong[_addresses.Length * 3][];
+        _free = new int[_addresses.Length * 3];
+        for (var space = 0; space < _free.Length; space++)
+        {
+            _free[space] = options.LastPort - options.FirstPort + 1 - options.Reserved.Count(r => Index(r.Protocol) == space % 3 && InRange(r.Port));
+        }
+    }
+
+    /// <summary>The node's addresses.</summary>
+    public IReadOnlyList<IpAddress> Addresses => _addresses;
+
+    /// <summary>Whether this is one of the node's addresses.</summary>
+    public bool Owns(IpAddress address) => AddressIndex(address) >= 0;
+
+    /// <summary>The place of an address in <see cref="Addresses"/>, or -1.</summary>
+    public int AddressIndex(IpAddress address)
+    {
+        var addresses = _addresses;
+        for (var i = 0; i < addresses.Length; i++)
+        {
+            if (addresses[i] == address)
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
+    /// <summary>How many ports of a protocol are free over all addresses of a family.</summary>
+    public int Free(TransportProtocol protocol, bool ipv6, Instant now)
+    {
+        WakeRested(now);
+        var total = 0;
+        for (var i = 0; i < _addresses.Length; i++)
+        {
+            total += _addresses[i].IsIPv4 == ipv6 ? 0 : _free[(i * 3) + Index(protocol)];
+        }
+
+        return total;
+    }
+
+    /// <summary>
+    /// Takes a free endpoint of a protocol and family: the preferred port if it is given and free, else a random one. Addresses take turns. False when none is left.
+    /// </summary>
+    public bool TryAllocate(TransportProtocol protocol, bool ipv6, ushort preferredPort, Instant now, out TransportEndpoint endpoint)
+    {
+        WakeRested(now);
+        _turn++;
+        for (var i = 0; i < _addresses.Length; i++)
+        {
+            var address = (int)(((uint)_turn + (uint)i) % (uint)_addresses.Length);
+            var space = (address * 3) + Index(protocol);
+            if (_addresses[address].IsIPv4 == ipv6 || _free[space] == 0)
+            {
+                continue;
+            }
+
+            var map = Map(space);
+            var port = preferredPort != 0 && InRange(preferredPort) && !IsTaken(map, preferredPort) ? preferredPort : RandomFree(map);
+            Take(space, map, port);
+            endpoint = new TransportEndpoint(_addresses[address], (ushort)port);
+            return true;
+        }
+
+        endpoint = TransportEndpoint.None;
+        return false;
+    }
+
+    /// <summary>Takes one specific endpoint; false if it is not this node's, out of range, or not free.</summary>
+    public bool TryTake(TransportProtocol protocol, TransportEndpoint endpoint, Instant now)
+    {
+        WakeRested(now);
+        var address = AddressIndex(endpoint.Address);
+        if (address < 0 || !InRange(endpoint.Port))
+        {
+            return false;
+        }
+
+        var space = (address * 3) + Index(protocol);
+        var map = Map(space);
+        if (IsTaken(map, endpoint.Port))
+        {
+            return false;
+        }
+
+        Take(space, map, endpoint.Port);
+        return true;
+    }
+
+    /// <summary>Gives an endpoint back that was in use: it rests before it is given out again .</summary>
+    public void Release(TransportProtocol protocol, TransportEndpoint endpoint, Instant now)
+    {
+        var address = AddressIndex(endpoint.Address);
+        if (address >= 0)
+        {
+            _resting.Enqueue(new Resting((address * 3) + Index(protocol), endpoint.Port, now + _options.RestTime));
+        }
+    }
+
+    /// <summary>Gives an endpoint back that never was on the wire: it is free at once.</summary>
+    public void ReleaseUnused(TransportProtocol protocol, TransportEndpoint endpoint)
+    {
+        var address = AddressIndex(endpoint.Address);
+        if (address >= 0)
+        {
+            GiveBack((address * 3) + Index(protocol), endpoint.Port);
+        }
+    }
+
+    internal static int Index(TransportProtocol protocol) => protocol switch
+    {
+        TransportProtocol.Tcp => 0,
+        TransportProtocol.Udp => 1,
+        _ => 2,
+    };
+
+    private void WakeRested(Instant now)
+    {
+        while (_resting.TryPeek(out var first) && first.Until <= now)
+        {
+            _resting.Dequeue();
+            GiveBack(first.Space, first.Port);
+        }
+    }
+
+    private void GiveBack(int space, ushort port)
+    {
+        var map = Map(space);
+        if (IsTaken(map, port))
+        {
+            map[port >> 6] &= ~(1UL << (port & 63));
+            _free[space]++;
+        }
+    }
+
+    private void Take(int space, ulong[] map, int port)
+    {
+        map[port >> 6] |= 1UL << (port & 63);
+        _free[space]--;
+    }
+
+    private ulong[] Map(int space)
+    {
+        if (_taken[space] is { } map)
+        {
+            return map;
+        }
+
+        // Ports that are never given out count as taken, so that the scan needs no second test.
+        map = new ulong[Words];
+        for (var port = 0; port < 65_536; port++)
+        {
+            if (!InRange(port))
+            {
+                map[port >> 6] |= 1UL << (port & 63);
+            }
+        }
+
+        foreach (var (protocol, port) in _options.Reserved)
+        {
+            if (Index(protocol) == space % 3)
+            {
+                map[port >> 6] |= 1UL << (port & 63);
+            }
+        }
+
+        return _taken[space] = map;
+    }
+
+    /// <summary>A free port, from a random place upwards. The caller knows that there is one.</summary>
+    private int RandomFree(ulong[] map)
+    {
+        var start = _random.NextInt(65_536);
+        var first = ~map[start >> 6] & (ulong.MaxValue << (start & 63));
+        if (first != 0)
+        {
+            return (start & ~63) + BitOperations.TrailingZeroCount(first);
+        }
+
+        for (var i = 1; ; i++)
+        {
+            var word = ((start >> 6) + i) & (Words - 1);
+            if (map[word] != ulong.MaxValue)
+            {
+                return (word << 6) + BitOperations.TrailingZeroCount(~map[word]);
+            }
+        }
+    }
+
+    private bool InRange(int port) => port >= _options.FirstPort && port <= _options.LastPort;
+
+    private static bool IsTaken(ulong[] map, int port) => (map[port >> 6] & (1UL << (port & 63))) != 0;
+
+    private readonly record struct Resting(int Space, ushort Port, Instant Until);
+}

@@ -1,0 +1,105 @@
+namespace Masquerade.Core.Wire;
+
+/// <summary>EtherTypes (IEEE 802 registry).</summary>
+public static class EtherType
+{
+    /// <summary>IPv4.</summary>
+    public const ushort IPv4 = 0x0800;
+
+    /// <summary>ARP.</summary>
+    public const ushort Arp = 0x0806;
+
+    /// <summary>IPv6.</summary>
+    public const ushort IPv6 = 0x86DD;
+}
+
+/// <summary>IANA protocol numbers used on the wire.</summary>
+public static class IpProtocolNumber
+{
+    /// <summary>IPv6 hop-by-hop options.</summary>
+    public const byte HopByHop = 0;
+
+    /// <summary>ICMP.</summary>
+    public const byte Icmp = 1;
+
+    /// <summary>TCP.</summary>
+    public const byte Tcp = 6;
+
+    /// <summary>UDP.</summary>
+    public const byte Udp = 17;
+
+    /// <summary>IPv6 routing header.</summary>
+    public const byte Routing = 43;
+
+    /// <summary>IPv6 fragment header.</summary>
+    public const byte Fragment = 44;
+
+    /// <summary>ICMPv6.</summary>
+    public const byte Icmpv6 = 58;
+
+    /// <summary>IPv6 destination options.</summary>
+    public const byte DestinationOptions = 60;
+}
+
+/// <summary>TCP control bits (RFC 9293 section 3.1).</summary>
+[Flags]
+public enum TcpFlags : byte
+{
+    /// <summary>None.</summary>
+    None = 0,
+
+    /// <summary>No more data from the sender.</summary>
+    Fin = 0x01,
+
+    /// <summary>Synchronise sequence numbers.</summary>
+    Syn = 0x02,
+
+    /// <summary>Reset the connection.</summary>
+    Rst = 0x04,
+
+    /// <summary>Push.</summary>
+    Psh = 0x08,
+
+    /// <summary>The acknowledgment field counts.</summary>
+    Ack = 0x10,
+
+    /// <summary>The urgent pointer counts.</summary>
+    Urg = 0x20,
+
+    /// <summary>ECN echo.</summary>
+    Ece = 0x40,
+
+    /// <summary>Congestion window reduced.</summary>
+    Cwr = 0x80,
+}
+
+/// <summary>ICMP and ICMPv6 types that matter to a translator (RFC 792, RFC 4443).</summary>
+public static class IcmpType
+{
+    /// <summary>ICMP echo reply.</summary>
+    public const byte EchoReply = 0;
+
+    /// <summary>ICMP destination unreachable.</summary>
+    public const byte DestinationUnreachable = 3;
+
+    /// <summary>ICMP echo request.</summary>
+    public const byte Echo = 8;
+
+    /// <summary>ICMP time exceeded.</summary>
+    public const byte TimeExceeded = 11;
+
+    /// <summary>ICMP parameter problem.</summary>
+    public const byte ParameterProblem = 12;
+
+    /// <summary>ICMP timestamp request.</summary>
+    public const byte Timestamp = 13;
+
+    /// <summary>ICMP timestamp reply.</summary>
+    public const byte TimestampReply = 14;
+
+    /// <summary>ICMPv6 echo request.</summary>
+    public const byte V6Echo = 128;
+
+    /// <summary>ICMPv6 echo reply.</summary>
+    public const byte V6EchoReply = 129;
+}

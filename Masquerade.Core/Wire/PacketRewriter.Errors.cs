@@ -1,0 +1,78 @@
+using System.Buffers.Binary;
+using Masquerade.Core.Checksum;
+
+namespace Masquerade.Core.Wire;
+
+/// <summary>ICMP errors (N-04, RFC 5508 REQ-4 and 5): the outer header, the embedded headers, and up to four checksums that depend on each other.</summary>
+public static partial class PacketRewriter
+{
+    /// <summary>An ICMP error on its way to the client about a packet that the client sent: the outer destination and the embedded source change.</summary>
+    public static void ErrorInbound(Span<byte> packet, in PacketSummary summary, in Rewrite rewrite)
+    {
+        WriteAddress(packet, summary.IsIPv6, isSource: false, rewrite);
+        WriteError(packet, summary, rewrite, embeddedSource: true, rewrite.AddressDelta);
+    }
+
+    /// <summary>
+    /// An ICMP error of the client about a packet that it received: the outer source becomes the masquerade address, whichever of its addresses the client sent it from,
+    /// and the embedded destination changes.
+    /// </summary>
+    public static void ErrorOutbound(Span<byte> packet, in PacketSummary summary, in Rewrite rewrite)
+    {
+        var outer = new Rewrite(summary.Tuple.Source, rewrite.To with { Port = summary.Tuple.Source.Port });
+        WriteAddress(packet, summary.IsIPv6, isSource: true, outer);
+        WriteError(packet, summary, rewrite, embeddedSource: false, outer.AddressDelta);
+    }
+
+    private static void WriteError(Span<byte> packet, in PacketSummary summary, in Rewrite rewrite, bool embeddedSource, ChecksumDelta outerAddress)
+    {
+        // The ICMP checksum covers the embedded packet: it takes the change of every word in there, the embedded checksums included.
+        var icmp = summary.EmbeddedKind is PacketKind.IcmpQuery or PacketKind.IcmpReply or PacketKind.Tcp or PacketKind.Udp ? rewrite.BothDelta : default;
+        if (summary.IsIPv6)
+        {
+            icmp += outerAddress;
+            rewrite.To.Address.WriteTo(packet[(summary.EmbeddedOffset + (embeddedSource ? 8 : 24))..]);
+        }
+        else
+        {
+            var embedded = packet[summary.EmbeddedOffset..];
+            var before = BinaryPrimitives.ReadUInt16BigEndian(embedded[10..]);
+            BinaryPrimitives.WriteUInt32BigEndian(embedded[(embeddedSource ? 12 : 16)..], rewrite.To.Address.V4);
+            Apply(embedded[10..], rewrite.AddressDelta);
+            icmp += ChecksumDelta.Between(before, BinaryPrimitives.ReadUInt16BigEndian(embedded[10..]));
+        }
+
+        icmp += WriteEmbeddedTransport(packet[summary.EmbeddedTransportOffset..summary.Length], summary, rewrite, embeddedSource ? 0 : 2);
+        Apply(packet[(summary.TransportOffset + IcmpHeader.ChecksumOffset)..], icmp);
+    }
+
+    /// <summary>Writes the port or identifier in the embedded transport header and its checksum, as far as it is there. Returns the change of that checksum field.</summary>
+    private static ChecksumDelta WriteEmbeddedTransport(Span<byte> transport, in PacketSummary summary, in Rewrite rewrite, int portOffset)
+    {
+        var (checksumOffset, delta) = summary.EmbeddedKind switch
+        {
+            PacketKind.Tcp => (TcpHeader.ChecksumOffset, rewrite.BothDelta),
+            PacketKind.Udp => (UdpHeader.ChecksumOffset, rewrite.BothDelta),
+            _ => (IcmpHeader.ChecksumOffset, summary.IsIPv6 ? rewrite.BothDelta : rewrite.PortDelta),
+        };
+        var isIcmp = summary.EmbeddedKind is PacketKind.IcmpQuery or PacketKind.IcmpReply;
+        BinaryPrimitives.WriteUInt16BigEndian(transport[(isIcmp ? IcmpHeader.IdentifierOffset : portOffset)..], rewrite.To.Port);
+        if (transport.Length < checksumOffset + 2)
+        {
+            return default;
+        }
+
+        var field = transport[checksumOffset..];
+        var before = BinaryPrimitives.ReadUInt16BigEndian(field);
+        var isUdp = summary.EmbeddedKind == PacketKind.Udp;
+        if (before == 0 && isUdp)
+        {
+            return default;
+        }
+
+        var after = delta.ApplyTo(before);
+        after = after == 0 && isUdp ? (ushort)0xFFFF : after;
+        BinaryPrimitives.WriteUInt16BigEndian(field, after);
+        return ChecksumDelta.Between(before, after);
+    }
+}
