@@ -1,0 +1,157 @@
+using Masquerade.Core.Time;
+
+namespace Masquerade.Core.Control;
+
+/// <summary>Limits and times of an <see cref="Outbox"/>.</summary>
+public sealed record OutboxOptions
+{
+    /// <summary>The most messages that may wait for an answer.</summary>
+    public int Capacity { get; init; } = 4_096;
+
+    /// <summary>When a message is repeated for the first time.</summary>
+    public TimeSpan First { get; init; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>The interval between repetitions doubles up to this.</summary>
+    public TimeSpan Maximum { get; init; } = TimeSpan.FromSeconds(2);
+}
+
+/// <summary>
+/// Messages that wait for an answer, repeated until it comes. Sans-I/O; used by agents for requests and by the coordinator for pushes. Order is that of the
+/// message numbers, so that runs replay.
+/// </summary>
+public sealed class Outbox
+{
+    private readonly SortedDictionary<ulong, Entry> _entries = [];
+    private readonly Action<ControlMessage> _send;
+    private readonly OutboxOptions _options;
+    private ulong _lastId;
+
+    /// <summary>An empty outbox.</summary>
+    /// <param name="send">Puts a message on its way; called by <see cref="Send"/> and <see cref="Advance"/>.</param>
+    /// <param name="options">Limits and times; null for the defaults.</param>
+    public Outbox(Action<ControlMessage> send, OutboxOptions? options = null)
+    {
+        _send = send;
+        _options = options ?? new OutboxOptions();
+    }
+
+    /// <summary>How many messages wait.</summary>
+    public int Count => _entries.Count;
+
+    /// <summary>While true (there is no session) nothing is sent, but everything is remembered.</summary>
+    public bool Suspended { get; set; }
+
+    /// <summary>When the next repetition is due.</summary>
+    public Instant NextDeadline { get; private set; } = Instant.Never;
+
+    /// <summary>The next message number: 1, 2, 3 …</summary>
+    public ulong NextId() => ++_lastId;
+
+    /// <summary>Sends a message and remembers it under its number. False, and nothing is sent, when too many wait.</summary>
+    public bool Send(ControlMessage message, Instant now)
+    {
+        if (_entries.Count >= _options.Capacity)
+        {
+            return false;
+        }
+
+        _entries[message.Id] = new Entry(message, now + _options.First, _options.First);
+        NextDeadline = Instant.Min(NextDeadline, Suspended ? Instant.Never : now + _options.First);
+        if (!Suspended)
+        {
+            _send(message);
+        }
+
+        return true;
+    }
+
+    /// <summary>A message was answered; false if it was not waiting.</summary>
+    public bool Complete(ulong id)
+    {
+        var removed = _entries.Remove(id);
+        if (_entries.Count == 0)
+        {
+            NextDeadline = Instant.Never;
+        }
+
+        return removed;
+    }
+
+    /// <summary>Whether a message waits.</summary>
+    public bool Contains(ulong id) => _entries.ContainsKey(id);
+
+    /// <summary>A message that waits.</summary>
+    public bool TryGet(ulong id, out ControlMessage? message)
+    {
+        message = _entries.TryGetValue(id, out var entry) ? entry.Message : null;
+        return message is not null;
+    }
+
+    /// <summary>Forgets every message that matches; returns how many.</summary>
+    public int RemoveAll(Predicate<ControlMessage> match)
+    {
+        var ids = _entries.Where(e => match(e.Value.Message)).Select(e => e.Key).ToArray();
+        foreach (var id in ids)
+        {
+            Complete(id);
+        }
+
+        return ids.Length;
+    }
+
+    /// <summary>After a reconnect: everything that waits is due at once.</summary>
+    public void Restart(Instant now)
+    {
+        foreach (var entry in _entries.Values)
+        {
+            entry.Due = now;
+            entry.Interval = _options.First;
+        }
+
+        NextDeadline = _entries.Count == 0 ? Instant.Never : now;
+    }
+
+    /// <summary>Repeats what is due.</summary>
+    public void Advance(Instant now)
+    {
+        if (Suspended)
+        {
+            NextDeadline = Instant.Never;
+            return;
+        }
+
+        if (now < NextDeadline)
+        {
+            return;
+        }
+
+        var next = Instant.Never;
+        List<ControlMessage>? due = null;
+        foreach (var entry in _entries.Values)
+        {
+            if (entry.Due <= now)
+            {
+                (due ??= []).Add(entry.Message);
+                entry.Interval = TimeSpan.FromTicks(Math.Min(entry.Interval.Ticks * 2, _options.Maximum.Ticks));
+                entry.Due = now + entry.Interval;
+            }
+
+            next = Instant.Min(next, entry.Due);
+        }
+
+        NextDeadline = next;
+        foreach (var message in due ?? [])
+        {
+            _send(message);
+        }
+    }
+
+    private sealed class Entry(ControlMessage message, Instant due, TimeSpan interval)
+    {
+        public ControlMessage Message { get; } = message;
+
+        public Instant Due { get; set; } = due;
+
+        public TimeSpan Interval { get; set; } = interval;
+    }
+}

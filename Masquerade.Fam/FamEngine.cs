@@ -1,0 +1,171 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Diagnostics;
+using Masquerade.Core.Engine;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+using Masquerade.Core.Wire;
+
+namespace Masquerade.Fam;
+
+/// <summary>
+/// The Foreign Address Masquerader: serves the clients that are at this access point. Outbound it writes the masquerade endpoint into their packets and sends them
+/// straight to the server; inbound it turns FAM endpoints back into client endpoints. It sees both directions and therefore owns connection state, timers and
+/// filter decisions (N-03). Sans-I/O and single-threaded: bytes and <c>now</c> in, verdict and effects out. A file per step.
+/// </summary>
+public sealed partial class FamEngine
+{
+    private readonly FamConfig _config;
+    private readonly NodeId _self;
+    private readonly EndpointPool _pool;
+    private readonly ILocalAnchor _anchor;
+    private readonly Outbox _outbox;
+    private readonly IEngineOutput _output;
+    private readonly DropCounters _drops;
+    private readonly ClientTable _clients;
+    private readonly FamTranslationTable _table;
+    private readonly HoldQueuePool _holds;
+    private readonly TimerWheel _idle;
+    private readonly int[] _expired = new int[64];
+    private bool _coordinatorUp;
+
+    /// <summary>Creates an engine with empty tables.</summary>
+    /// <param name="config">Limits, times and policies.</param>
+    /// <param name="self">This node.</param>
+    /// <param name="pool">The node's endpoints, shared with its HAM engine.</param>
+    /// <param name="anchor">The node's HAM engine.</param>
+    /// <param name="random">The source of hash seeds.</param>
+    /// <param name="outbox">What repeats requests until the coordinator answers, shared with the HAM engine.</param>
+    /// <param name="output">Where effects go.</param>
+    /// <param name="drops">The node's drop counters.</param>
+    public FamEngine(
+        FamConfig config, NodeId self, EndpointPool pool, ILocalAnchor anchor, SeededRandom random, Outbox outbox, IEngineOutput output, DropCounters drops)
+    {
+        _config = config;
+        _self = self;
+        _pool = pool;
+        _anchor = anchor;
+        _outbox = outbox;
+        _output = output;
+        _drops = drops;
+        _clients = new ClientTable(config.MaxClients, config.MaxAddressesPerClient, (uint)random.NextUInt64());
+        _table = new FamTranslationTable(config, pool, _clients, (uint)random.NextUInt64());
+        _holds = new HoldQueuePool(config.MaxHolds, config.HoldPackets, config.HoldBytes);
+        _idle = new TimerWheel(config.MaxConnections, TimeSpan.FromMilliseconds(500), Instant.Zero);
+    }
+
+    /// <summary>Clients known here, in any state.</summary>
+    public int ClientCount => _clients.Count;
+
+    /// <summary>Mappings known here.</summary>
+    public int MappingCount => _table.MappingCount;
+
+    /// <summary>Connections known here.</summary>
+    public int ConnectionCount => _table.ConnectionCount;
+
+    /// <summary>When <see cref="Advance"/> must be called at the latest.</summary>
+    public Instant NextDeadline =>
+        Instant.Min(Instant.Min(_nextClientDeadline, _announceAt), _table.ConnectionCount == 0 ? Instant.Never : _idle.NextDeadline);
+
+    /// <summary>Whether this is a FAM endpoint of a mapping known here.</summary>
+    public bool ServesEndpoint(TransportProtocol protocol, TransportEndpoint endpoint) => _table.FindByFamEndpoint(protocol, endpoint) >= 0;
+
+    /// <summary>A packet from a client. On <see cref="VerdictKind.ForwardUplink"/> its source is the masquerade endpoint now.</summary>
+    public Verdict ProcessOutbound(Span<byte> packet, in PacketSummary summary, MacAddress source, in OffloadInfo offload, Instant now)
+    {
+        if (summary.Kind == PacketKind.IcmpError)
+        {
+            return ProcessOutboundError(packet, summary, source);
+        }
+
+        var slot = _table.FindConnection(summary.Tuple);
+        if (slot < 0)
+        {
+            return ProcessOutboundMiss(packet, summary, source, offload, now);
+        }
+
+        ref var connection = ref _table.Connection(slot);
+        ref var mapping = ref _table.Mapping(connection.Mapping);
+        ref var client = ref _clients[mapping.Client];
+        if (client.Mac != source)
+        {
+            return Drop(DropReason.SpoofedSource);
+        }
+
+        client.LastSeen = now;
+        if (client.State != ClientState.Serving && !MaySendNow(mapping.Client, packet, offload, now, out var verdict))
+        {
+            return verdict;
+        }
+
+        return RewriteToServer(slot, packet, summary, offload, now);
+    }
+
+    /// <summary>A packet from the uplink to one of this node's FAM endpoints. On <see cref="VerdictKind.ForwardClient"/> its destination is the client now.</summary>
+    public Verdict ProcessInbound(Span<byte> packet, in PacketSummary summary, in OffloadInfo offload, Instant now)
+    {
+        var isError = summary.Kind == PacketKind.IcmpError;
+        var local = isError ? summary.EmbeddedTuple.Source : summary.Tuple.Destination;
+        var server = isError ? summary.EmbeddedTuple.Destination : summary.Tuple.Source;
+        var protocol = isError ? summary.EmbeddedTuple.Protocol : summary.Tuple.Protocol;
+        var slot = _table.FindByFamEndpoint(protocol, local);
+        return slot < 0 ? Drop(DropReason.NoFamEndpoint) : DeliverInbound(slot, server, packet, summary, offload, now);
+    }
+
+    /// <summary>A message from the coordinator. Messages that do not concern a FAM are ignored; the caller acknowledges pushes.</summary>
+    public void OnControl(ControlMessage message, Instant now)
+    {
+        switch (message)
+        {
+            case ArriveReply reply:
+                OnArriveReply(reply, now);
+                break;
+            case ArrivalUpdate update:
+                OnArrivalUpdate(update, now);
+                break;
+            case FamChange change:
+                OnFamChange(change, now);
+                break;
+            case AttachReply reply:
+                OnAttachReply(reply, now);
+                break;
+            case LookupReply reply:
+                OnLookupReply(reply, now);
+                break;
+            case Ack ack:
+                OnAck(ack, now);
+                break;
+        }
+    }
+
+    /// <summary>The session with the coordinator is up. If its store has forgotten, everything served here is announced whole.</summary>
+    public void OnCoordinatorUp(bool storeChanged, Instant now)
+    {
+        _coordinatorUp = true;
+        if (storeChanged)
+        {
+            AnnounceEverything(now);
+        }
+    }
+
+    /// <summary>The session with the coordinator is down: whoever is being waited for may be served without it (new connections go on).</summary>
+    public void OnCoordinatorDown(Instant now)
+    {
+        _coordinatorUp = false;
+        _nextClientDeadline = Instant.Min(_nextClientDeadline, now);
+    }
+
+    /// <summary>Does what is due: time limits of clients, announcements, idle connections.</summary>
+    public void Advance(Instant now)
+    {
+        AdvanceClients(now);
+        AdvanceAttaches(now);
+        FlushAnnouncements(now);
+        ExpireConnections(now);
+    }
+
+    private Verdict Drop(DropReason reason)
+    {
+        _drops.Count(reason);
+        return Verdict.Drop(reason);
+    }
+}

@@ -1,0 +1,227 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Diagnostics;
+using Masquerade.Core.Engine;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+
+namespace Masquerade.Fam;
+
+/// <summary>
+/// A client appears (first moment of the model): one round trip to the coordinator brings its mappings, and free FAM endpoints ride along so that they are attached at once.
+/// </summary>
+public sealed partial class FamEngine
+{
+    /// <summary>The link layer says that a client is associated here.</summary>
+    public void OnAssociated(MacAddress mac, Instant now)
+    {
+        var client = _clients.Find(mac);
+        if (client < 0)
+        {
+            Meet(mac, byAssociation: true, now);
+            return;
+        }
+
+        _clients[client].LastSeen = now;
+        ComeBack(client, byAssociation: true, now);
+    }
+
+    /// <summary>Any frame of a client that is not an IP packet for the engine (ARP, neighbour discovery): it shows that the client is here.</summary>
+    public void OnClientSeen(MacAddress mac, Instant now)
+    {
+        var client = _clients.Find(mac);
+        if (client < 0)
+        {
+            Meet(mac, byAssociation: false, now);
+            return;
+        }
+
+        _clients[client].LastSeen = now;
+        OnClientSeen(client, now);
+    }
+
+    /// <summary>A frame counts as a return only after a guard time: frames of the old link may be processed a moment after it went.</summary>
+    private void OnClientSeen(int client, Instant now)
+    {
+        if (_clients[client].State is ClientState.Away or ClientState.Departing or ClientState.Superseded && now >= _clients[client].GuardUntil)
+        {
+            ComeBack(client, byAssociation: false, now);
+        }
+    }
+
+    private void ComeBack(int client, bool byAssociation, Instant now)
+    {
+        switch (_clients[client].State)
+        {
+            case ClientState.Away:
+                // Nobody else has claimed it: the stay goes on.
+                _clients[client].State = ClientState.Serving;
+                SetDeadline(client, _clients[client].Complete ? Instant.Never : now + _config.CompletionTimeout);
+                ReleaseHeld(client, now, out _);
+                break;
+            case ClientState.Departing:
+            case ClientState.Superseded:
+                BeginArrival(client, byAssociation, now);
+                break;
+        }
+    }
+
+    /// <summary>Adds a client that was not known and asks for it; -1 when the table is full.</summary>
+    private int Meet(MacAddress mac, bool byAssociation, Instant now)
+    {
+        var client = mac.IsGroup || mac.IsNone ? -1 : _clients.Add(mac, now);
+        if (client >= 0)
+        {
+            BeginArrival(client, byAssociation, now);
+        }
+
+        return client;
+    }
+
+    private void BeginArrival(int client, bool byAssociation, Instant now)
+    {
+        ref var record = ref _clients[client];
+        record.State = ClientState.Arriving;
+        record.Complete = false;
+        record.Truncated = false;
+        record.ByAssociation = byAssociation;
+        record.GuardUntil = now + _config.ArrivalPatience;
+        record.MoveToken = 0;
+        _output.Report(new ClientArriving(record.Mac, byAssociation));
+        if (_config.Standalone)
+        {
+            record.State = ClientState.Serving;
+            CompleteArrival(client, now);
+            return;
+        }
+
+        WithdrawOffers(ref record);
+        MakeOffers(ref record, now);
+        record.ArriveId = _outbox.NextId();
+        SetDeadline(client, record.GuardUntil);
+        _outbox.Send(
+            new Arrive { Id = record.ArriveId, Client = record.Mac, Addresses = [.. record.Addresses], Offers = [.. record.Offers] },
+            now);
+    }
+
+    private void MakeOffers(ref FamClient record, Instant now)
+    {
+        foreach (var ipv6 in (ReadOnlySpan<bool>)[false, true])
+        {
+            Offer(ref record, TransportProtocol.Tcp, ipv6, _config.TcpOffers, now);
+            Offer(ref record, TransportProtocol.Udp, ipv6, _config.UdpOffers, now);
+            Offer(ref record, TransportProtocol.Icmp, ipv6, _config.IcmpOffers, now);
+        }
+    }
+
+    private void Offer(ref FamClient record, TransportProtocol protocol, bool ipv6, int count, Instant now)
+    {
+        for (var i = 0; i < count && _pool.TryAllocate(protocol, ipv6, 0, now, out var endpoint); i++)
+        {
+            record.Offers.Add(new FamOffer(protocol, endpoint));
+        }
+    }
+
+    private void WithdrawOffers(ref FamClient record)
+    {
+        foreach (var offer in record.Offers)
+        {
+            _pool.ReleaseUnused(offer.Protocol, offer.Endpoint);
+        }
+
+        record.Offers.Clear();
+    }
+
+    private void OnArriveReply(ArriveReply reply, Instant now)
+    {
+        var client = _clients.Find(reply.Client);
+        if (client < 0 || _clients[client].State != ClientState.Arriving || _clients[client].ArriveId != reply.Id)
+        {
+            return;
+        }
+
+        if (reply.Status != AckStatus.Ok)
+        {
+            Forget(client, DropReason.Refused, now);
+            return;
+        }
+
+        ref var record = ref _clients[client];
+        if (reply.Epoch < record.HighestEpoch)
+        {
+            // A newer arrival elsewhere was heard of first: this stay was over before it began.
+            record.Epoch = reply.Epoch;
+            Install(client, reply.Mappings, now);
+            BeSuperseded(client, now);
+            HandOverTo(client, now);
+            return;
+        }
+
+        var newStay = reply.Epoch > record.Epoch;
+        record.Epoch = reply.Epoch;
+        record.HighestEpoch = reply.Epoch;
+        record.PreviousFam = reply.PreviousFam;
+        record.Truncated = reply.Truncated;
+        record.State = ClientState.Serving;
+        if (newStay && reply.Complete && !reply.PreviousFam.IsNone && reply.PreviousFam != _self)
+        {
+            ForgetOutdated(client, reply.Mappings, now);
+        }
+
+        foreach (var address in reply.Addresses)
+        {
+            _clients.TryClaim(client, address);
+        }
+
+        Install(client, reply.Mappings, now);
+        _output.Report(new ClientArrived(reply.Client, reply.Epoch, reply.PreviousFam, reply.Mappings.Count, reply.Complete));
+        if (reply.Complete)
+        {
+            CompleteArrival(client, now);
+        }
+        else
+        {
+            SetDeadline(client, now + _config.CompletionTimeout);
+            ReleaseHeld(client, now, out _);
+        }
+
+        AnnounceProvisional(client, now);
+    }
+
+    private void OnArrivalUpdate(ArrivalUpdate update, Instant now)
+    {
+        var client = _clients.Find(update.Client);
+        if (client < 0 || _clients[client].Epoch != update.Epoch || _clients[client].State is not (ClientState.Serving or ClientState.Away))
+        {
+            return;
+        }
+
+        foreach (var id in update.Ended)
+        {
+            var mapping = _table.FindOfClient(client, id);
+            if (mapping >= 0 && !_table.Mapping(mapping).Dirty)
+            {
+                RemoveMapping(mapping, now);
+            }
+        }
+
+        Install(client, update.Mappings, now);
+        if (update.Complete && !_clients[client].Complete)
+        {
+            CompleteArrival(client, now);
+        }
+    }
+
+    /// <summary>From now on what is unknown is new. Endpoints that were offered and not used are free again.</summary>
+    private void CompleteArrival(int client, Instant now)
+    {
+        ref var record = ref _clients[client];
+        record.Complete = true;
+        WithdrawOffers(ref record);
+        if (record.State == ClientState.Serving)
+        {
+            SetDeadline(client, Instant.Never);
+            _output.Report(new ArrivalCompleted(record.Mac, record.Epoch));
+            ReleaseHeld(client, now, out _);
+        }
+    }
+}

@@ -1,0 +1,289 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Diagnostics;
+using Masquerade.Core.Engine;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+using Masquerade.Core.Wire;
+
+namespace Masquerade.Fam;
+
+/// <summary>
+/// One connection at a time, the seeds' lazy way: hold the packet, ask the coordinator, become a FAM of the connection or establish it.
+/// Used where an arrival did not bring everything, and where policy lets the coordinator place the HAM.
+/// </summary>
+public sealed partial class FamEngine
+{
+    /// <summary>The most questions about connections under way at once.</summary>
+    private const int MaxPendingAttaches = 4_096;
+
+    private readonly Dictionary<ulong, PendingAttach> _pendingById = [];
+    private readonly Dictionary<(TransportProtocol Protocol, TransportEndpoint Client), ulong> _pendingByEndpoint = [];
+
+    private Verdict AskAboutConnection(int client, Span<byte> packet, in PacketSummary summary, in OffloadInfo offload, Instant now)
+    {
+        var key = (summary.Tuple.Protocol, summary.Tuple.Source);
+        if (_pendingByEndpoint.ContainsKey(key))
+        {
+            return Hold(client, packet, offload, HoldOutbound, now);
+        }
+
+        if (_pendingById.Count >= MaxPendingAttaches)
+        {
+            return Drop(DropReason.HoldQueueFull);
+        }
+
+        var canOpen = ConnectionTracker.CanOpen(summary.Kind, summary.TcpFlags);
+        var asked = _config.Anchoring == AnchorPolicy.AskCoordinatorFirst
+            ? AskWhetherKnown(client, summary.Tuple, canOpen, now)
+            : AskToAttach(client, summary.Tuple, canOpen, now);
+        return asked == DropReason.None ? Hold(client, packet, offload, HoldOutbound, now) : Drop(asked);
+    }
+
+    private DropReason AskToAttach(int client, in FlowTuple tuple, bool mayEstablish, Instant now)
+    {
+        if (!_pool.TryAllocate(tuple.Protocol, !tuple.Source.Address.IsIPv4, 0, now, out var endpoint))
+        {
+            return DropReason.PortsExhausted;
+        }
+
+        var id = SendAttach(client, tuple, endpoint, mayEstablish, now);
+        Remember(id, new PendingAttach(_clients[client].Mac, tuple, endpoint, mayEstablish, IsKnown: false, now + _config.AnswerTimeout));
+        return DropReason.None;
+    }
+
+    private DropReason AskWhetherKnown(int client, in FlowTuple tuple, bool mayEstablish, Instant now)
+    {
+        var id = _outbox.NextId();
+        _outbox.Send(
+            new Lookup { Id = id, Client = _clients[client].Mac, Protocol = tuple.Protocol, ClientEndpoint = tuple.Source, Server = tuple.Destination },
+            now);
+        Remember(id, new PendingAttach(_clients[client].Mac, tuple, TransportEndpoint.None, mayEstablish, IsKnown: false, now + _config.AnswerTimeout));
+        return DropReason.None;
+    }
+
+    /// <summary>A mapping that came without an assigned FAM endpoint works outbound at once; the attach tells everybody where inbound packets go.</summary>
+    private void AttachKnown(int client, int mapping, Instant now)
+    {
+        ref var record = ref _table.Mapping(mapping);
+        if (record.FirstConnection < 0 || _pendingById.Count >= MaxPendingAttaches)
+        {
+            return;
+        }
+
+        var tuple = _table.Connection(record.FirstConnection).Tuple;
+        var id = SendAttach(client, tuple, record.Fam, mayEstablish: false, now);
+        _pendingById[id] = new PendingAttach(_clients[client].Mac, tuple, record.Fam, MayEstablish: false, IsKnown: true, now + _config.AnswerTimeout);
+    }
+
+    private ulong SendAttach(int client, in FlowTuple tuple, TransportEndpoint endpoint, bool mayEstablish, Instant now)
+    {
+        var id = _outbox.NextId();
+        _outbox.Send(
+            new Attach
+            {
+                Id = id,
+                Client = _clients[client].Mac,
+                Epoch = _clients[client].Epoch,
+                Protocol = tuple.Protocol,
+                ClientEndpoint = tuple.Source,
+                Server = tuple.Destination,
+                FamEndpoint = endpoint,
+                MayEstablish = mayEstablish,
+            },
+            now);
+        return id;
+    }
+
+    private void OnLookupReply(LookupReply reply, Instant now)
+    {
+        if (!Take(reply.Id, out var pending, out var client))
+        {
+            return;
+        }
+
+        if (reply.Mapping is null && !pending.MayEstablish)
+        {
+            ReleaseHeldAfterRefusal(client, pending, now);
+            return;
+        }
+
+        // Second phase: now the endpoint is allocated.
+        if (AskToAttach(client, pending.Tuple, pending.MayEstablish && reply.Mapping is null, now) != DropReason.None)
+        {
+            ReleaseHeldAfterRefusal(client, pending, now);
+        }
+    }
+
+    private void OnAttachReply(AttachReply reply, Instant now)
+    {
+        if (!Take(reply.Id, out var pending, out var client) || pending.IsKnown)
+        {
+            return;
+        }
+
+        switch (reply.Status)
+        {
+            case AttachStatus.Attached when reply.Mapping is not null && InstallAttached(client, reply.Mapping, pending, now):
+            case AttachStatus.Established when TryEstablish(client, reply.Mapping, pending, now):
+                ReleaseHeld(client, now, out _);
+                break;
+            case AttachStatus.Refused:
+                _pool.ReleaseUnused(pending.Tuple.Protocol, pending.Endpoint);
+                ReleaseHeldAfterRefusal(client, pending, now);
+                break;
+            default:
+                ReleaseHeldAfterRefusal(client, pending, now);
+                break;
+        }
+    }
+
+    private bool InstallAttached(int client, MappingRecord record, in PendingAttach pending, Instant now)
+    {
+        // The endpoint in hand counts as an offer: it is used unless the mapping is this node's own or has one already.
+        var offer = new FamOffer(pending.Tuple.Protocol, pending.Endpoint);
+        _clients[client].Offers.Add(offer);
+        var slot = Install(client, record with { FamEndpoint = pending.Endpoint, Connections = WithConnection(record, pending.Tuple.Destination) }, now);
+        if (_clients[client].Offers.Remove(offer))
+        {
+            _pool.ReleaseUnused(offer.Protocol, offer.Endpoint);
+        }
+
+        return slot >= 0;
+    }
+
+    private static IReadOnlyList<ConnectionRecord> WithConnection(MappingRecord record, TransportEndpoint server)
+    {
+        foreach (var connection in record.Connections)
+        {
+            if (connection.Server == server)
+            {
+                return record.Connections;
+            }
+        }
+
+        return [.. record.Connections, new ConnectionRecord(server, ConnectionState.None, 0)];
+    }
+
+    private bool TryEstablish(int client, MappingRecord? record, in PendingAttach pending, Instant now)
+    {
+        var id = new MappingId(pending.Tuple.Protocol, pending.Endpoint);
+        ref var owner = ref _clients[client];
+        var epoch = record?.AnchorEpoch ?? owner.Epoch;
+        if (!_anchor.TryAdopt(id, pending.Tuple.Source, owner.Mac, epoch, now))
+        {
+            _pool.ReleaseUnused(pending.Tuple.Protocol, pending.Endpoint);
+            NoteEnded(client, id, now);
+            return false;
+        }
+
+        var slot = _table.AddMapping(client, id, pending.Tuple.Source, pending.Endpoint, _self, hamIsHere: true);
+        if (slot < 0 || OpenConnection(slot, pending.Tuple, ConnectionState.None, now) < 0)
+        {
+            if (slot >= 0)
+            {
+                RemoveMapping(slot, now);
+            }
+
+            _anchor.Release(id, now);
+            NoteEnded(client, id, now);
+            return false;
+        }
+
+        _table.Mapping(slot).AnchorEpoch = epoch;
+        return true;
+    }
+
+    /// <summary>Packets of a connection that was refused are dropped; others that wait stay.</summary>
+    private void ReleaseHeldAfterRefusal(int client, in PendingAttach pending, Instant now)
+    {
+        var held = _clients[client].Held;
+        if (held is null)
+        {
+            return;
+        }
+
+        _clients[client].Held = null;
+        while (held.TryPeek(out var waiting))
+        {
+            var isRefused = PacketParser.Parse(waiting.Packet, out var summary) == DropReason.None && summary.Tuple == pending.Tuple;
+            if (isRefused)
+            {
+                _drops.Count(DropReason.Refused);
+            }
+            else
+            {
+                Hold(client, waiting.Packet, waiting.Offload, waiting.Tag, now);
+            }
+
+            held.Dequeue();
+        }
+
+        _holds.Return(held);
+    }
+
+    private void Remember(ulong id, in PendingAttach pending)
+    {
+        _pendingById[id] = pending;
+        _pendingByEndpoint[(pending.Tuple.Protocol, pending.Tuple.Source)] = id;
+        _nextClientDeadline = Instant.Min(_nextClientDeadline, pending.Deadline);
+    }
+
+    private bool Take(ulong id, out PendingAttach pending, out int client)
+    {
+        client = -1;
+        if (!_pendingById.Remove(id, out pending))
+        {
+            return false;
+        }
+
+        var key = (pending.Tuple.Protocol, pending.Tuple.Source);
+        if (_pendingByEndpoint.TryGetValue(key, out var current) && current == id)
+        {
+            _pendingByEndpoint.Remove(key);
+        }
+
+        client = _clients.Find(pending.Client);
+        if (client >= 0 && _clients[client].State is ClientState.Serving or ClientState.Away)
+        {
+            return true;
+        }
+
+        if (!pending.IsKnown && !pending.Endpoint.IsNone)
+        {
+            _pool.ReleaseUnused(pending.Tuple.Protocol, pending.Endpoint);
+        }
+
+        return false;
+    }
+
+    /// <summary>Questions that got no answer in time are given up; their packets have expired with them.</summary>
+    private void AdvanceAttaches(Instant now)
+    {
+        if (_pendingById.Count == 0)
+        {
+            return;
+        }
+
+        List<ulong>? overdue = null;
+        foreach (var (id, pending) in _pendingById)
+        {
+            if (pending.Deadline <= now)
+            {
+                (overdue ??= []).Add(id);
+            }
+        }
+
+        foreach (var id in overdue ?? [])
+        {
+            _outbox.Complete(id);
+            if (Take(id, out var pending, out _) && !pending.IsKnown && !pending.Endpoint.IsNone)
+            {
+                // The coordinator may have counted it in before its answer got lost: the endpoint rests.
+                _pool.Release(pending.Tuple.Protocol, pending.Endpoint, now);
+            }
+        }
+    }
+
+    private readonly record struct PendingAttach(
+        MacAddress Client, FlowTuple Tuple, TransportEndpoint Endpoint, bool MayEstablish, bool IsKnown, Instant Deadline);
+}

@@ -1,0 +1,189 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Diagnostics;
+using Masquerade.Core.Engine;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+
+namespace Masquerade.Fam;
+
+/// <summary>
+/// A client's link goes away. Its inbound packets wait for a moment, for most clients turn up at the next access point at once; a client that does not is
+/// reported as departed, and the report is its hand-over to whoever comes next.
+/// </summary>
+public sealed partial class FamEngine
+{
+    private Instant _nextClientDeadline = Instant.Never;
+    private Instant _nextIdleSweep = Instant.Zero;
+
+    /// <summary>The link layer says that a client's link here is gone.</summary>
+    public void OnDisassociated(MacAddress mac, Instant now)
+    {
+        var client = _clients.Find(mac);
+        if (client < 0)
+        {
+            return;
+        }
+
+        ref var record = ref _clients[client];
+        switch (record.State)
+        {
+            case ClientState.Serving:
+                record.State = ClientState.Away;
+                record.GuardUntil = now + _config.ReturnGuard;
+                SetDeadline(client, now + _config.HoldTime);
+                _output.Report(new ClientDeparted(mac, record.Epoch));
+                break;
+            case ClientState.Arriving when record.Epoch == Epoch.None && record.FirstMapping < 0:
+                // It left before anything was known of it; an answer that still comes finds nobody and the coordinator learns from the next arrival.
+                Forget(client, DropReason.ClientGone, now);
+                break;
+        }
+    }
+
+    private void SetDeadline(int client, Instant deadline)
+    {
+        _clients[client].Deadline = deadline;
+        _nextClientDeadline = Instant.Min(_nextClientDeadline, deadline);
+    }
+
+    private void AdvanceClients(Instant now)
+    {
+        if (now < _nextClientDeadline && now < _nextIdleSweep)
+        {
+            return;
+        }
+
+        _nextIdleSweep = now + TimeSpan.FromSeconds(1);
+        _nextClientDeadline = _nextIdleSweep;
+        for (var client = _clients.Next(0); client >= 0; client = _clients.Next(client + 1))
+        {
+            if (_clients[client].Deadline <= now)
+            {
+                OnClientDeadline(client, now);
+            }
+            else if (IsIdle(_clients[client], now))
+            {
+                Depart(client, idle: true, now);
+            }
+
+            if (_clients[client].Held is not null && _clients[client].State != ClientState.Superseded)
+            {
+                DropOverdueHeld(client, now);
+            }
+
+            _nextClientDeadline = Instant.Min(_nextClientDeadline, _clients[client].Deadline);
+        }
+
+        if (_clients.Count == 0)
+        {
+            _nextClientDeadline = Instant.Never;
+        }
+    }
+
+    private bool IsIdle(in FamClient client, Instant now) =>
+        client.State == ClientState.Serving && client.FirstMapping < 0 && now - client.LastSeen > _config.ClientIdleTimeout;
+
+    private void OnClientDeadline(int client, Instant now)
+    {
+        switch (_clients[client].State)
+        {
+            case ClientState.Arriving:
+                // Patience is over: what may open a connection without an answer does, the rest waits on.
+                SetDeadline(client, now + _config.AnswerTimeout);
+                ReleaseHeld(client, now, out _);
+                if (!_coordinatorUp && _clients[client].FirstMapping < 0 && now - _clients[client].LastSeen > _config.ClientIdleTimeout)
+                {
+                    Forget(client, DropReason.ClientGone, now);
+                }
+
+                break;
+            case ClientState.Serving:
+                CompleteArrival(client, now);
+                break;
+            case ClientState.Away:
+                Depart(client, idle: false, now);
+                break;
+            case ClientState.Superseded:
+                Forget(client, DropReason.ClientGone, now);
+                break;
+            default:
+                SetDeadline(client, Instant.Never);
+                break;
+        }
+    }
+
+    private void Depart(int client, bool idle, Instant now)
+    {
+        ref var record = ref _clients[client];
+        DropHeld(client, DropReason.HoldExpired);
+        WithdrawOffers(ref record);
+        if (_config.Standalone || record.Epoch == Epoch.None)
+        {
+            ForgetWithMappings(client, now);
+            return;
+        }
+
+        record.State = ClientState.Departing;
+        record.GuardUntil = now + _config.ReturnGuard;
+        record.DepartId = _outbox.NextId();
+        SetDeadline(client, Instant.Never);
+        _outbox.Send(
+            new Depart
+            {
+                Id = record.DepartId,
+                Client = record.Mac,
+                Epoch = record.Epoch,
+                Idle = idle,
+                Mappings = RecordsOf(client, now, dirtyOnly: false),
+                Ended = [.. record.Ended],
+            },
+            now);
+        record.Ended.Clear();
+        if (idle)
+        {
+            _output.Report(new ClientDeparted(record.Mac, record.Epoch));
+        }
+    }
+
+    /// <summary>Only when the coordinator has the client's state may this node let it go.</summary>
+    private void OnAck(Ack ack, Instant now)
+    {
+        for (var client = _clients.Next(0); client >= 0; client = _clients.Next(client + 1))
+        {
+            if (_clients[client].State == ClientState.Departing && _clients[client].DepartId == ack.Id)
+            {
+                Forget(client, DropReason.ClientGone, now);
+                return;
+            }
+        }
+    }
+
+    /// <summary>Nothing is left of the client here but what the HAM of this node owns of it.</summary>
+    private void Forget(int client, DropReason heldReason, Instant now)
+    {
+        while (_clients[client].FirstMapping >= 0)
+        {
+            RemoveMapping(_clients[client].FirstMapping, now);
+        }
+
+        DropHeld(client, heldReason);
+        WithdrawOffers(ref _clients[client]);
+        _clients.Remove(client);
+    }
+
+    private void ForgetWithMappings(int client, Instant now)
+    {
+        while (_clients[client].FirstMapping >= 0)
+        {
+            var slot = _clients[client].FirstMapping;
+            if (_table.Mapping(slot).HamIsHere)
+            {
+                _anchor.Release(_table.Mapping(slot).Id, now);
+            }
+
+            RemoveMapping(slot, now);
+        }
+
+        Forget(client, DropReason.ClientGone, now);
+    }
+}

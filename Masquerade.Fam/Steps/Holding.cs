@@ -1,0 +1,115 @@
+using Masquerade.Core.Diagnostics;
+using Masquerade.Core.Engine;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+using Masquerade.Core.Wire;
+
+namespace Masquerade.Fam;
+
+/// <summary>Packets that wait: outbound ones for an answer, inbound ones for a client whose link went away. Bounded per client and in all.</summary>
+public sealed partial class FamEngine
+{
+    /// <summary>Tag of a held packet that came from the client.</summary>
+    private const int HoldOutbound = 0;
+
+    /// <summary>Tag of a held packet that came from the uplink.</summary>
+    private const int HoldInbound = 1;
+
+    private Verdict Hold(int client, Span<byte> packet, in OffloadInfo offload, int tag, Instant now)
+    {
+        ref var record = ref _clients[client];
+        record.Held ??= _holds.Rent();
+        var until = now + (tag == HoldInbound ? _config.HoldTime : _config.AnswerTimeout);
+        return record.Held is not null && record.Held.TryEnqueue(packet, offload, tag, until) ? Verdict.Held : Drop(DropReason.HoldQueueFull);
+    }
+
+    /// <summary>
+    /// Takes every packet that waits for a client through the engine again, in order; those that must wait on go to the end, which keeps the order within a connection.
+    /// </summary>
+    private void ReleaseHeld(int client, Instant now, out int released)
+    {
+        released = 0;
+        var held = _clients[client].Held;
+        if (held is null)
+        {
+            return;
+        }
+
+        // The queue is taken off the client meanwhile, so that whatever must wait again starts a new one.
+        _clients[client].Held = null;
+        var mac = _clients[client].Mac;
+        while (held.TryPeek(out var waiting))
+        {
+            if (waiting.Deadline <= now)
+            {
+                _drops.Count(DropReason.HoldExpired);
+            }
+            else if (Replay(waiting.Packet, waiting.Offload, waiting.Tag, mac, now))
+            {
+                released++;
+            }
+
+            held.Dequeue();
+        }
+
+        _holds.Return(held);
+    }
+
+    private bool Replay(Span<byte> packet, in OffloadInfo offload, int tag, MacAddress mac, Instant now)
+    {
+        var reason = PacketParser.Parse(packet, out var summary);
+        if (reason != DropReason.None)
+        {
+            _drops.Count(reason);
+            return false;
+        }
+
+        var verdict = tag == HoldOutbound ? ProcessOutbound(packet, summary, mac, offload, now) : ProcessInbound(packet, summary, offload, now);
+        switch (verdict.Kind)
+        {
+            case VerdictKind.ForwardUplink:
+                _output.TransmitUplink(packet[..summary.Length], offload);
+                return true;
+            case VerdictKind.ForwardClient:
+                _output.TransmitClient(verdict.Client, packet[..summary.Length], offload);
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    private void DropHeld(int client, DropReason reason)
+    {
+        ref var record = ref _clients[client];
+        if (record.Held is null)
+        {
+            return;
+        }
+
+        _drops.Count(reason, record.Held.Count);
+        _holds.Return(record.Held);
+        record.Held = null;
+    }
+
+    /// <summary>Drops what has waited too long, from the front; what is behind came later.</summary>
+    private void DropOverdueHeld(int client, Instant now)
+    {
+        ref var record = ref _clients[client];
+        if (record.Held is null)
+        {
+            return;
+        }
+
+        while (record.Held.TryPeek(out var waiting) && waiting.Deadline <= now)
+        {
+            _drops.Count(DropReason.HoldExpired);
+            record.Held.Dequeue();
+        }
+
+        if (record.Held.Count == 0)
+        {
+            _holds.Return(record.Held);
+            record.Held = null;
+        }
+    }
+}

@@ -1,0 +1,193 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+
+namespace Masquerade.Fam;
+
+/// <summary>Mapping records that come from elsewhere are put into the translation table, and mappings leave it.</summary>
+public sealed partial class FamEngine
+{
+    private void Install(int client, IReadOnlyList<MappingRecord> records, Instant now)
+    {
+        foreach (var record in records)
+        {
+            Install(client, record, now);
+        }
+    }
+
+    /// <summary>Puts one mapping in, or brings it up to date; -1 if it cannot be served here.</summary>
+    private int Install(int client, MappingRecord record, Instant now)
+    {
+        var hamIsHere = record.Ham == _self;
+        if (hamIsHere && !_anchor.Owns(record.Mapping, _clients[client].Mac))
+        {
+            // This node has lost it (a restart): saying so lets everybody forget it.
+            NoteEnded(client, record.Mapping, now);
+            return -1;
+        }
+
+        if (!_clients.TryClaim(client, record.ClientEndpoint.Address))
+        {
+            return -1;
+        }
+
+        var slot = _table.FindOfClient(client, record.Mapping);
+        var fam = ChooseFamEndpoint(client, slot, record, hamIsHere, now, out var mustAttach);
+        if (fam.IsNone)
+        {
+            return -1;
+        }
+
+        if (slot < 0)
+        {
+            slot = _table.AddMapping(client, record.Mapping, record.ClientEndpoint, fam, record.Ham, hamIsHere);
+            if (slot < 0)
+            {
+                if (!hamIsHere)
+                {
+                    _pool.ReleaseUnused(record.Mapping.Protocol, fam);
+                }
+
+                return -1;
+            }
+        }
+        else if (_table.Mapping(slot).Fam != fam)
+        {
+            var old = _table.Mapping(slot).Fam;
+            _table.SetFamEndpoint(slot, fam);
+            _pool.Release(record.Mapping.Protocol, old, now);
+        }
+
+        ref var mapping = ref _table.Mapping(slot);
+        mapping.AnchorEpoch = record.AnchorEpoch;
+        mapping.Revision = Math.Max(mapping.Revision, record.Revision);
+        mapping.HasNextFam = false;
+        InstallConnections(slot, record, now);
+        if (mustAttach)
+        {
+            AttachKnown(client, slot, now);
+        }
+
+        return slot;
+    }
+
+    /// <summary>At its HAM a mapping's FAM endpoint is the masquerade endpoint; elsewhere the one that was assigned from the offers, or has been in use, or a fresh one.</summary>
+    private TransportEndpoint ChooseFamEndpoint(int client, int slot, MappingRecord record, bool hamIsHere, Instant now, out bool mustAttach)
+    {
+        mustAttach = false;
+        if (hamIsHere)
+        {
+            return record.Mapping.Masquerade;
+        }
+
+        ref var owner = ref _clients[client];
+        if (!record.FamEndpoint.IsNone)
+        {
+            if (owner.Offers.Remove(new FamOffer(record.Mapping.Protocol, record.FamEndpoint)) || (slot >= 0 && _table.Mapping(slot).Fam == record.FamEndpoint))
+            {
+                return record.FamEndpoint;
+            }
+        }
+
+        mustAttach = true;
+        if (slot >= 0)
+        {
+            return _table.Mapping(slot).Fam;
+        }
+
+        return _pool.TryAllocate(record.Mapping.Protocol, !record.Mapping.Masquerade.Address.IsIPv4, 0, now, out var fresh) ? fresh : TransportEndpoint.None;
+    }
+
+    private void InstallConnections(int mapping, MappingRecord record, Instant now)
+    {
+        foreach (var incoming in record.Connections)
+        {
+            var tuple = new FlowTuple(record.ClientEndpoint, incoming.Server, record.Mapping.Protocol);
+            var lastActivity = now - TimeSpan.FromMilliseconds(incoming.IdleMilliseconds);
+            var slot = _table.FindConnection(tuple);
+            if (slot < 0)
+            {
+                slot = _table.AddConnection(mapping, tuple, incoming.State, lastActivity);
+                if (slot < 0)
+                {
+                    return;
+                }
+            }
+            else
+            {
+                // What was seen here since the arrival is fresher than what the previous FAM wrote down before.
+                ref var known = ref _table.Connection(slot);
+                if (known.Mapping != mapping || known.LastActivity >= lastActivity)
+                {
+                    continue;
+                }
+
+                known.State = incoming.State;
+                known.LastActivity = lastActivity;
+            }
+
+            var idle = ConnectionTracker.IdleTimeout(_config, tuple.Protocol, incoming.State);
+            _idle.Schedule(slot, Instant.Max(lastActivity + idle, now + TimeSpan.FromSeconds(1)));
+        }
+
+        // A mapping without connections would never end: it starts with the one that its record must have had.
+        if (_table.Mapping(mapping).ConnectionCount == 0)
+        {
+            EndMapping(mapping, now);
+        }
+    }
+
+    /// <summary>After a stay elsewhere: mappings kept from an earlier stay that are in nobody's books any more have ended meanwhile.</summary>
+    private void ForgetOutdated(int client, IReadOnlyList<MappingRecord> current, Instant now)
+    {
+        var live = new HashSet<MappingId>(current.Count);
+        foreach (var record in current)
+        {
+            live.Add(record.Mapping);
+        }
+
+        for (var slot = _clients[client].FirstMapping; slot >= 0;)
+        {
+            var next = _table.Mapping(slot).NextOfClient;
+            if (!live.Contains(_table.Mapping(slot).Id) && !_table.Mapping(slot).Dirty)
+            {
+                RemoveMapping(slot, now);
+            }
+
+            slot = next;
+        }
+    }
+
+    /// <summary>A mapping has ended by what this FAM has seen: everybody else is told.</summary>
+    private void EndMapping(int slot, Instant now)
+    {
+        var client = _table.Mapping(slot).Client;
+        var id = _table.Mapping(slot).Id;
+        if (_table.Mapping(slot).HamIsHere)
+        {
+            _anchor.Release(id, now);
+        }
+
+        RemoveMapping(slot, now);
+        NoteEnded(client, id, now);
+    }
+
+    /// <summary>Takes a mapping with its connections out of the table. A FAM endpoint of its own rests; the masquerade endpoint is the HAM's affair.</summary>
+    private void RemoveMapping(int slot, Instant now)
+    {
+        ref var mapping = ref _table.Mapping(slot);
+        while (mapping.FirstConnection >= 0)
+        {
+            var connection = mapping.FirstConnection;
+            _idle.Cancel(connection);
+            _table.RemoveConnection(connection);
+        }
+
+        var (protocol, fam, hamIsHere) = (mapping.Id.Protocol, mapping.Fam, mapping.HamIsHere);
+        _table.RemoveMapping(slot);
+        if (!hamIsHere)
+        {
+            _pool.Release(protocol, fam, now);
+        }
+    }
+}

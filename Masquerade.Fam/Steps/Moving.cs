@@ -1,0 +1,128 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Diagnostics;
+using Masquerade.Core.Engine;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+using Masquerade.Core.Wire;
+
+namespace Masquerade.Fam;
+
+/// <summary>
+/// The client is at another access point now: what waits here and what is still under way follows it, in order, and the last word on its connections is handed over.
+/// </summary>
+public sealed partial class FamEngine
+{
+    private void OnFamChange(FamChange change, Instant now)
+    {
+        var client = _clients.Find(change.Client);
+        if (client < 0 || change.NewFam == _self || change.Epoch < _clients[client].HighestEpoch)
+        {
+            return;
+        }
+
+        ref var record = ref _clients[client];
+        if (change.Epoch <= record.Epoch && record.State != ClientState.Superseded)
+        {
+            return;
+        }
+
+        record.HighestEpoch = change.Epoch;
+        if (record.State == ClientState.Arriving && record.ArriveId != 0 && change.PreviousFam != _self)
+        {
+            // This node's own arrival is still being asked for; the answer will show whether it came before or after that one.
+            return;
+        }
+
+        record.MoveToken = change.Token;
+        var wasServing = record.State is not ClientState.Superseded;
+        var hadDeparted = record.State is ClientState.Departing;
+        foreach (var route in change.Routes)
+        {
+            var slot = _table.FindOfClient(client, route.Mapping);
+            if (slot >= 0 && !route.NewFamEndpoint.IsNone)
+            {
+                ref var mapping = ref _table.Mapping(slot);
+                mapping.ToNextFam = new PacketRewriter.Rewrite(mapping.Fam, route.NewFamEndpoint);
+                mapping.HasNextFam = true;
+            }
+        }
+
+        if (wasServing)
+        {
+            BeSuperseded(client, now);
+        }
+
+        ReleaseHeld(client, now, out var flushed);
+        _output.Report(new ClientSuperseded(change.Client, change.Epoch, change.NewFam, flushed));
+        if (wasServing && !hadDeparted)
+        {
+            HandOverTo(client, now);
+        }
+
+        AnswerEarlyDrain(client);
+    }
+
+    private void BeSuperseded(int client, Instant now)
+    {
+        ref var record = ref _clients[client];
+        if (record.State == ClientState.Departing)
+        {
+            _outbox.Complete(record.DepartId);
+        }
+
+        record.State = ClientState.Superseded;
+        record.GuardUntil = now + _config.ReturnGuard;
+        record.Dirty = false;
+        WithdrawOffers(ref record);
+        SetDeadline(client, now + _config.ForwardTime);
+    }
+
+    private void HandOverTo(int client, Instant now)
+    {
+        ref var record = ref _clients[client];
+        _outbox.Send(
+            new HandOver
+            {
+                Id = _outbox.NextId(),
+                Client = record.Mac,
+                Epoch = record.Epoch,
+                Mappings = RecordsOf(client, now, dirtyOnly: false),
+                Ended = [.. record.Ended],
+            },
+            now);
+        record.Ended.Clear();
+    }
+
+    /// <summary>A datagram from another node: a HAM asks to be told when everything in front of its marker has been passed on.</summary>
+    public void OnPeer(PeerMessage message, TransportEndpoint from, Instant now)
+    {
+        if (message is not Drain drain)
+        {
+            return;
+        }
+
+        var client = _clients.Find(drain.Client);
+        if (client < 0 || (_clients[client].State == ClientState.Superseded && _clients[client].MoveToken == drain.Token))
+        {
+            // Packets are passed on as they come, so all that came before the marker has gone.
+            _output.SendPeer(from, new Drained(drain.Client, drain.Epoch, drain.Token));
+            return;
+        }
+
+        // The marker overtook the coordinator's message: it is answered when the move is known.
+        ref var record = ref _clients[client];
+        record.EarlyDrainToken = drain.Token;
+        record.EarlyDrainEpoch = drain.Epoch;
+        record.EarlyDrainFrom = from;
+    }
+
+    private void AnswerEarlyDrain(int client)
+    {
+        ref var record = ref _clients[client];
+        if (!record.EarlyDrainFrom.IsNone && record.EarlyDrainToken == record.MoveToken)
+        {
+            _output.SendPeer(record.EarlyDrainFrom, new Drained(record.Mac, record.EarlyDrainEpoch, record.EarlyDrainToken));
+            record.EarlyDrainFrom = TransportEndpoint.None;
+        }
+    }
+}

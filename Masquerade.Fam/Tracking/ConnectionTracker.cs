@@ -1,0 +1,59 @@
+using Masquerade.Core.Flow;
+using Masquerade.Core.Wire;
+
+namespace Masquerade.Fam;
+
+/// <summary>
+/// The state machine of a tracked connection: RFC 7857 section 2 (figure 1) for TCP, two states for UDP and ICMP queries. Pure: state and packet in, state out.
+/// </summary>
+internal static class ConnectionTracker
+{
+    public static ConnectionState Next(ConnectionState state, PacketKind kind, TcpFlags flags, bool fromClient)
+    {
+        if (kind != PacketKind.Tcp)
+        {
+            return ConnectionState.Established;
+        }
+
+        if ((flags & TcpFlags.Rst) != 0)
+        {
+            // A RST while opening ends nothing that was there; afterwards the session rests for the transitory timeout and any data re-opens it.
+            return ConnectionState.Reset;
+        }
+
+        var syn = (flags & TcpFlags.Syn) != 0;
+        var fin = (flags & TcpFlags.Fin) != 0;
+        return state switch
+        {
+            ConnectionState.None => ConnectionState.Opening,
+
+            // Only the side that did not open can complete: the answer to the client's SYN comes from the server.
+            ConnectionState.Opening => fromClient ? ConnectionState.Opening : ConnectionState.Established,
+            ConnectionState.Established when fin => fromClient ? ConnectionState.ClientClosed : ConnectionState.ServerClosed,
+            ConnectionState.ClientClosed when fin && !fromClient => ConnectionState.Closing,
+            ConnectionState.ServerClosed when fin && fromClient => ConnectionState.Closing,
+
+            // The same 5-tuple is opened again (RFC 6191): a fresh SYN of the client starts over.
+            ConnectionState.Closing or ConnectionState.Reset when syn && fromClient => ConnectionState.Opening,
+            ConnectionState.Reset => ConnectionState.Established,
+            _ => state,
+        };
+    }
+
+    /// <summary>Whether a packet of the client can be the first of a connection.</summary>
+    public static bool CanOpen(PacketKind kind, TcpFlags flags) => kind switch
+    {
+        PacketKind.Tcp => (flags & (TcpFlags.Syn | TcpFlags.Ack | TcpFlags.Rst)) == TcpFlags.Syn,
+        PacketKind.Udp or PacketKind.IcmpQuery => true,
+        _ => false,
+    };
+
+    public static TimeSpan IdleTimeout(FamConfig config, TransportProtocol protocol, ConnectionState state) => protocol switch
+    {
+        TransportProtocol.Udp => config.UdpTimeout,
+        TransportProtocol.Icmp => config.IcmpTimeout,
+        _ => state is ConnectionState.Established or ConnectionState.ClientClosed or ConnectionState.ServerClosed
+            ? config.TcpEstablishedTimeout
+            : config.TcpTransitoryTimeout,
+    };
+}

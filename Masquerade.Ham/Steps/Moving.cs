@@ -1,0 +1,196 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Diagnostics;
+using Masquerade.Core.Engine;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+using Masquerade.Core.Wire;
+
+namespace Masquerade.Ham;
+
+/// <summary>
+/// A client's move, seen from the HAM. To keep packets in order the HAM sends a <see cref="Drain"/> marker behind the last packet on the old way and holds new packets
+/// until the previous FAM has answered, i.e. has passed everything in front of the marker on; then it sends them the new way. Where the previous FAM is this node,
+/// there is nothing on the way; where it is dead, there is nobody to wait for.
+/// </summary>
+public sealed partial class HamEngine
+{
+    private Instant _nextDrainDeadline = Instant.Never;
+
+    private void OnFamChange(FamChange change, Instant now)
+    {
+        var client = _table.FindClient(change.Client);
+        if (client < 0)
+        {
+            return;
+        }
+
+        var mustDrain = false;
+        foreach (var route in change.Routes)
+        {
+            if (route.Ham == _self)
+            {
+                mustDrain |= SwitchRoute(route, change.Client, change.Epoch, change.NewFam == _self, now);
+            }
+        }
+
+        if (mustDrain && !change.PreviousFamPeer.IsNone && change.PreviousFam != _self)
+        {
+            BeginDrain(client, change, now);
+        }
+    }
+
+    /// <summary>Points one record to a FAM if that is news. Returns whether packets may still be under way to another node's FAM.</summary>
+    private bool SwitchRoute(FamRoute route, MacAddress client, Epoch epoch, bool local, Instant now)
+    {
+        var slot = _table.Find(route.Mapping.Protocol, route.Mapping.Masquerade);
+        if (slot < 0 || _table.Client(_table[slot].Client).Mac != client)
+        {
+            return false;
+        }
+
+        ref var entry = ref _table[slot];
+        var isNews = epoch > entry.Epoch || (epoch == entry.Epoch && entry.Route == HamRoute.None);
+        if (!isNews || route.NewFamEndpoint.IsNone)
+        {
+            return false;
+        }
+
+        var wasRemote = entry.Route == HamRoute.Remote && !(local && route.NewFamEndpoint == entry.Fam);
+        ref var owner = ref _table.Client(entry.Client);
+        if (epoch > owner.Epoch)
+        {
+            owner.Epoch = epoch;
+        }
+
+        entry.Epoch = epoch;
+        entry.Fam = route.NewFamEndpoint;
+        entry.Route = local ? HamRoute.Local : HamRoute.Remote;
+        entry.ToFam = local ? default : new PacketRewriter.Rewrite(entry.Mapping.Masquerade, route.NewFamEndpoint);
+        entry.QueryInterval = _config.FamQueryInterval;
+        _orphans.Cancel(slot);
+        _output.Report(new FamSwitched(entry.Mapping, entry.Fam, epoch));
+        return wasRemote;
+    }
+
+    private void OnFamCleared(FamCleared cleared, Instant now)
+    {
+        foreach (var route in cleared.Routes)
+        {
+            var slot = _table.Find(route.Mapping.Protocol, route.Mapping.Masquerade);
+            if (slot < 0 || _table.Client(_table[slot].Client).Mac != cleared.Client)
+            {
+                continue;
+            }
+
+            // Cleared only if it still names that FAM: a newer FAM may have come before this message.
+            ref var entry = ref _table[slot];
+            if (entry.Route != HamRoute.None && entry.Epoch <= cleared.Epoch && (route.OldFamEndpoint.IsNone || entry.Fam == route.OldFamEndpoint))
+            {
+                BecomeOrphan(slot, now);
+            }
+        }
+    }
+
+    private void BeginDrain(int client, FamChange change, Instant now)
+    {
+        ref var owner = ref _table.Client(client);
+        owner.Held ??= _holds.Rent();
+        if (owner.Held is null)
+        {
+            return;
+        }
+
+        owner.DrainToken = change.Token;
+        owner.DrainEpoch = change.Epoch;
+        owner.DrainUntil = now + _config.DrainTimeout;
+        _nextDrainDeadline = Instant.Min(_nextDrainDeadline, owner.DrainUntil);
+        MarkDraining(owner.FirstMapping, draining: true);
+        _output.SendPeer(change.PreviousFamPeer, new Drain(change.Client, change.Epoch, change.Token));
+    }
+
+    private Verdict HoldWhileDraining(ref HamEntry entry, Span<byte> packet, in OffloadInfo offload, Instant now)
+    {
+        ref var owner = ref _table.Client(entry.Client);
+        if (owner.Held!.TryEnqueue(packet, offload, 0, owner.DrainUntil))
+        {
+            return Verdict.Held;
+        }
+
+        return Drop(DropReason.HoldQueueFull);
+    }
+
+    private void OnDrained(Drained drained, Instant now)
+    {
+        var client = _table.FindClient(drained.Client);
+        if (client < 0)
+        {
+            return;
+        }
+
+        ref var owner = ref _table.Client(client);
+        if (owner.Held is not null && owner.DrainToken == drained.Token && owner.DrainEpoch == drained.Epoch)
+        {
+            EndDrain(client, now);
+        }
+    }
+
+    private void EndOverdueDrains(Instant now)
+    {
+        if (now < _nextDrainDeadline)
+        {
+            return;
+        }
+
+        _nextDrainDeadline = Instant.Never;
+        for (var client = _table.NextLiveClient(0); client >= 0; client = _table.NextLiveClient(client + 1))
+        {
+            var until = _table.Client(client).Held is null ? Instant.Never : _table.Client(client).DrainUntil;
+            if (until <= now)
+            {
+                EndDrain(client, now);
+            }
+            else
+            {
+                _nextDrainDeadline = Instant.Min(_nextDrainDeadline, until);
+            }
+        }
+    }
+
+    private void EndDrain(int client, Instant now)
+    {
+        ref var owner = ref _table.Client(client);
+        var held = owner.Held!;
+        owner.Held = null;
+        owner.DrainUntil = Instant.Never;
+        MarkDraining(owner.FirstMapping, draining: false);
+        while (held.TryPeek(out var waiting))
+        {
+            // The packet passed the parser when it came; what its record says may have changed since.
+            if (PacketParser.Parse(waiting.Packet, out var summary) == DropReason.None)
+            {
+                var verdict = ProcessInbound(waiting.Packet, summary, waiting.Offload, now);
+                if (verdict.Kind == VerdictKind.ForwardUplink)
+                {
+                    _output.TransmitUplink(waiting.Packet[..summary.Length], waiting.Offload);
+                }
+                else if (verdict.Kind == VerdictKind.Local)
+                {
+                    _output.DeliverLocally(waiting.Packet, waiting.Offload);
+                }
+            }
+
+            held.Dequeue();
+        }
+
+        _holds.Return(held);
+        _table.RemoveClientIfEmpty(client);
+    }
+
+    private void MarkDraining(int firstMapping, bool draining)
+    {
+        for (var slot = firstMapping; slot >= 0; slot = _table[slot].NextOfClient)
+        {
+            _table[slot].Draining = draining;
+        }
+    }
+}

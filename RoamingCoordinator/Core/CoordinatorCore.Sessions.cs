@@ -1,0 +1,102 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+using Masquerade.RoamingCoordinator.Steps;
+
+namespace Masquerade.RoamingCoordinator;
+
+/// <summary>Sessions of nodes: one per node, the newest counts; a new life of a node means that its tables are empty.</summary>
+public sealed partial class CoordinatorCore
+{
+    private void OnHello(ulong session, Hello hello, Instant now)
+    {
+        if (!NodeId.IsValid(hello.Node.Name))
+        {
+            End(session, "the node name is not valid");
+            return;
+        }
+
+        var rival = Nodes.FindRival(hello.Node, hello.Addresses);
+        if (!rival.IsNone)
+        {
+            ClaimsRefused++;
+            _output.Report(new ClaimRefused(hello.Node, MacAddress.None, $"an address is owned by {rival}"));
+            End(session, $"one of the node's addresses is owned by {rival}");
+            return;
+        }
+
+        var node = Nodes.Find(hello.Node);
+        if (node is null)
+        {
+            if (Nodes.Count >= _options.MaxNodes)
+            {
+                End(session, "too many nodes");
+                return;
+            }
+
+            var created = default(NodeState);
+            created = new NodeState(hello.Node, new Outbox(m => Send(created!, m), new OutboxOptions { Capacity = _options.MaxPushesPerNode }));
+            created.Outbox.Suspended = true;
+            Nodes.Add(created);
+            node = created;
+        }
+        else if (node.IsConnected && node.Session != session)
+        {
+            var old = node.Session;
+            Drop(old, "replaced by a newer session");
+            _output.Close(old, "replaced by a newer session of the same node");
+        }
+
+        var restarted = node.Incarnation != 0 && node.Incarnation != hello.Incarnation;
+        _sessions[session] = node;
+        node.Session = session;
+        node.LastHeard = now;
+        node.Incarnation = hello.Incarnation;
+        node.PeerEndpoint = hello.PeerEndpoint;
+        Nodes.SetAddresses(node, hello.Addresses);
+        if (restarted)
+        {
+            node.Outbox.RemoveAll(_ => true);
+            ForgetClaims(node.Id, now);
+        }
+
+        _output.Report(new NodeUp(node.Id, node.Incarnation, restarted));
+        Send(node, new Welcome
+        {
+            Id = hello.Id,
+            Coordinator = _options.Name,
+            StoreIncarnation = _store.Incarnation,
+            HeartbeatMilliseconds = (uint)_options.Heartbeat.TotalMilliseconds,
+        });
+        node.Outbox.Suspended = false;
+        node.Outbox.Restart(now);
+        node.Outbox.Advance(now);
+    }
+
+    private void ForgetClaims(NodeId node, Instant now)
+    {
+        var context = new StepContext(Nodes, _options, now, _random.NextUInt64());
+        foreach (var client in _store.Clients())
+        {
+            Run(client, state => state is null ? null : HamStep.NodeRestarted(state, node, context), asker: null, now);
+        }
+    }
+
+    private void End(ulong session, string reason)
+    {
+        MessagesSent++;
+        _output.Send(session, new Goodbye { Id = ++_lastId, Reason = reason });
+        Drop(session, reason);
+        _output.Close(session, reason);
+    }
+
+    private void Drop(ulong session, string reason)
+    {
+        if (_sessions.Remove(session, out var node) && node is not null && node.Session == session)
+        {
+            node.Session = 0;
+            node.Outbox.Suspended = true;
+            _output.Report(new NodeDown(node.Id, reason));
+        }
+    }
+}

@@ -1,0 +1,34 @@
+using Masquerade.Core.Flow;
+
+namespace Masquerade.RoamingCoordinator;
+
+/// <summary>Limits and times of a <see cref="CoordinatorCore"/>.</summary>
+public sealed record CoordinatorOptions
+{
+    /// <summary>The coordinator's name.</summary>
+    public NodeId Name { get; init; } = new("coordinator");
+
+    /// <summary>How long a new FAM's arrival waits for the previous FAM's hand-over.</summary>
+    public TimeSpan HandOverTimeout { get; init; } = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>How often agents send a heartbeat.</summary>
+    public TimeSpan Heartbeat { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>A session that has been silent this long is closed.</summary>
+    public TimeSpan SessionTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>The most nodes known.</summary>
+    public int MaxNodes { get; init; } = 10_000;
+
+    /// <summary>The most mappings of one client.</summary>
+    public int MaxMappingsPerClient { get; init; } = 16_384;
+
+    /// <summary>The most mappings in one answer to an arrival; the rest is asked for one by one.</summary>
+    public int MaxMappingsPerReply { get; init; } = 2_048;
+
+    /// <summary>The most pushes that wait for one node's acknowledgment.</summary>
+    public int MaxPushesPerNode { get; init; } = 65_536;
+
+    /// <summary>Where new connections are anchored that agents ask about.</summary>
+    public IHamPlacement Placement { get; init; } = new ThisAccessPoint();
+}

@@ -1,0 +1,35 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+
+namespace Masquerade.RoamingCoordinator;
+
+/// <summary>Where the effects of a <see cref="CoordinatorCore"/> go.</summary>
+public interface ICoordinatorOutput
+{
+    /// <summary>Send a message to a session. It may get lost with the session; what matters is repeated.</summary>
+    void Send(ulong session, ControlMessage message);
+
+    /// <summary>End a session after what has been sent to it.</summary>
+    void Close(ulong session, string reason);
+
+    /// <summary>Something an operator may want to know has happened.</summary>
+    void Report(CoordinatorEvent coordinatorEvent);
+}
+
+/// <summary>Something an operator may want to know.</summary>
+public abstract record CoordinatorEvent;
+
+/// <summary>A node's session is up.</summary>
+public sealed record NodeUp(NodeId Node, ulong Incarnation, bool Restarted) : CoordinatorEvent;
+
+/// <summary>A node's session is down.</summary>
+public sealed record NodeDown(NodeId Node, string Reason) : CoordinatorEvent;
+
+/// <summary>A client is at another access point now.</summary>
+public sealed record ClientMoved(MacAddress Client, Epoch Epoch, NodeId From, NodeId To, int Mappings, bool Complete) : CoordinatorEvent;
+
+/// <summary>A client is out of coverage.</summary>
+public sealed record ClientLeft(MacAddress Client, Epoch Epoch, NodeId From) : CoordinatorEvent;
+
+/// <summary>A claim was refused.</summary>
+public sealed record ClaimRefused(NodeId Node, MacAddress Client, string Reason) : CoordinatorEvent;

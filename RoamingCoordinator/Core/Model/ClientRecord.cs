@@ -1,0 +1,115 @@
+using System.Collections.Immutable;
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+
+namespace Masquerade.RoamingCoordinator;
+
+/// <summary>A FAM of a mapping .</summary>
+/// <param name="Node">The FAM's identity.</param>
+/// <param name="Endpoint">The endpoint that it assigned.</param>
+/// <param name="Epoch">The client's epoch when it became a FAM.</param>
+public sealed record FamRecord(NodeId Node, TransportEndpoint Endpoint, Epoch Epoch);
+
+/// <summary>A row of the connection table: a mapping with its connections and its FAMs, the most recent first.</summary>
+/// <param name="Record">Mapping, client endpoint, HAM and connections as last reported.</param>
+/// <param name="ReportEpoch">The epoch of the FAM that reported; with the revision it decides which of two reports is right.</param>
+/// <param name="Fams">The FAMs, most recent first, at most <see cref="MaxFams"/>.</param>
+public sealed record MappingEntry(MappingRecord Record, Epoch ReportEpoch, ImmutableArray<FamRecord> Fams)
+{
+    /// <summary>The most FAMs kept per mapping.</summary>
+    public const int MaxFams = 4;
+
+    /// <summary>The endpoint at a node, or none.</summary>
+    public TransportEndpoint EndpointAt(NodeId node)
+    {
+        foreach (var fam in Fams)
+        {
+            if (fam.Node == node)
+            {
+                return fam.Endpoint;
+            }
+        }
+
+        return TransportEndpoint.None;
+    }
+
+    /// <summary>This entry with a FAM put in front.</summary>
+    public MappingEntry WithFam(FamRecord fam)
+    {
+        var others = Fams.RemoveAll(f => f.Node == fam.Node);
+        return this with { Fams = [fam, .. others.Take(MaxFams - 1)] };
+    }
+
+    /// <summary>This entry without a node among its FAMs.</summary>
+    public MappingEntry WithoutFam(NodeId node) => this with { Fams = Fams.RemoveAll(f => f.Node == node) };
+}
+
+/// <summary>An arrival whose previous FAM has yet to hand over.</summary>
+/// <param name="Previous">Who is awaited.</param>
+/// <param name="Deadline">Until when.</param>
+/// <param name="OffersLeft">FAM endpoints that the new FAM offered and that are not used yet.</param>
+/// <param name="Ended">Mappings that have ended since, so that a late hand-over does not bring them back.</param>
+public sealed record PendingArrival(NodeId Previous, Instant Deadline, ImmutableArray<FamOffer> OffersLeft, ImmutableHashSet<MappingId> Ended);
+
+/// <summary>All that the coordinator knows of one client: the unit that a store loads and compares-and-sets. Immutable.</summary>
+public sealed record ClientRecord
+{
+    /// <summary>The client.</summary>
+    public required MacAddress Client { get; init; }
+
+    /// <summary>How often it has moved; never goes back.</summary>
+    public Epoch Epoch { get; init; }
+
+    /// <summary>Its current FAM; none while it is out of coverage or unknown.</summary>
+    public NodeId Fam { get; init; }
+
+    /// <summary>The FAM before the current one.</summary>
+    public NodeId PreviousFam { get; init; }
+
+    /// <summary>Whether it left its last FAM by an explicit departure.</summary>
+    public bool Departed { get; init; }
+
+    /// <summary>Since when it is where it is.</summary>
+    public Instant Since { get; init; }
+
+    /// <summary>Number of the <see cref="Arrive"/> that made the current epoch, and its answer, for repeated requests.</summary>
+    public ulong ArriveId { get; init; }
+
+    /// <summary>The answer to it.</summary>
+    public ArriveReply? Answer { get; init; }
+
+    /// <summary>The token of the current move.</summary>
+    public ulong Token { get; init; }
+
+    /// <summary>The previous FAM's last changes, while they are awaited.</summary>
+    public PendingArrival? Pending { get; init; }
+
+    /// <summary>The client's addresses.</summary>
+    public ImmutableArray<IpAddress> Addresses { get; init; } = [];
+
+    /// <summary>Its mappings.</summary>
+    public ImmutableDictionary<MappingId, MappingEntry> Mappings { get; init; } = ImmutableDictionary<MappingId, MappingEntry>.Empty;
+
+    /// <summary>
+    /// The mapping that a client endpoint uses (endpoint-independent). Of two that were made on both sides of a partition, the one with the higher anchor epoch;
+    /// ties go to the smaller HAM name.
+    /// </summary>
+    public MappingEntry? FindByClientEndpoint(TransportProtocol protocol, TransportEndpoint clientEndpoint)
+    {
+        MappingEntry? best = null;
+        foreach (var entry in Mappings.Values)
+        {
+            var record = entry.Record;
+            if (record.Mapping.Protocol == protocol && record.ClientEndpoint == clientEndpoint && (best is null || Precedes(record, best.Record)))
+            {
+                best = entry;
+            }
+        }
+
+        return best;
+    }
+
+    private static bool Precedes(MappingRecord a, MappingRecord b) =>
+        a.AnchorEpoch != b.AnchorEpoch ? a.AnchorEpoch > b.AnchorEpoch : string.CompareOrdinal(a.Ham.Name, b.Ham.Name) < 0;
+}

@@ -1,0 +1,93 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+
+namespace Masquerade.RoamingCoordinator;
+
+/// <summary>A node that has introduced itself, and what is still to be said to it.</summary>
+public sealed class NodeState
+{
+    internal NodeState(NodeId id, Outbox outbox)
+    {
+        Id = id;
+        Outbox = outbox;
+    }
+
+    /// <summary>Its name.</summary>
+    public NodeId Id { get; }
+
+    /// <summary>The life of its process.</summary>
+    public ulong Incarnation { get; internal set; }
+
+    /// <summary>Where it takes peer datagrams.</summary>
+    public TransportEndpoint PeerEndpoint { get; internal set; }
+
+    /// <summary>The addresses it owns.</summary>
+    public IReadOnlyList<IpAddress> Addresses { get; internal set; } = [];
+
+    /// <summary>Its session; 0 while there is none.</summary>
+    public ulong Session { get; internal set; }
+
+    /// <summary>When it was last heard.</summary>
+    public Instant LastHeard { get; internal set; }
+
+    /// <summary>Whether it has a session.</summary>
+    public bool IsConnected => Session != 0;
+
+    internal Outbox Outbox { get; }
+}
+
+/// <summary>The nodes that have introduced themselves, by name and by address.</summary>
+public sealed class NodeDirectory
+{
+    private readonly SortedDictionary<string, NodeState> _nodes = new(StringComparer.Ordinal);
+    private readonly Dictionary<IpAddress, NodeState> _byAddress = [];
+
+    /// <summary>The nodes, in the order of their names.</summary>
+    public IEnumerable<NodeState> Nodes => _nodes.Values;
+
+    /// <summary>How many there are.</summary>
+    public int Count => _nodes.Count;
+
+    /// <summary>A node by name, or null.</summary>
+    public NodeState? Find(NodeId id) => id.IsNone ? null : _nodes.GetValueOrDefault(id.Name!);
+
+    /// <summary>Whether a node has a session.</summary>
+    public bool IsConnected(NodeId id) => Find(id)?.IsConnected ?? false;
+
+    /// <summary>The node that owns an address; none if nobody does.</summary>
+    public NodeId OwnerOf(IpAddress address) => _byAddress.TryGetValue(address, out var node) ? node.Id : NodeId.None;
+
+    /// <summary>The node that owns one of these addresses and is not <paramref name="id"/>; none if all are free.</summary>
+    public NodeId FindRival(NodeId id, IReadOnlyList<IpAddress> addresses)
+    {
+        foreach (var address in addresses)
+        {
+            if (_byAddress.TryGetValue(address, out var node) && node.Id != id && node.IsConnected)
+            {
+                return node.Id;
+            }
+        }
+
+        return NodeId.None;
+    }
+
+    internal void Add(NodeState node) => _nodes.Add(node.Id.Name!, node);
+
+    internal void SetAddresses(NodeState node, IReadOnlyList<IpAddress> addresses)
+    {
+        foreach (var address in node.Addresses)
+        {
+            if (_byAddress.TryGetValue(address, out var owner) && owner == node)
+            {
+                _byAddress.Remove(address);
+            }
+        }
+
+        node.Addresses = addresses;
+        foreach (var address in addresses)
+        {
+            _byAddress[address] = node;
+        }
+    }
+}

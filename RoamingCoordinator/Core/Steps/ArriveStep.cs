@@ -1,0 +1,73 @@
+using System.Collections.Immutable;
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+
+namespace Masquerade.RoamingCoordinator.Steps;
+
+/// <summary>A client has appeared at an access point: it gets the next epoch, that node becomes its FAM, every HAM and the previous FAM hear of it.</summary>
+public static class ArriveStep
+{
+    /// <summary>Decides an arrival.</summary>
+    public static Decision Decide(ClientRecord? state, NodeId node, Arrive message, StepContext context)
+    {
+        if (state is { Answer: not null } && state.Fam == node && state.ArriveId == message.Id && !state.Departed)
+        {
+            // The same request again: its answer may have got lost. What has come in since travels in updates of its own.
+            return Decision.Reply(state.Answer);
+        }
+
+        var client = state ?? new ClientRecord { Client = message.Client };
+        var previous = client.Departed ? NodeId.None : client.Fam;
+        var drain = !previous.IsNone && previous != node && context.Nodes.IsConnected(previous);
+        var epoch = client.Epoch.Next();
+        ImmutableArray<FamOffer> offers = [.. message.Offers];
+        var mappings = client.Mappings.ToBuilder();
+        var moved = new List<MappingEntry>(client.Mappings.Count);
+        foreach (var entry in client.Mappings.Values.OrderBy(e => e.Record.Mapping.Protocol).ThenBy(e => e.Record.Mapping.Masquerade))
+        {
+            var assigned = Routes.Assign(entry, node, epoch, ref offers);
+            mappings[entry.Record.Mapping] = assigned;
+            moved.Add(assigned);
+        }
+
+        var truncated = moved.Count > context.Options.MaxMappingsPerReply;
+        var reply = new ArriveReply
+        {
+            Id = message.Id,
+            Client = message.Client,
+            Status = AckStatus.Ok,
+            Epoch = epoch,
+            PreviousFam = previous,
+            Complete = !drain,
+            Truncated = truncated,
+            Addresses = [.. client.Addresses],
+            Mappings = [.. moved.Take(context.Options.MaxMappingsPerReply).Select(e => Routes.For(e, node))],
+        };
+        var next = client with
+        {
+            Epoch = epoch,
+            Fam = node,
+            PreviousFam = previous,
+            Departed = false,
+            Since = context.Now,
+            ArriveId = message.Id,
+            Answer = reply,
+            Token = context.Token,
+            Pending = drain ? new PendingArrival(previous, context.Now + context.Options.HandOverTimeout, offers, []) : null,
+            Addresses = [.. client.Addresses.Union(message.Addresses).Take(ControlLimits.MaxAddresses)],
+            Mappings = mappings.ToImmutable(),
+        };
+        var decision = new Decision(next, reply);
+        Routes.PushFamChange(decision, next, previous, drain, moved, context);
+        decision.Events.Add(new ClientMoved(next.Client, epoch, client.Fam, node, moved.Count, !drain));
+        return decision;
+    }
+
+    /// <summary>The previous FAM has kept silent for too long: the arrival is complete without it.</summary>
+    public static Decision TimeOut(ClientRecord state)
+    {
+        var decision = new Decision(state with { Pending = null }, null);
+        decision.Pushes.Add((state.Fam, new ArrivalUpdate { Id = 0, Client = state.Client, Epoch = state.Epoch, Complete = true }));
+        return decision;
+    }
+}

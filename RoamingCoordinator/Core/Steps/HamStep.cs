@@ -1,0 +1,126 @@
+using System.Collections.Immutable;
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+
+namespace Masquerade.RoamingCoordinator.Steps;
+
+/// <summary>What HAMs ask and report, and what follows when a node has lost its tables.</summary>
+public static class HamStep
+{
+    /// <summary>Where is the client? Its other mappings at the same HAM ride along.</summary>
+    public static Decision FamQuery(ClientRecord? state, NodeId node, FamQuery message)
+    {
+        var known = state is not null && state.Mappings.ContainsKey(message.Mapping);
+        return Decision.Reply(new FamQueryReply
+        {
+            Id = message.Id,
+            Client = message.Client,
+            Epoch = state?.Epoch ?? Epoch.None,
+            Status = known ? AckStatus.Ok : AckStatus.Unknown,
+            Routes = !known || state!.Fam.IsNone
+                ? []
+                : [.. state.Mappings.Values
+                    .Where(e => e.Record.Ham == node && !e.EndpointAt(state.Fam).IsNone)
+                    .Take(ControlLimits.MaxRoutes)
+                    .Select(e => new FamRoute(e.Record.Mapping, node, TransportEndpoint.None, e.EndpointAt(state.Fam)))],
+        });
+    }
+
+    /// <summary>A HAM's own timer has ended mappings that nobody served.</summary>
+    public static Decision Release(ClientRecord? state, NodeId node, ReleaseMappings message)
+    {
+        if (state is null)
+        {
+            return Decision.Acknowledge(message.Id, AckStatus.Unknown);
+        }
+
+        var ended = message.Mappings.Where(m => state.Mappings.TryGetValue(m, out var e) && e.Record.Ham == node).ToList();
+        var decision = new Decision(state with { Mappings = state.Mappings.RemoveRange(ended) }, new Ack { Id = message.Id, Status = AckStatus.Ok });
+        PushGone(decision, state, ended);
+        return decision;
+    }
+
+    /// <summary>A HAM reports what it owns after the store has forgotten. It is the authority on what it owns, not on where the client is.</summary>
+    public static Decision AnchorReport(ClientRecord? state, NodeId node, AnchorReport message, StepContext context)
+    {
+        var client = state ?? new ClientRecord { Client = message.Client, Epoch = message.Epoch };
+        if (message.Epoch > client.Epoch)
+        {
+            client = client with { Epoch = message.Epoch };
+        }
+
+        var mappings = client.Mappings.ToBuilder();
+        foreach (var record in message.Mappings)
+        {
+            if (record.Ham != node || context.Nodes.OwnerOf(record.Mapping.Masquerade.Address) != node || mappings.ContainsKey(record.Mapping)
+                || mappings.Count >= context.Options.MaxMappingsPerClient)
+            {
+                continue;
+            }
+
+            var fam = context.Nodes.OwnerOf(record.FamEndpoint.Address);
+            ImmutableArray<FamRecord> fams = record.FamEndpoint.IsNone || fam.IsNone ? [] : [new FamRecord(fam, record.FamEndpoint, message.Epoch)];
+            mappings[record.Mapping] = new MappingEntry(record with { FamEndpoint = TransportEndpoint.None }, Epoch.None, fams);
+        }
+
+        return new Decision(client with { Mappings = mappings.ToImmutable() }, new Ack { Id = message.Id, Status = AckStatus.Ok });
+    }
+
+    /// <summary>A node has come back with empty tables: what it anchored is gone, and whom it served it serves no more. Null if the client is not concerned.</summary>
+    public static Decision? NodeRestarted(ClientRecord state, NodeId node, StepContext context)
+    {
+        var gone = state.Mappings.Values.Where(e => e.Record.Ham == node).Select(e => e.Record.Mapping).ToList();
+        var served = state.Fam == node;
+        if (gone.Count == 0 && !served && state.Pending?.Previous != node)
+        {
+            return null;
+        }
+
+        var next = state with { Mappings = state.Mappings.RemoveRange(gone) };
+        if (served)
+        {
+            next = next with { Fam = NodeId.None, PreviousFam = node, Pending = null, Answer = null, Since = context.Now };
+        }
+
+        var decision = new Decision(next, null);
+        PushGone(decision, next, gone);
+        if (served)
+        {
+            foreach (var group in next.Mappings.Values.GroupBy(e => e.Record.Ham.Name, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal))
+            {
+                decision.Pushes.Add((new NodeId(group.Key), new FamCleared
+                {
+                    Id = 0,
+                    Client = state.Client,
+                    Epoch = state.Epoch,
+                    Routes = [.. group.Select(e => new FamRoute(e.Record.Mapping, e.Record.Ham, e.EndpointAt(node), TransportEndpoint.None))],
+                }));
+            }
+        }
+
+        return decision;
+    }
+
+    /// <summary>Another client's claim on mappings was proven by their owner: here they are gone.</summary>
+    public static Decision Disown(ClientRecord state, IReadOnlyList<MappingId> gone)
+    {
+        var decision = new Decision(state with { Mappings = state.Mappings.RemoveRange(gone) }, null);
+        PushGone(decision, state, gone);
+        return decision;
+    }
+
+    private static void PushGone(Decision decision, ClientRecord state, IReadOnlyList<MappingId> gone)
+    {
+        if (gone.Count > 0 && !state.Fam.IsNone)
+        {
+            decision.Pushes.Add((state.Fam, new ArrivalUpdate
+            {
+                Id = 0,
+                Client = state.Client,
+                Epoch = state.Epoch,
+                Complete = state.Pending is null,
+                Ended = gone,
+            }));
+        }
+    }
+}

@@ -1,0 +1,221 @@
+using System.Collections.Immutable;
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+
+namespace Masquerade.RoamingCoordinator.Steps;
+
+/// <summary>
+/// What FAMs report of a client's mappings: the current one by <see cref="Announce"/>, the one before by <see cref="HandOver"/>, one that lost the client by <see cref="Depart"/>.
+/// Epoch and revision, not the order of arrival, decide what is right.
+/// </summary>
+public static class ReportStep
+{
+    /// <summary>Decides an announcement.</summary>
+    public static Decision Announce(ClientRecord? state, NodeId node, Announce message, StepContext context)
+    {
+        var client = state ?? new ClientRecord { Client = message.Client };
+        var isCurrent = client.Fam == node && client.Epoch == message.Epoch;
+        var claims = !isCurrent && (message.Epoch > client.Epoch || (message.Epoch == client.Epoch && client.Fam.IsNone && !client.Departed));
+        if (!isCurrent && !claims)
+        {
+            // A stale FAM may still know mappings that nobody else knows; and it must learn that it is stale.
+            return Merge(client, node, message.Epoch, message.Mappings, message.Ended, message.Id, AckStatus.StaleEpoch, completes: false, context);
+        }
+
+        if (claims)
+        {
+            // The store has forgotten, or was behind: the agents know better.
+            client = client with { Epoch = message.Epoch, Fam = node, PreviousFam = NodeId.None, Departed = false, Since = context.Now, Token = context.Token, Pending = null, Answer = null };
+        }
+
+        client = client with { Addresses = [.. client.Addresses.Union(message.Addresses).Take(ControlLimits.MaxAddresses)] };
+        var mappings = client.Mappings.ToBuilder();
+        var changed = new List<MappingEntry>();
+        var status = Upsert(client, node, message.Epoch, message.Mappings, mappings, changed, context);
+        var ended = Remove(mappings, message.Ended);
+        if (client.Pending is { } pending)
+        {
+            client = client with { Pending = pending with { Ended = pending.Ended.Union(message.Ended) } };
+        }
+
+        var next = client with { Mappings = mappings.ToImmutable() };
+        var decision = new Decision(next, new Ack { Id = message.Id, Status = status });
+        Routes.PushEnded(decision, client.Client, message.Epoch, ended, except: node);
+        if (claims || changed.Count > 0)
+        {
+            Routes.PushFamChange(decision, next, NodeId.None, drain: false, (claims ? next.Mappings.Values : changed).Where(e => e.Record.Ham != node), context);
+        }
+
+        return decision;
+    }
+
+    /// <summary>Decides a hand-over.</summary>
+    public static Decision HandOver(ClientRecord? state, NodeId node, HandOver message, StepContext context) => state is null
+        ? Decision.Acknowledge(message.Id, AckStatus.Unknown)
+        : Merge(state, node, message.Epoch, message.Mappings, message.Ended, message.Id, AckStatus.Ok, state.Pending?.Previous == node, context);
+
+    /// <summary>Decides a departure.</summary>
+    public static Decision Depart(ClientRecord? state, NodeId node, Depart message, StepContext context)
+    {
+        if (state is null)
+        {
+            // After a loss of the store the departure is the first that is heard of the client; it is a hand-over to whoever comes next.
+            state = new ClientRecord { Client = message.Client, Epoch = message.Epoch, Fam = node };
+        }
+
+        if (state.Fam != node || state.Epoch != message.Epoch)
+        {
+            return Merge(state, node, message.Epoch, message.Mappings, message.Ended, message.Id, AckStatus.StaleEpoch, state.Pending?.Previous == node, context);
+        }
+
+        var mappings = state.Mappings.ToBuilder();
+        Upsert(state, node, message.Epoch, message.Mappings, mappings, [], context);
+        var ended = Remove(mappings, message.Ended);
+        var cleared = new SortedDictionary<string, List<FamRoute>>(StringComparer.Ordinal);
+        foreach (var (id, entry) in mappings.ToArray())
+        {
+            if (!cleared.TryGetValue(entry.Record.Ham.Name!, out var routes))
+            {
+                cleared[entry.Record.Ham.Name!] = routes = [];
+            }
+
+            routes.Add(new FamRoute(id, entry.Record.Ham, entry.EndpointAt(node), TransportEndpoint.None));
+            mappings[id] = entry.WithoutFam(node);
+        }
+
+        var next = state with
+        {
+            Fam = NodeId.None,
+            PreviousFam = node,
+            Departed = true,
+            Pending = null,
+            Answer = null,
+            Since = context.Now,
+            Mappings = mappings.ToImmutable(),
+        };
+        var decision = new Decision(next, new Ack { Id = message.Id, Status = AckStatus.Ok });
+        Routes.PushEnded(decision, state.Client, message.Epoch, ended, except: node);
+        foreach (var (ham, routes) in cleared)
+        {
+            decision.Pushes.Add((new NodeId(ham), new FamCleared { Id = 0, Client = state.Client, Epoch = state.Epoch, Routes = routes }));
+        }
+
+        decision.Events.Add(new ClientLeft(state.Client, state.Epoch, node));
+        return decision;
+    }
+
+    /// <summary>A FAM that is not the current one reports: what is fresher than known is taken in and passed on to the current FAM.</summary>
+    private static Decision Merge(
+        ClientRecord state, NodeId node, Epoch epoch, IReadOnlyList<MappingRecord> records, IReadOnlyList<MappingId> endedIds, ulong id, AckStatus status,
+        bool completes, StepContext context)
+    {
+        var mappings = state.Mappings.ToBuilder();
+        var changed = new List<MappingEntry>();
+        var wasKnown = state.Mappings;
+        var live = records.Where(r => state.Pending is null || !state.Pending.Ended.Contains(r.Mapping)).ToList();
+        Upsert(state, node, epoch, live, mappings, changed, context);
+
+        // What the current FAM has reported itself is not ended by the one before it.
+        var ended = Remove(mappings, endedIds.Where(m => mappings.TryGetValue(m, out var e) && e.ReportEpoch <= epoch));
+        var offers = state.Pending?.OffersLeft ?? [];
+        var moved = new List<MappingEntry>();
+        if (!state.Fam.IsNone)
+        {
+            foreach (var entry in changed.Where(e => !wasKnown.ContainsKey(e.Record.Mapping)))
+            {
+                var assigned = Routes.Assign(entry, state.Fam, state.Epoch, ref offers);
+                mappings[entry.Record.Mapping] = assigned;
+                moved.Add(assigned);
+            }
+        }
+
+        var next = state with
+        {
+            Mappings = mappings.ToImmutable(),
+            Pending = completes ? null : state.Pending is null ? null : state.Pending with { OffersLeft = offers },
+        };
+        var decision = new Decision(next, new Ack { Id = id, Status = status });
+        Routes.PushEnded(decision, state.Client, epoch, ended, except: node);
+        if (state.Fam.IsNone)
+        {
+            return decision;
+        }
+
+        if (moved.Count > 0 || status == AckStatus.StaleEpoch)
+        {
+            Routes.PushFamChange(decision, next, node, drain: context.Nodes.IsConnected(node) && node != next.Fam, moved, context);
+        }
+
+        if (completes || changed.Count > 0 || ended.Count > 0)
+        {
+            decision.Pushes.Add((state.Fam, new ArrivalUpdate
+            {
+                Id = 0,
+                Client = state.Client,
+                Epoch = state.Epoch,
+                Complete = next.Pending is null,
+                Mappings = [.. changed.Where(e => mappings.ContainsKey(e.Record.Mapping)).Select(e => Routes.For(mappings[e.Record.Mapping], state.Fam))],
+                Ended = [.. ended.Select(e => e.Record.Mapping)],
+            }));
+        }
+
+        return decision;
+    }
+
+    /// <summary>Takes in records that are not older than what is known. The reporter's own FAM endpoint comes with them.</summary>
+    private static AckStatus Upsert(
+        ClientRecord state, NodeId node, Epoch epoch, IReadOnlyList<MappingRecord> records, ImmutableDictionary<MappingId, MappingEntry>.Builder mappings,
+        List<MappingEntry> changed, StepContext context)
+    {
+        var status = AckStatus.Ok;
+        foreach (var record in records)
+        {
+            mappings.TryGetValue(record.Mapping, out var known);
+            if (known is null && !MayAdd(record, mappings.Count, node, context))
+            {
+                status = AckStatus.Refused;
+                continue;
+            }
+
+            if (known is not null && (epoch < known.ReportEpoch || (epoch == known.ReportEpoch && record.Revision < known.Record.Revision)))
+            {
+                continue;
+            }
+
+            var entry = known is null
+                ? new MappingEntry(record, epoch, [])
+                : known with { Record = record with { AnchorEpoch = known.Record.AnchorEpoch, Ham = known.Record.Ham }, ReportEpoch = epoch };
+            if (state.Fam == node && state.Epoch == epoch && !record.FamEndpoint.IsNone)
+            {
+                entry = entry.WithFam(new FamRecord(node, record.FamEndpoint, epoch));
+            }
+
+            mappings[record.Mapping] = entry;
+            changed.Add(entry);
+        }
+
+        return status;
+    }
+
+    /// <summary>A mapping belongs to the node that owns its address; a client has a bounded number.</summary>
+    private static bool MayAdd(MappingRecord record, int count, NodeId node, StepContext context)
+    {
+        var owner = context.Nodes.OwnerOf(record.Mapping.Masquerade.Address);
+        return count < context.Options.MaxMappingsPerClient && (owner == record.Ham || (owner.IsNone && record.Ham != node));
+    }
+
+    private static List<MappingEntry> Remove(ImmutableDictionary<MappingId, MappingEntry>.Builder mappings, IEnumerable<MappingId> ids)
+    {
+        var removed = new List<MappingEntry>();
+        foreach (var id in ids.ToList())
+        {
+            if (mappings.TryGetValue(id, out var entry))
+            {
+                mappings.Remove(id);
+                removed.Add(entry);
+            }
+        }
+
+        return removed;
+    }
+}

@@ -1,0 +1,98 @@
+using System.Collections.Immutable;
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+
+namespace Masquerade.RoamingCoordinator.Steps;
+
+/// <summary>Who must hear of which mapping's way when a client's FAM changes.</summary>
+internal static class Routes
+{
+    /// <summary>
+    /// One <see cref="FamChange"/> per node: each HAM with its mappings, the previous FAM with all that it served; a node that is both gets one message, so that it
+    /// flushes what it held before it switches.
+    /// </summary>
+    public static void PushFamChange(Decision decision, ClientRecord client, NodeId previous, bool drain, IEnumerable<MappingEntry> entries, StepContext context)
+    {
+        var routesByNode = new SortedDictionary<string, List<FamRoute>>(StringComparer.Ordinal);
+        if (drain)
+        {
+            routesByNode[previous.Name!] = [];
+        }
+
+        foreach (var entry in entries.OrderBy(e => e.Record.Mapping.Protocol).ThenBy(e => e.Record.Mapping.Masquerade))
+        {
+            var route = new FamRoute(entry.Record.Mapping, entry.Record.Ham, entry.EndpointAt(previous), entry.EndpointAt(client.Fam));
+            Add(routesByNode, entry.Record.Ham, route);
+            if (drain && entry.Record.Ham != previous)
+            {
+                Add(routesByNode, previous, route);
+            }
+        }
+
+        var peer = drain ? context.Nodes.Find(previous)?.PeerEndpoint ?? TransportEndpoint.None : TransportEndpoint.None;
+        foreach (var (node, routes) in routesByNode)
+        {
+            decision.Pushes.Add((new NodeId(node), new FamChange
+            {
+                Id = 0,
+                Client = client.Client,
+                Epoch = client.Epoch,
+                NewFam = client.Fam,
+                PreviousFam = previous,
+                PreviousFamPeer = peer,
+                Token = client.Token,
+                Routes = routes,
+            }));
+        }
+    }
+
+    /// <summary>Tells the HAMs that mappings have ended.</summary>
+    public static void PushEnded(Decision decision, MacAddress client, Epoch epoch, IEnumerable<MappingEntry> ended, NodeId except)
+    {
+        foreach (var group in ended.Where(e => e.Record.Ham != except).GroupBy(e => e.Record.Ham.Name, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal))
+        {
+            decision.Pushes.Add((new NodeId(group.Key), new MappingsEnded
+            {
+                Id = 0,
+                Client = client,
+                Epoch = epoch,
+                Mappings = [.. group.Select(e => e.Record.Mapping)],
+            }));
+        }
+    }
+
+    /// <summary>The record of a mapping as a FAM is told it.</summary>
+    public static MappingRecord For(MappingEntry entry, NodeId fam) => entry.Record with { FamEndpoint = entry.EndpointAt(fam) };
+
+    /// <summary>Gives a mapping a FAM endpoint at the client's FAM: the masquerade endpoint at its own HAM, else the first fitting offer; unchanged if there is none.</summary>
+    public static MappingEntry Assign(MappingEntry entry, NodeId fam, Epoch epoch, ref ImmutableArray<FamOffer> offers)
+    {
+        var id = entry.Record.Mapping;
+        if (entry.Record.Ham == fam)
+        {
+            return entry.WithFam(new FamRecord(fam, id.Masquerade, epoch));
+        }
+
+        for (var i = 0; i < offers.Length; i++)
+        {
+            if (offers[i].Protocol == id.Protocol && offers[i].Endpoint.Address.IsIPv4 == id.Masquerade.Address.IsIPv4)
+            {
+                var endpoint = offers[i].Endpoint;
+                offers = offers.RemoveAt(i);
+                return entry.WithFam(new FamRecord(fam, endpoint, epoch));
+            }
+        }
+
+        return entry.WithoutFam(fam);
+    }
+
+    private static void Add(SortedDictionary<string, List<FamRoute>> routes, NodeId node, FamRoute route)
+    {
+        if (!routes.TryGetValue(node.Name!, out var list))
+        {
+            routes[node.Name!] = list = [];
+        }
+
+        list.Add(route);
+    }
+}
