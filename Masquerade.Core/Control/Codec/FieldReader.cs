@@ -1,0 +1,245 @@
+using Masquerade.Core.Flow;
+
+namespace Masquerade.Core.Control;
+
+/// <summary>
+/// Reads a message's fields one after the other. The first thing that is wrong is remembered and everything after it reads as empty, so that message code need not
+/// look at every field; <see cref="TryFinish"/> tells.
+/// </summary>
+internal ref struct FieldReader
+{
+    private MessagePackReader _reader;
+    private int _left;
+    private int _read;
+    private bool _failed;
+
+    public FieldReader(MessagePackReader reader, int fields)
+    {
+        _reader = reader;
+        _left = fields;
+    }
+
+    /// <summary>Where it went wrong, for the error text.</summary>
+    public readonly string Where => _failed ? $" (field {_read})" : string.Empty;
+
+    /// <summary>Passes over fields of a later version; false if anything was wrong or is left over.</summary>
+    public bool TryFinish()
+    {
+        for (; !_failed && _left > 0; _left--)
+        {
+            _failed = !_reader.TrySkip();
+        }
+
+        return !_failed && _reader.End;
+    }
+
+    public ulong UInt64() => Next() && Check(_reader.TryReadUInt64(out var value)) ? value : 0;
+
+    public uint UInt32() => Next() && Check(_reader.TryReadUInt32(out var value)) ? value : 0;
+
+    public bool Boolean() => Next() && Check(_reader.TryReadBoolean(out var value)) && value;
+
+    public Epoch Epoch() => new(UInt64());
+
+    public string Text(int maxBytes) => Next() && Check(_reader.TryReadString(maxBytes, out var value)) ? value : string.Empty;
+
+    public AckStatus AckStatus() => Next() && Check(_reader.TryReadUInt32(out var value, (uint)Control.AckStatus.Refused)) ? (AckStatus)value : default;
+
+    public AttachStatus AttachStatus() => Next() && Check(_reader.TryReadUInt32(out var value, (uint)Control.AttachStatus.Established)) ? (AttachStatus)value : default;
+
+    public TransportProtocol Protocol() => Next() ? ReadProtocol() : default;
+
+    public MacAddress Mac() => Next() && Check(_reader.TryReadBytes(out var bytes) && bytes.Length == 6) ? MacAddress.FromBytes(bytes) : default;
+
+    public NodeId Node() => Next() ? ReadNode() : default;
+
+    public TransportEndpoint Endpoint() => Next() ? ReadEndpoint() : default;
+
+    public MappingId Mapping() => Next() ? ReadMapping() : default;
+
+    public MappingRecord? Record() => Next() && !_reader.TryReadNil() ? ReadRecord() : null;
+
+    public IReadOnlyList<IpAddress> Addresses()
+    {
+        var list = List<IpAddress>(ControlLimits.MaxAddresses, out var count);
+        while (!_failed && list.Count < count)
+        {
+            list.Add(ReadAddress());
+        }
+
+        return list;
+    }
+
+    public IReadOnlyList<MappingId> Mappings()
+    {
+        var list = List<MappingId>(ControlLimits.MaxRoutes, out var count);
+        while (!_failed && list.Count < count)
+        {
+            list.Add(ReadMapping());
+        }
+
+        return list;
+    }
+
+    public IReadOnlyList<FamOffer> Offers()
+    {
+        var list = List<FamOffer>(ControlLimits.MaxOffers, out var count);
+        while (!_failed && list.Count < count)
+        {
+            var inner = Open(2);
+            list.Add(new FamOffer(ReadProtocol(), ReadEndpoint()));
+            Close(inner);
+        }
+
+        return list;
+    }
+
+    public IReadOnlyList<FamRoute> Routes()
+    {
+        var list = List<FamRoute>(ControlLimits.MaxRoutes, out var count);
+        while (!_failed && list.Count < count)
+        {
+            var inner = Open(4);
+            list.Add(new FamRoute(ReadMapping(), ReadNode(), ReadEndpoint(), ReadEndpoint()));
+            Close(inner);
+        }
+
+        return list;
+    }
+
+    public IReadOnlyList<MappingRecord> Records()
+    {
+        var list = List<MappingRecord>(ControlLimits.MaxMappingsPerMessage, out var count);
+        while (!_failed && list.Count < count)
+        {
+            if (ReadRecord() is { } record)
+            {
+                list.Add(record);
+            }
+        }
+
+        return list;
+    }
+
+    private MappingRecord? ReadRecord()
+    {
+        var inner = Open(7);
+        var mapping = ReadMapping();
+        var client = ReadEndpoint();
+        var ham = ReadNode();
+        var anchorEpoch = Check(_reader.TryReadUInt64(out var epoch)) ? epoch : 0;
+        var revision = Check(_reader.TryReadUInt32(out var number)) ? number : 0;
+        var fam = ReadEndpoint();
+        var connections = new List<ConnectionRecord>();
+        if (Check(_reader.TryReadArrayHeader(out var count) && count <= ControlLimits.MaxConnectionsPerMapping))
+        {
+            while (!_failed && connections.Count < count)
+            {
+                var element = Open(3);
+                var server = ReadEndpoint();
+                var state = Check(_reader.TryReadUInt32(out var stateNumber, (uint)ConnectionState.Reset)) ? (ConnectionState)stateNumber : default;
+                var idle = Check(_reader.TryReadUInt32(out var milliseconds)) ? milliseconds : 0;
+                connections.Add(new ConnectionRecord(server, state, idle));
+                Close(element);
+            }
+        }
+
+        Close(inner);
+        Check(!client.IsNone && !mapping.Masquerade.IsNone && !ham.IsNone);
+        return _failed ? null : new MappingRecord
+        {
+            Mapping = mapping,
+            ClientEndpoint = client,
+            Ham = ham,
+            AnchorEpoch = new Epoch(anchorEpoch),
+            Revision = revision,
+            FamEndpoint = fam,
+            Connections = connections,
+        };
+    }
+
+    private MappingId ReadMapping()
+    {
+        var inner = Open(2);
+        var mapping = new MappingId(ReadProtocol(), ReadEndpoint());
+        Close(inner);
+        return mapping;
+    }
+
+    private TransportProtocol ReadProtocol() =>
+        Check(_reader.TryReadUInt32(out var value) && value is (uint)TransportProtocol.Icmp or (uint)TransportProtocol.Tcp or (uint)TransportProtocol.Udp)
+            ? (TransportProtocol)value
+            : default;
+
+    private NodeId ReadNode()
+    {
+        if (_failed || _reader.TryReadNil())
+        {
+            return NodeId.None;
+        }
+
+        return Check(_reader.TryReadString(NodeId.MaxLength, out var name) && NodeId.IsValid(name)) ? new NodeId(name) : NodeId.None;
+    }
+
+    private TransportEndpoint ReadEndpoint()
+    {
+        if (_failed || _reader.TryReadNil())
+        {
+            return TransportEndpoint.None;
+        }
+
+        var inner = Open(2);
+        var address = ReadAddress();
+        var port = Check(_reader.TryReadUInt32(out var value, ushort.MaxValue)) ? value : 0;
+        Close(inner);
+        return new TransportEndpoint(address, (ushort)port);
+    }
+
+    private IpAddress ReadAddress()
+    {
+        if (!Check(_reader.TryReadBytes(out var bytes) && bytes.Length is 4 or 16))
+        {
+            return IpAddress.None;
+        }
+
+        // An IPv4 address has one form only, and "no address" is nil.
+        var address = IpAddress.FromBytes(bytes);
+        return Check(!address.IsNone && address.IsIPv4 == (bytes.Length == 4)) ? address : IpAddress.None;
+    }
+
+    private List<T> List<T>(int maximum, out int count)
+    {
+        count = 0;
+        return Next() && Check(_reader.TryReadArrayHeader(out count) && count <= maximum) ? new List<T>(Math.Min(count, 256)) : [];
+    }
+
+    /// <summary>Enters an inner array; returns how many elements of a later version are at its end.</summary>
+    private int Open(int expected) => Check(_reader.TryReadArrayHeader(out var count) && count >= expected) ? count - expected : 0;
+
+    private void Close(int extra)
+    {
+        for (; extra > 0 && !_failed; extra--)
+        {
+            Check(_reader.TrySkip());
+        }
+    }
+
+    private bool Next()
+    {
+        _read++;
+        if (!_failed && _left > 0)
+        {
+            _left--;
+            return true;
+        }
+
+        _failed = true;
+        return false;
+    }
+
+    private bool Check(bool ok)
+    {
+        _failed |= !ok;
+        return !_failed;
+    }
+}

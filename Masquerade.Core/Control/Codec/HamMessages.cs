@@ -1,0 +1,79 @@
+namespace Masquerade.Core.Control;
+
+/// <summary>Messages that HAMs get and send.</summary>
+public static partial class ControlCodec
+{
+    private static void WriteHam(MessagePackWriter writer, ControlMessage message)
+    {
+        switch (message)
+        {
+            case FamChange change:
+                Begin(writer, message, 7);
+                Write(writer, change.Client);
+                writer.Write(change.Epoch.Value);
+                Write(writer, change.NewFam);
+                Write(writer, change.PreviousFam);
+                Write(writer, change.PreviousFamPeer);
+                writer.Write(change.Token);
+                Write(writer, change.Routes);
+                break;
+            case FamCleared cleared:
+                Begin(writer, message, 3);
+                Write(writer, cleared.Client);
+                writer.Write(cleared.Epoch.Value);
+                Write(writer, cleared.Routes);
+                break;
+            case MappingsEnded ended:
+                Begin(writer, message, 3);
+                Write(writer, ended.Client);
+                writer.Write(ended.Epoch.Value);
+                Write(writer, ended.Mappings);
+                break;
+            case FamQuery query:
+                Begin(writer, message, 2);
+                Write(writer, query.Mapping);
+                Write(writer, query.Client);
+                break;
+            case FamQueryReply reply:
+                Begin(writer, message, 4);
+                Write(writer, reply.Client);
+                writer.Write(reply.Epoch.Value);
+                writer.Write((ulong)reply.Status);
+                Write(writer, reply.Routes);
+                break;
+            case ReleaseMappings release:
+                Begin(writer, message, 2);
+                Write(writer, release.Client);
+                Write(writer, release.Mappings);
+                break;
+            case AnchorReport report:
+                Begin(writer, message, 3);
+                Write(writer, report.Client);
+                writer.Write(report.Epoch.Value);
+                Write(writer, report.Mappings);
+                break;
+        }
+    }
+
+    private static ControlMessage? ReadHam(ulong type, ulong id, ref FieldReader fields) => type switch
+    {
+        40 => new FamChange
+        {
+            Id = id,
+            Client = fields.Mac(),
+            Epoch = fields.Epoch(),
+            NewFam = fields.Node(),
+            PreviousFam = fields.Node(),
+            PreviousFamPeer = fields.Endpoint(),
+            Token = fields.UInt64(),
+            Routes = fields.Routes(),
+        },
+        41 => new FamCleared { Id = id, Client = fields.Mac(), Epoch = fields.Epoch(), Routes = fields.Routes() },
+        42 => new MappingsEnded { Id = id, Client = fields.Mac(), Epoch = fields.Epoch(), Mappings = fields.Mappings() },
+        43 => new FamQuery { Id = id, Mapping = fields.Mapping(), Client = fields.Mac() },
+        44 => new FamQueryReply { Id = id, Client = fields.Mac(), Epoch = fields.Epoch(), Status = fields.AckStatus(), Routes = fields.Routes() },
+        45 => new ReleaseMappings { Id = id, Client = fields.Mac(), Mappings = fields.Mappings() },
+        46 => new AnchorReport { Id = id, Client = fields.Mac(), Epoch = fields.Epoch(), Mappings = fields.Records() },
+        _ => null,
+    };
+}

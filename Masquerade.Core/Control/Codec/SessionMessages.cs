@@ -1,0 +1,46 @@
+namespace Masquerade.Core.Control;
+
+/// <summary>Messages about the session itself.</summary>
+public static partial class ControlCodec
+{
+    private static void WriteSession(MessagePackWriter writer, ControlMessage message)
+    {
+        switch (message)
+        {
+            case Hello hello:
+                Begin(writer, message, 4);
+                Write(writer, hello.Node);
+                writer.Write(hello.Incarnation);
+                Write(writer, hello.PeerEndpoint);
+                Write(writer, hello.Addresses);
+                break;
+            case Welcome welcome:
+                Begin(writer, message, 3);
+                Write(writer, welcome.Coordinator);
+                writer.Write(welcome.StoreIncarnation);
+                writer.Write((ulong)welcome.HeartbeatMilliseconds);
+                break;
+            case Goodbye goodbye:
+                Begin(writer, message, 1);
+                writer.Write(goodbye.Reason.Length > ControlLimits.MaxReasonLength ? goodbye.Reason[..ControlLimits.MaxReasonLength] : goodbye.Reason);
+                break;
+            case Ack ack:
+                Begin(writer, message, 1);
+                writer.Write((ulong)ack.Status);
+                break;
+            default:
+                Begin(writer, message, 0);
+                break;
+        }
+    }
+
+    private static ControlMessage? ReadSession(ulong type, ulong id, ref FieldReader fields) => type switch
+    {
+        1 => new Hello { Id = id, Node = fields.Node(), Incarnation = fields.UInt64(), PeerEndpoint = fields.Endpoint(), Addresses = fields.Addresses() },
+        2 => new Welcome { Id = id, Coordinator = fields.Node(), StoreIncarnation = fields.UInt64(), HeartbeatMilliseconds = fields.UInt32() },
+        3 => new Goodbye { Id = id, Reason = fields.Text(ControlLimits.MaxReasonLength * 4) },
+        4 => new Heartbeat { Id = id },
+        5 => new Ack { Id = id, Status = fields.AckStatus() },
+        _ => null,
+    };
+}

@@ -1,0 +1,76 @@
+using System.Buffers;
+using System.Buffers.Binary;
+
+namespace Masquerade.Core.Control;
+
+/// <summary>A frame on a byte stream: four octets of length, big-endian, then the body.</summary>
+public static class FrameCodec
+{
+    /// <summary>Octets of the length prefix.</summary>
+    public const int PrefixLength = 4;
+
+    /// <summary>Writes a frame around a body.</summary>
+    public static void WriteFrame(ReadOnlySpan<byte> body, IBufferWriter<byte> output)
+    {
+        BinaryPrimitives.WriteUInt32BigEndian(output.GetSpan(PrefixLength), (uint)body.Length);
+        output.Advance(PrefixLength);
+        output.Write(body);
+    }
+}
+
+/// <summary>Cuts a byte stream into frames, whatever pieces it comes in. Holds at most one frame and one piece.</summary>
+public sealed class FrameDecoder
+{
+    private byte[] _buffer = new byte[4_096];
+    private int _start;
+    private int _end;
+
+    /// <summary>Why the stream cannot be read on; null while it can.</summary>
+    public string? Error { get; private set; }
+
+    /// <summary>Adds octets that have come. After an error they are ignored.</summary>
+    public void Append(ReadOnlySpan<byte> data)
+    {
+        if (Error is not null)
+        {
+            return;
+        }
+
+        if (_end + data.Length > _buffer.Length)
+        {
+            var live = _end - _start;
+            var target = live + data.Length > _buffer.Length ? new byte[Math.Max(_buffer.Length * 2, live + data.Length)] : _buffer;
+            _buffer.AsSpan(_start, live).CopyTo(target);
+            (_buffer, _start, _end) = (target, 0, live);
+        }
+
+        data.CopyTo(_buffer.AsSpan(_end));
+        _end += data.Length;
+    }
+
+    /// <summary>Takes the next whole frame's body, valid until the next <see cref="Append"/>. False if there is none yet, or after an error.</summary>
+    public bool TryRead(out ReadOnlyMemory<byte> body)
+    {
+        body = default;
+        if (Error is not null || _end - _start < FrameCodec.PrefixLength)
+        {
+            return false;
+        }
+
+        var length = BinaryPrimitives.ReadUInt32BigEndian(_buffer.AsSpan(_start));
+        if (length is 0 or > ControlLimits.MaxFrameBytes)
+        {
+            Error = $"a frame of {length} octets is not allowed (1 to {ControlLimits.MaxFrameBytes})";
+            return false;
+        }
+
+        if (_end - _start - FrameCodec.PrefixLength < length)
+        {
+            return false;
+        }
+
+        body = _buffer.AsMemory(_start + FrameCodec.PrefixLength, (int)length);
+        _start += FrameCodec.PrefixLength + (int)length;
+        return true;
+    }
+}
