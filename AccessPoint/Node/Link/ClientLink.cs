@@ -32,6 +32,8 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
     /// <summary>
     /// Looks at a frame from the client device. True: it carries an IP packet that wants to be routed. False: it is finished (answered, ignored, or dropped and counted).
     /// </summary>
+    /// <param name="frame">The frame.</param>
+    /// <param name="source">The client whose presence the frame proves; none if it proves nobody's.</param>
     public bool Accept(ReadOnlySpan<byte> frame, out MacAddress source)
     {
         source = MacAddress.None;
@@ -41,21 +43,22 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
             return false;
         }
 
-        source = EthernetFrame.Source(frame);
+        var sender = EthernetFrame.Source(frame);
         var destination = EthernetFrame.Destination(frame);
-        if (source.IsGroup || source.IsNone)
+        if (sender.IsGroup || sender.IsNone)
         {
             drops.Count(DropReason.Malformed);
             return false;
         }
 
         // A frame from our own virtual address is another access point's, or our own come back: never a client.
-        if (source == model.GatewayMac || (destination != model.GatewayMac && !destination.IsGroup))
+        if (sender == model.GatewayMac || (destination != model.GatewayMac && !destination.IsGroup))
         {
             drops.Count(DropReason.NotForUs);
             return false;
         }
 
+        source = sender;
         var packet = frame[EthernetFrame.HeaderLength..];
         switch (EthernetFrame.EtherType(frame))
         {
@@ -92,6 +95,12 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
     /// <summary>Sends an IP packet that has no room for a header in front.</summary>
     public void SendCopy(ReadOnlySpan<byte> packet, in OffloadInfo offload, MacAddress client)
     {
+        if (packet.Length > ushort.MaxValue)
+        {
+            drops.Count(DropReason.TooBig);
+            return;
+        }
+
         packet.CopyTo(_copy.AsSpan(EthernetFrame.HeaderLength));
         SendInPlace(_copy.AsSpan(0, EthernetFrame.HeaderLength + packet.Length), offload, client);
     }

@@ -7,11 +7,11 @@ namespace Masquerade.AccessPoint.Link;
 internal static class EthernetFrame
 {
     /// <summary>Destination, source, EtherType.</summary>
-    public const int HeaderLength = 14;
+    public const int HeaderLength = Core.Wire.EthernetHeader.Length;
 
-    public const ushort Ipv4 = 0x0800;
-    public const ushort Arp = 0x0806;
-    public const ushort Ipv6 = 0x86DD;
+    public const ushort Ipv4 = Core.Wire.EtherType.IPv4;
+    public const ushort Arp = Core.Wire.EtherType.Arp;
+    public const ushort Ipv6 = Core.Wire.EtherType.IPv6;
 
     public static MacAddress Destination(ReadOnlySpan<byte> frame) => MacAddress.FromBytes(frame);
 
@@ -23,12 +23,8 @@ internal static class EthernetFrame
     public static void WriteIpHeader(Span<byte> frame, MacAddress destination, MacAddress source) =>
         WriteHeader(frame, destination, source, frame[HeaderLength] >> 4 == 4 ? Ipv4 : Ipv6);
 
-    public static void WriteHeader(Span<byte> frame, MacAddress destination, MacAddress source, ushort etherType)
-    {
-        destination.WriteTo(frame);
-        source.WriteTo(frame[6..]);
-        BinaryPrimitives.WriteUInt16BigEndian(frame[12..], etherType);
-    }
+    public static void WriteHeader(Span<byte> frame, MacAddress destination, MacAddress source, ushort etherType) =>
+        Core.Wire.EthernetHeader.Write(frame, destination, source, etherType);
 
     /// <summary>The destination address of an IP packet whose fixed header is known to be there.</summary>
     public static IpAddress IpDestination(ReadOnlySpan<byte> packet) =>

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Masquerade.Core.Checksum;
 using Masquerade.Core.Flow;
 
 namespace Masquerade.AccessPoint.Link;
@@ -52,7 +53,7 @@ internal readonly record struct NdMessage(byte Type, IpAddress Source, IpAddress
         var source = IpAddress.FromBytes(packet.Slice(8, 16));
         var destination = IpAddress.FromBytes(packet.Slice(24, 16));
         var body = packet.Slice(IpHeader, length);
-        if (OnesComplement.Finish(OnesComplement.Add(OnesComplement.PseudoHeader(source, destination, Icmpv6, length), body)) != 0)
+        if (InternetChecksum.Finish(InternetChecksum.Sum(body, InternetChecksum.PseudoHeaderSum(source, destination, Icmpv6, length))) != 0)
         {
             return false;
         }
@@ -156,8 +157,8 @@ internal readonly record struct NdMessage(byte Type, IpAddress Source, IpAddress
     private static int Finish(Span<byte> frame, IpAddress source, IpAddress destination, int length)
     {
         var body = frame.Slice(EthernetFrame.HeaderLength + IpHeader, length);
-        var sum = OnesComplement.Add(OnesComplement.PseudoHeader(source, destination, Icmpv6, length), body);
-        BinaryPrimitives.WriteUInt16BigEndian(body[2..], OnesComplement.Finish(sum));
+        var sum = InternetChecksum.Sum(body, InternetChecksum.PseudoHeaderSum(source, destination, Icmpv6, length));
+        BinaryPrimitives.WriteUInt16BigEndian(body[2..], InternetChecksum.Finish(sum));
         return EthernetFrame.HeaderLength + IpHeader + length;
     }
 

@@ -105,6 +105,12 @@ internal sealed class UplinkLink : INeighbourLink
     /// <summary>Sends an IP packet that has no room for a header in front.</summary>
     public void SendCopy(ReadOnlySpan<byte> packet, in OffloadInfo offload, Instant now)
     {
+        if (packet.Length > ushort.MaxValue)
+        {
+            _drops.Count(DropReason.TooBig);
+            return;
+        }
+
         packet.CopyTo(_copy.AsSpan(EthernetFrame.HeaderLength));
         SendInPlace(_copy.AsSpan(0, EthernetFrame.HeaderLength + packet.Length), offload, now);
     }

@@ -1,0 +1,24 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Engine;
+
+namespace Masquerade.AccessPoint.Tests;
+
+/// <summary>Keeps everything that a node does.</summary>
+internal sealed class RecordingOutput : INodeOutput
+{
+    public List<byte[]> Uplink { get; } = [];
+
+    public List<byte[]> Client { get; } = [];
+
+    public List<ControlMessage> Control { get; } = [];
+
+    public List<EngineEvent> Events { get; } = [];
+
+    public void SendUplinkFrame(ReadOnlySpan<byte> frame, in OffloadInfo offload) => Uplink.Add(frame.ToArray());
+
+    public void SendClientFrame(ReadOnlySpan<byte> frame, in OffloadInfo offload) => Client.Add(frame.ToArray());
+
+    public void SendControl(ControlMessage message) => Control.Add(message);
+
+    public void Report(EngineEvent engineEvent) => Events.Add(engineEvent);
+}
