@@ -1,9 +1,11 @@
 using Masquerade.Core.Flow;
+using Masquerade.Fam;
+using Masquerade.Ham;
 
 namespace Masquerade.AccessPoint;
 
 /// <summary>
-/// Everything that an access point node is told once, already validated: an immutable snapshot. Shells make it from their configuration.
+/// Everything that an <see cref="AccessPointNode"/> is told once, already validated: an immutable snapshot. Shells make it from their configuration.
 /// </summary>
 public sealed record AccessPointModel
 {
@@ -24,6 +26,12 @@ public sealed record AccessPointModel
 
     /// <summary>The client side.</summary>
     public required ClientSideModel Clients { get; init; }
+
+    /// <summary>Limits and times of the HAM engine.</summary>
+    public HamConfig Ham { get; init; } = new();
+
+    /// <summary>Limits and times of the FAM engine.</summary>
+    public FamConfig Fam { get; init; } = new();
 
     /// <summary>The first port that is given out as masquerade or FAM endpoint.</summary>
     public ushort FirstPort { get; init; } = 1024;

@@ -3,7 +3,7 @@ using Masquerade.Core.Engine;
 
 namespace Masquerade.AccessPoint;
 
-/// <summary>Where the effects of an access point node go. Calls happen inside the node's calls, in order; spans are valid only during the call.</summary>
+/// <summary>Where the effects of an <see cref="AccessPointNode"/> go. Calls happen inside the node's calls, in order; spans are valid only during the call.</summary>
 public interface INodeOutput
 {
     /// <summary>Send a whole Ethernet frame out of the uplink device.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Masquerade.Core.Flow;
+using Masquerade.Fam;
 
 namespace Masquerade.AccessPoint.Agent.Configuration;
 
@@ -7,7 +8,7 @@ namespace Masquerade.AccessPoint.Agent.Configuration;
 public static class ConfigFile
 {
     /// <summary>The most addresses of one kind.</summary>
-    private const int MaxAddresses = 64;
+    private const int MaxAddresses = EndpointPool.MaxAddresses;
 
     private static readonly JsonDocumentOptions Lenient = new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true, MaxDepth = 16 };
 
@@ -80,6 +81,7 @@ public static class ConfigFile
                 PortRest = rest,
                 PeerPort = root.Optional("peerPort", Values.Port, "a port from 1 to 65535", AccessPointModel.DefaultPeerPort),
                 Standalone = standalone,
+                Fam = new FamConfig { Standalone = standalone },
             },
             Hostapd = TextOf(root, "hostapd"),
             EventsFile = TextOf(root, "eventsFile"),
@@ -87,6 +89,8 @@ public static class ConfigFile
             ControlSocket = TextOf(root, "controlSocket"),
             Seed = root.Optional<ulong?>("seed", Values.Seed, "a whole number from 0 to 18446744073709551615", null),
         };
+        OptionGroup.Read(root.Object("ham"), config.Model.Ham);
+        OptionGroup.Read(root.Object("fam"), config.Model.Fam);
         root.Finish();
         if (config.IsOffline && !standalone && coordinators.Count > 0)
         {

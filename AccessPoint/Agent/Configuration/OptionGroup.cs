@@ -5,7 +5,7 @@ namespace Masquerade.AccessPoint.Agent.Configuration;
 
 /// <summary>
 /// Reads a record of limits and times whose properties are whole numbers and time spans, so that every knob of an engine is a key without a list that could fall behind.
-/// <c>MaxMappings</c> becomes <c>maxMappings</c>; <c>DrainTimeout</c>, a time span, becomes <c>drainTimeoutMilliseconds</c>.
+/// (Standalone is no knob but follows from the coordinator's absence.) <c>MaxMappings</c> becomes <c>maxMappings</c>; <c>DrainTimeout</c>, a time span, becomes <c>drainTimeoutMilliseconds</c>.
 /// </summary>
 internal static class OptionGroup
 {
@@ -68,7 +68,7 @@ internal static class OptionGroup
     }
 
     private static PropertyInfo[] Settings(Type type) =>
-        [.. type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(p => p is { CanRead: true, CanWrite: true })];
+        [.. type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(p => p is { CanRead: true, CanWrite: true } && !string.Equals(p.Name, nameof(Fam.FamConfig.Standalone), StringComparison.Ordinal))];
 
     private static string KeyOf(PropertyInfo property) =>
         Camel(property.Name) + (property.PropertyType == typeof(TimeSpan) ? "Milliseconds" : string.Empty);

@@ -1,10 +1,10 @@
-using System.Text.RegularExpressions;
+using Masquerade.AccessPoint.Agent.Configuration;
 using Masquerade.Core.Diagnostics;
 
 namespace Masquerade.AccessPoint.Tests.Configuration;
 
 /// <summary>docs/operations.md says what the programs do.</summary>
-public sealed partial class OperationsPageTests
+public sealed class OperationsPageTests
 {
     [Fact, Trait("Req", "A-29")]
     public void Every_drop_reason_is_explained_and_nothing_else()
@@ -13,6 +13,45 @@ public sealed partial class OperationsPageTests
         var table = page[page.IndexOf("## Why packets were dropped", StringComparison.Ordinal)..];
         Assert.Equal(Enum.GetNames<DropReason>().Where(n => n != nameof(DropReason.None)).Order(), FirstCells(table).Order());
     }
+
+    [Fact]
+    public void Every_configuration_key_is_explained_and_nothing_else()
+    {
+        string[] keys =
+        [
+            "node", "coordinator", "uplink.kind", "uplink.interface", "uplink.in", "uplink.out", "uplink.mac", "uplink.addresses", "uplink.onLink", "uplink.gateways",
+            "uplink.staticNeighbours", "uplink.mtu", "client.kind", "client.interface", "client.in", "client.out", "client.gatewayMac", "client.gatewayAddresses",
+            "client.prefixes", "client.mtu", "ports.first", "ports.last", "ports.restMilliseconds", "peerPort", "hostapd", "eventsFile", "eventsSocket", "controlSocket", "seed",
+            .. Knobs("uplink.neighbours", new NeighbourConfig()), .. Knobs("ham", new Ham.HamConfig()), .. Knobs("fam", new Fam.FamConfig()),
+        ];
+        var page = Page();
+        var from = page.IndexOf("### Every key", StringComparison.Ordinal);
+        var table = page[from..page.IndexOf("### Looking at it", StringComparison.Ordinal)];
+        Assert.Equal(keys.Order(StringComparer.Ordinal), FirstCells(table).Order(StringComparer.Ordinal));
+        foreach (var (path, text) in Defaults("uplink.neighbours", new NeighbourConfig()).Concat(Defaults("ham", new Ham.HamConfig())).Concat(Defaults("fam", new Fam.FamConfig())))
+        {
+            Assert.Contains($"| `{path}` | {text} |", table, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void Every_explained_key_is_known_to_the_reader()
+    {
+        // An unknown key is answered with the list of those that are known: the page's list must be the same.
+        ConfigFile.Read("""{ "?": 0, "uplink": { "?": 0 }, "client": { "?": 0 }, "ports": { "?": 0 } }"""u8.ToArray(), out var mistakes);
+        var known = mistakes.Where(m => m.Path.EndsWith('?'))
+            .SelectMany(m => m.Allowed.Split(", ").Select(key => m.Path[..^1] + key))
+            .Where(key => key is not ("uplink" or "client" or "ports" or "ham" or "fam" or "uplink.neighbours"));
+        var page = FirstCells(Page()).Where(key => !key.StartsWith("ham.", StringComparison.Ordinal) && !key.StartsWith("fam.", StringComparison.Ordinal)
+            && !key.StartsWith("uplink.neighbours.", StringComparison.Ordinal) && !key.EndsWith(".in", StringComparison.Ordinal)
+            && !key.EndsWith(".out", StringComparison.Ordinal) && char.IsLower(key[0]) && !key.StartsWith('-'));
+        Assert.Equal(known.Order(StringComparer.Ordinal), page.Order(StringComparer.Ordinal));
+    }
+
+    private static IEnumerable<string> Knobs(string group, object defaults) => Defaults(group, defaults).Select(d => d.Path);
+
+    private static IEnumerable<(string Path, string Default)> Defaults(string group, object defaults) =>
+        OptionGroup.Keys(defaults).Select(k => ($"{group}.{k.Key}", k.Default));
 
     internal static string Page()
     {
@@ -28,8 +67,6 @@ public sealed partial class OperationsPageTests
         throw new FileNotFoundException("docs/operations.md");
     }
 
-    internal static IEnumerable<string> FirstCells(string table) => Row().Matches(table).Select(m => m.Groups[1].Value);
-
-    [GeneratedRegex(@"^\| `(?<1>[^`]+)` \|", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
-    private static partial Regex Row();
+    internal static IEnumerable<string> FirstCells(string table) =>
+        table.Split('\n').Where(line => line.StartsWith("| `", StringComparison.Ordinal)).Select(line => line.Split('`')[1]);
 }

@@ -1,0 +1,126 @@
+using System.Buffers;
+using System.Text.Json;
+using Masquerade.AccessPoint.Agent.Devices;
+using Masquerade.Core.Diagnostics;
+using Masquerade.Core.Time;
+
+namespace Masquerade.AccessPoint.Agent.Observing;
+
+/// <summary>The agent's state as one JSON document. Made on the data thread, so its tables are bounded in what they show.</summary>
+internal static class StatusDocument
+{
+    private const int MostRows = 10_000;
+
+    public static byte[] Write(AccessPointModel model, AccessPointNode node, IPacketDevice uplink, IPacketDevice clients, long eventsLost, Instant now)
+    {
+        var buffer = new ArrayBufferWriter<byte>(4096);
+        using var writer = new Utf8JsonWriter(buffer);
+        writer.WriteStartObject();
+        writer.WriteString("node", model.Node.Name);
+        writer.WriteNumber("monotonicNs", now.Nanoseconds);
+        writer.WriteString("session", model.Standalone ? "standalone" : node.Session.ToString());
+        writer.WriteString("coordinator", node.Coordinator.Name);
+        writer.WriteNumber("neighbours", node.NeighbourCount);
+        writer.WriteNumber("eventsLost", eventsLost);
+        WriteClients(writer, node);
+        WriteMappings(writer, node);
+        WriteConnections(writer, node);
+        writer.WriteStartObject("drops");
+        foreach (var reason in Enum.GetValues<DropReason>())
+        {
+            if (reason != DropReason.None)
+            {
+                writer.WriteNumber(reason.ToString(), node.Drops[reason]);
+            }
+        }
+
+        writer.WriteEndObject();
+        writer.WriteStartObject("devices");
+        WriteDevice(writer, "uplink", uplink);
+        WriteDevice(writer, "client", clients);
+        writer.WriteEndObject();
+        writer.WriteEndObject();
+        writer.Flush();
+        buffer.Write("\n"u8);
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    private static void WriteClients(Utf8JsonWriter writer, AccessPointNode node)
+    {
+        writer.WriteStartArray("clients");
+        foreach (var client in node.Fam.DescribeClients(MostRows))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("client", client.Client.ToString());
+            writer.WriteString("state", client.State);
+            writer.WriteNumber("epoch", client.Epoch.Value);
+            writer.WriteBoolean("complete", client.Complete);
+            writer.WriteNumber("mappings", client.Mappings);
+            writer.WriteStartArray("addresses");
+            foreach (var address in client.Addresses)
+            {
+                writer.WriteStringValue(address.ToString());
+            }
+
+            writer.WriteEndArray();
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+    }
+
+    private static void WriteMappings(Utf8JsonWriter writer, AccessPointNode node)
+    {
+        writer.WriteNumber("mappingCount", node.Ham.MappingCount);
+        writer.WriteStartArray("mappings");
+        foreach (var mapping in node.Ham.Describe(MostRows))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("protocol", mapping.Mapping.Protocol.ToString());
+            writer.WriteString("masquerade", mapping.Mapping.Masquerade.ToString());
+            writer.WriteString("client", mapping.Client.ToString());
+            writer.WriteString("clientEndpoint", mapping.ClientEndpoint.ToString());
+            writer.WriteString("famEndpoint", mapping.FamEndpoint.IsNone ? null : mapping.FamEndpoint.ToString());
+            writer.WriteNumber("epoch", mapping.Epoch.Value);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+    }
+
+    private static void WriteConnections(Utf8JsonWriter writer, AccessPointNode node)
+    {
+        writer.WriteNumber("connectionCount", node.Fam.ConnectionCount);
+        writer.WriteStartArray("connections");
+        foreach (var connection in node.Fam.DescribeConnections(MostRows))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("client", connection.Client.ToString());
+            writer.WriteString("protocol", connection.Tuple.Protocol.ToString());
+            writer.WriteString("clientEndpoint", connection.Tuple.Source.ToString());
+            writer.WriteString("server", connection.Tuple.Destination.ToString());
+            writer.WriteString("masquerade", connection.Masquerade.ToString());
+            writer.WriteString("ham", connection.Ham.Name);
+            writer.WriteString("famEndpoint", connection.FamEndpoint.IsNone ? null : connection.FamEndpoint.ToString());
+            writer.WriteString("state", connection.State.ToString());
+            writer.WriteNumber("packetsOut", connection.PacketsOut);
+            writer.WriteNumber("packetsIn", connection.PacketsIn);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+    }
+
+    private static void WriteDevice(Utf8JsonWriter writer, string side, IPacketDevice device)
+    {
+        var statistics = device.Statistics;
+        writer.WriteStartObject(side);
+        writer.WriteString("name", device.Name);
+        writer.WriteNumber("received", statistics.Received);
+        writer.WriteNumber("transmitted", statistics.Transmitted);
+        writer.WriteNumber("kernelDrops", statistics.KernelDrops);
+        writer.WriteNumber("receiveErrors", statistics.ReceiveErrors);
+        writer.WriteNumber("transmitErrors", statistics.TransmitErrors);
+        writer.WriteEndObject();
+    }
+}

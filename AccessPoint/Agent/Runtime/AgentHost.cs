@@ -1,0 +1,137 @@
+using System.Globalization;
+using System.Runtime;
+using System.Security.Cryptography;
+using Masquerade.AccessPoint.Agent.Configuration;
+using Masquerade.AccessPoint.Agent.Devices;
+using Masquerade.AccessPoint.Agent.Observing;
+using Masquerade.AccessPoint.Agent.Radio;
+using Masquerade.Core.Diagnostics;
+
+namespace Masquerade.AccessPoint.Agent.Runtime;
+
+/// <summary>Puts an agent together: devices, node, data thread, and the tasks that talk to coordinator, hostapd and operators.</summary>
+internal sealed class AgentHost(AgentConfig config, TextWriter log)
+{
+    private readonly TextWriter _log = TextWriter.Synchronized(log);
+
+    /// <summary>Runs until cancelled, or until the capture files end.</summary>
+    public async Task RunAsync(CancellationToken stop)
+    {
+        if (config.Coordinators.Count > 0)
+        {
+            throw new IOException("this build has no coordinator client: only \"coordinator\": \"none\" runs");
+        }
+
+        using var uplink = Open(config.UplinkDevice, config.Model.Uplink.Mac, config.Model.Uplink.Mtu);
+        using var clients = Open(config.ClientDevice, config.Model.Clients.GatewayMac, config.Model.Clients.Mtu);
+        var model = config.Complete(RandomNumber(), uplink.HardwareAddress, uplink.Mtu, clients.Mtu);
+        await using var events = new EventLog(model.Node, config.EventsFile, config.EventsSocket);
+        var seed = config.Seed ?? RandomNumber();
+        if (uplink is CaptureFileDevice uplinkFile && clients is CaptureFileDevice clientFile)
+        {
+            await RunFilesAsync(model, seed, uplinkFile, clientFile, events, stop).ConfigureAwait(false);
+        }
+        else
+        {
+            await RunLiveAsync(model, seed, uplink, clients, events, stop).ConfigureAwait(false);
+        }
+    }
+
+    private async Task RunFilesAsync(
+        AccessPointModel model, ulong seed, CaptureFileDevice uplink, CaptureFileDevice clients, EventLog events, CancellationToken stop)
+    {
+        var output = new DeviceOutput(uplink, clients, null, events);
+        var node = new AccessPointNode(model, seed, output);
+        output.Drops = node.Drops;
+        var frames = FileRun.Run(node, uplink, clients, output, stop);
+        await _log.WriteLineAsync($"{model.Node}: {frames} frames read from capture files").ConfigureAwait(false);
+        await TellStatisticsAsync(node, uplink, clients).ConfigureAwait(false);
+    }
+
+    private async Task RunLiveAsync(
+        AccessPointModel model, ulong seed, IPacketDevice uplink, IPacketDevice clients, EventLog events, CancellationToken stop)
+    {
+        using var poller = new Poller();
+        var inputs = new InputQueue(poller);
+        var output = new DeviceOutput(uplink, clients, null, events);
+        var node = new AccessPointNode(model, seed, output);
+        output.Drops = node.Drops;
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        var tasks = new List<Task>();
+        if (config.ControlSocket.Length > 0)
+        {
+            tasks.Add(new StatusServer(config.ControlSocket, inputs).RunAsync(ended.Token));
+        }
+
+        if (config.Hostapd.Length > 0)
+        {
+            var own = Path.Combine(Path.GetTempPath(), string.Create(CultureInfo.InvariantCulture, $"masq-agent-{Environment.ProcessId}-{model.Node}"));
+            tasks.Add(new HostapdClient(config.Hostapd, own, inputs.PostAsync, _log).RunAsync(ended.Token));
+        }
+
+        // A pause of the collector is a pause of everybody's traffic. Nothing on the packet path allocates; what control messages leave behind is collected in small steps.
+        GCSettings.LatencyMode = GCLatencyMode.SustainedLowLatency;
+        var loop = new DataLoop(model, node, uplink, clients, output, inputs, poller, events);
+        var finished = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var thread = new Thread(() => RunLoop(loop, finished, ended.Token)) { Name = "data", Priority = ThreadPriority.AboveNormal };
+        thread.Start();
+        await _log.WriteLineAsync(
+            $"{model.Node}: uplink {uplink.Name} ({model.Uplink.Mac}), clients {clients.Name}, {model.Uplink.Addresses.Count} addresses, seed {seed}").ConfigureAwait(false);
+        await using (ended.Token.Register(poller.Wake).ConfigureAwait(false))
+        {
+            try
+            {
+                await finished.Task.ConfigureAwait(false);
+            }
+            finally
+            {
+                await ended.CancelAsync().ConfigureAwait(false);
+                thread.Join();
+                await Task.WhenAll(tasks).ConfigureAwait(false);
+                await TellStatisticsAsync(node, uplink, clients).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private static void RunLoop(DataLoop loop, TaskCompletionSource finished, CancellationToken stop)
+    {
+        try
+        {
+            loop.Run(stop);
+            finished.SetResult();
+        }
+        catch (Exception e)
+        {
+            // The thread's end is the agent's: whoever waits gets the reason.
+            finished.SetException(e);
+        }
+    }
+
+    private static IPacketDevice Open(DeviceConfig device, Core.Flow.MacAddress mac, int mtu) => device.Kind switch
+    {
+        DeviceKind.AfPacket => new AfPacketDevice(device.Interface),
+        DeviceKind.Pcap => new LibpcapDevice(device.Interface),
+        _ => new CaptureFileDevice(device.InputPath, device.OutputPath, mac, mtu == 0 ? 1500 : mtu),
+    };
+
+    private static ulong RandomNumber() => BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8));
+
+    private async Task TellStatisticsAsync(AccessPointNode node, IPacketDevice uplink, IPacketDevice clients)
+    {
+        foreach (var device in new[] { uplink, clients })
+        {
+            var s = device.Statistics;
+            await _log.WriteLineAsync(
+                $"{device.Name}: {s.Received} received, {s.Transmitted} transmitted, {s.KernelDrops} dropped by the kernel, {s.ReceiveErrors + s.TransmitErrors} errors")
+                .ConfigureAwait(false);
+        }
+
+        foreach (var reason in Enum.GetValues<DropReason>())
+        {
+            if (node.Drops[reason] > 0)
+            {
+                await _log.WriteLineAsync($"dropped, {reason}: {node.Drops[reason]}").ConfigureAwait(false);
+            }
+        }
+    }
+}

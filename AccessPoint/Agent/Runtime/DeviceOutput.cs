@@ -1,0 +1,45 @@
+using Masquerade.AccessPoint.Agent.Devices;
+using Masquerade.AccessPoint.Agent.Observing;
+using Masquerade.Core.Control;
+using Masquerade.Core.Diagnostics;
+using Masquerade.Core.Engine;
+using Masquerade.Core.Time;
+
+namespace Masquerade.AccessPoint.Agent.Runtime;
+
+/// <summary>Brings the node's effects to devices, coordinator and event log.</summary>
+internal sealed class DeviceOutput(IPacketDevice uplink, IPacketDevice clients, Action<ControlMessage>? coordinator, EventLog events) : INodeOutput
+{
+    /// <summary>The node's counters; set once it exists.</summary>
+    public DropCounters? Drops { get; set; }
+
+    /// <summary>The time that events are reported with.</summary>
+    public Instant Now { get; set; }
+
+    /// <inheritdoc/>
+    public void SendUplinkFrame(ReadOnlySpan<byte> frame, in OffloadInfo offload) => Send(uplink, frame, offload);
+
+    /// <inheritdoc/>
+    public void SendClientFrame(ReadOnlySpan<byte> frame, in OffloadInfo offload) => Send(clients, frame, offload);
+
+    /// <inheritdoc/>
+    public void SendControl(ControlMessage message) => coordinator?.Invoke(message);
+
+    /// <inheritdoc/>
+    public void Report(EngineEvent engineEvent) => events.Report(engineEvent, Now);
+
+    private void Send(IPacketDevice device, ReadOnlySpan<byte> frame, in OffloadInfo offload)
+    {
+        if (device.Transmit(frame, offload))
+        {
+            return;
+        }
+
+        // The ring is full of frames that the kernel has not been told of: tell it, then try once more.
+        device.Flush();
+        if (!device.Transmit(frame, offload))
+        {
+            Drops?.Count(DropReason.DeviceFull);
+        }
+    }
+}

@@ -1,0 +1,180 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+
+namespace Masquerade.AccessPoint;
+
+/// <summary>How far the conversation with the coordinator is.</summary>
+public enum SessionState
+{
+    /// <summary>There is no connection (or no coordinator at all).</summary>
+    Down,
+
+    /// <summary>Hello has been sent, Welcome has not come.</summary>
+    Greeting,
+
+    /// <summary>Welcome has come; messages flow.</summary>
+    Up,
+}
+
+/// <summary>
+/// The conversation with the coordinator. The channel may lose, repeat and reorder; requests are repeated by the outbox until their answer completes them, and pushes
+/// are acknowledged here, once both engines have done what they say.
+/// </summary>
+public sealed partial class AccessPointNode
+{
+    private static readonly TimeSpan HelloInterval = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>Heartbeats without any answer after which the session counts as lost.</summary>
+    private const int MissedHeartbeats = 3;
+
+    private Instant _sessionDeadline = Instant.Never;
+    private Instant _lastHeard;
+    private TimeSpan _heartbeat = TimeSpan.FromSeconds(1);
+    private ulong _helloId;
+    private ulong? _storeIncarnation;
+
+    /// <summary>How far the conversation with the coordinator is.</summary>
+    public SessionState Session { get; private set; }
+
+    /// <summary>The coordinator that answered last; none if none ever has.</summary>
+    public NodeId Coordinator { get; private set; }
+
+    /// <summary>A channel to the coordinator is there; the node introduces itself.</summary>
+    public void OnControlConnected(Instant now)
+    {
+        _now = now;
+        LoseSession(now);
+        Session = SessionState.Greeting;
+        _helloId = _outbox.NextId();
+        SendHello(now);
+    }
+
+    /// <summary>The channel is gone. Everything that forwards goes on.</summary>
+    public void OnControlDisconnected(Instant now)
+    {
+        _now = now;
+        LoseSession(now);
+    }
+
+    /// <summary>A message from the coordinator.</summary>
+    public void OnControl(ControlMessage message, Instant now)
+    {
+        _now = now;
+        if (message is Welcome welcome)
+        {
+            OnWelcome(welcome, now);
+        }
+        else if (message is Goodbye)
+        {
+            LoseSession(now);
+        }
+        else if (Session == SessionState.Up)
+        {
+            // Before Welcome nothing is taken: what matters is repeated, and answers would belong to an earlier session.
+            _lastHeard = now;
+            Dispatch(message, now);
+        }
+    }
+
+    private void OnWelcome(Welcome welcome, Instant now)
+    {
+        if (Session != SessionState.Greeting || welcome.Id != _helloId)
+        {
+            return;
+        }
+
+        Session = SessionState.Up;
+        Coordinator = welcome.Coordinator;
+        _heartbeat = TimeSpan.FromMilliseconds(Math.Clamp(welcome.HeartbeatMilliseconds, 10, 600_000));
+        _lastHeard = now;
+        _sessionDeadline = now + _heartbeat;
+        var storeChanged = _storeIncarnation != welcome.StoreIncarnation;
+        _storeIncarnation = welcome.StoreIncarnation;
+
+        // First what had been asked before the session was lost, in its order, then what the engines add.
+        _outbox.Suspended = false;
+        _outbox.Restart(now);
+        _outbox.Advance(now);
+        Ham.OnCoordinatorUp(storeChanged, now);
+        Fam.OnCoordinatorUp(storeChanged, now);
+    }
+
+    private void Dispatch(ControlMessage message, Instant now)
+    {
+        switch (message)
+        {
+            case Ack or ArriveReply or AttachReply or LookupReply or FamQueryReply:
+                _outbox.Complete(message.Id);
+                Fam.OnControl(message, now);
+                Ham.OnControl(message, now);
+                break;
+            case FamChange or FamCleared or MappingsEnded or ArrivalUpdate:
+                // The FAM first: what it held goes out before the HAM switches and newer packets take the new way. One acknowledgement for both.
+                Fam.OnControl(message, now);
+                Ham.OnControl(message, now);
+                _output.SendControl(new Ack { Id = message.Id, Status = AckStatus.Ok });
+                break;
+            case AnchorRequest:
+                Ham.OnControl(message, now);
+                break;
+        }
+    }
+
+    private void AdvanceSession(Instant now)
+    {
+        if (now < _sessionDeadline)
+        {
+            return;
+        }
+
+        if (Session == SessionState.Greeting)
+        {
+            SendHello(now);
+        }
+        else if (Session == SessionState.Up && now - _lastHeard > _heartbeat * MissedHeartbeats)
+        {
+            // The channel has not said that it is broken, but nobody answers: start over.
+            OnControlConnected(now);
+        }
+        else if (Session == SessionState.Up)
+        {
+            _sessionDeadline = now + _heartbeat;
+            _output.SendControl(new Heartbeat { Id = _outbox.NextId() });
+        }
+    }
+
+    private void SendHello(Instant now)
+    {
+        _sessionDeadline = now + HelloInterval;
+        _output.SendControl(new Hello
+        {
+            Id = _helloId,
+            Node = _model.Node,
+            Incarnation = _model.Incarnation,
+            PeerEndpoint = _model.PeerEndpoint,
+            Addresses = _model.Uplink.Addresses,
+        });
+    }
+
+    private void LoseSession(Instant now)
+    {
+        var wasUp = Session == SessionState.Up;
+        Session = SessionState.Down;
+        _outbox.Suspended = true;
+        _sessionDeadline = Instant.Never;
+        if (wasUp)
+        {
+            Fam.OnCoordinatorDown(now);
+        }
+    }
+
+    /// <summary>Messages of engines go out only while the session is up; the outbox repeats them when it is.</summary>
+    private void SendWhenUp(ControlMessage message)
+    {
+        if (Session == SessionState.Up)
+        {
+            _output.SendControl(message);
+        }
+    }
+}

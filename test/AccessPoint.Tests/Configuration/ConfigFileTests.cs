@@ -1,0 +1,119 @@
+using System.Text;
+using Masquerade.AccessPoint.Agent.Configuration;
+
+namespace Masquerade.AccessPoint.Tests.Configuration;
+
+public sealed class ConfigFileTests
+{
+    private const string Good = """
+        {
+          // what a small site needs
+          "node": "ap1",
+          "coordinator": ["10.1.200.2:4740", "[fd00::2]:4740", "roam.example.net:4740"],
+          "uplink": {
+            "interface": "up0",
+            "addresses": ["10.1.1.10", "10.1.1.11", "fd00:10:1:1::10"],
+            "onLink": ["10.1.1.0/24", "fd00:10:1:1::/64"],
+            "gateways": ["10.1.1.1", "fe80::1"],
+          },
+          "client": { "interface": "cl0", "gatewayAddresses": ["192.168.77.1", "fe80::1"], "prefixes": ["192.168.77.0/24", "fd00:77::/64"] },
+          "ham": { "drainTimeoutMilliseconds": 12.5 },
+          "fam": { "maxClients": 99, "filtering": "endpointIndependent" },
+        }
+        """;
+
+    [Fact]
+    public void A_good_file_is_read_whole()
+    {
+        var config = Read(Good, out var mistakes);
+        Assert.Empty(mistakes);
+        Assert.NotNull(config);
+        Assert.Equal(3, config.Coordinators.Count);
+        Assert.Equal("[fd00::2]:4740", config.Coordinators[1].ToString());
+        Assert.False(config.Model.Standalone);
+        Assert.Equal("fe80::1", config.Model.Uplink.GatewayV6.ToString());
+        Assert.Equal(12.5, config.Model.Ham.DrainTimeout.TotalMilliseconds);
+        Assert.Equal(99, config.Model.Fam.MaxClients);
+        Assert.Equal("02:6d:71:00:00:01", config.Model.Clients.GatewayMac.ToString());
+        Assert.Equal(4747, config.Model.PeerPort);
+    }
+
+    [Fact]
+    public void What_is_printed_is_read_as_the_same()
+    {
+        var config = Read(Good, out _);
+        var printed = EffectiveConfig.Write(config!);
+        var again = Read(printed, out var mistakes);
+        Assert.Empty(mistakes);
+        Assert.Equal(printed, EffectiveConfig.Write(again!));
+        Assert.Contains("\"drainTimeoutMilliseconds\": 12.5", printed, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void All_mistakes_are_told_at_once_with_key_value_and_what_is_allowed()
+    {
+        Read(
+            """
+            {
+              "node": "a p",
+              "coordinator": "10.1.200.2",
+              "uplink": { "kind": "dpdk", "interface": "up0", "addresses": ["10.1.1.300", "224.0.0.1", "10.1.1.10", "10.1.1.10"], "onLink": ["10.1.1.1/24"], "gateways": ["10.9.9.9"], "mtu": 100 },
+              "client": { "interface": "up0", "gatewayMac": "03:00:00:00:00:01", "gatewayAddresses": ["10.77.0.1"], "prefixes": ["192.168.77.0/24"] },
+              "ports": { "first": 5000, "last": 4000 },
+              "peerPort": 0,
+              "ham": { "drainTimeout": 3, "maxMappings": 0 },
+              "fam": { "filtering": "none" },
+              "verbose": true
+            }
+            """, out var mistakes);
+        string[] expected =
+        [
+            "node", "coordinator", "uplink.kind", "uplink.addresses[0]", "uplink.addresses[1]", "uplink.addresses[3]", "uplink.onLink[0]", "uplink.gateways", "uplink.mtu",
+            "client.interface", "client.gatewayMac", "client.gatewayAddresses", "ports.last", "peerPort", "ham.drainTimeout", "ham.maxMappings", "fam.filtering", "verbose",
+        ];
+        Assert.Equal(expected.Order(StringComparer.Ordinal), mistakes.Select(m => m.Path).Distinct().Order(StringComparer.Ordinal));
+        Assert.All(mistakes, m => Assert.NotEmpty(m.Allowed));
+        Assert.Equal("uplink.addresses[0]: \"10.1.1.300\" - allowed: a unicast IPv4 or IPv6 address", mistakes.Single(m => m.Path == "uplink.addresses[0]").ToString());
+        Assert.Contains("coordinator, eventsFile", mistakes.Single(m => m.Path == "verbose").Allowed.Replace("client, controlSocket, coordinator", "coordinator", StringComparison.Ordinal), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("{}", "node")]
+    [InlineData("{\"node\": \"ap1\", \"node\": \"ap2\"}", "node")]
+    [InlineData("[]", "")]
+    [InlineData("{\"node\"", "")]
+    [InlineData("", "")]
+    [InlineData("{\"uplink\": 5}", "uplink")]
+    public void Broken_files_are_mistakes_and_not_exceptions(string text, string path)
+    {
+        Assert.Null(Read(text, out var mistakes));
+        Assert.Contains(mistakes, m => m.Path == path);
+    }
+
+    [Fact]
+    public void Files_need_their_own_clock_and_no_coordinator()
+    {
+        Read(
+            """
+            {
+              "node": "ap1", "coordinator": "10.0.0.1:4740",
+              "uplink": { "kind": "file", "in": "a", "out": "b", "addresses": "10.1.1.10", "onLink": "10.1.1.0/24" },
+              "client": { "interface": "cl0", "gatewayAddresses": "192.168.77.1", "prefixes": "192.168.77.0/24" }
+            }
+            """, out var mistakes);
+        Assert.Equal(["client.kind", "coordinator", "uplink.mac"], mistakes.Select(m => m.Path).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void A_file_cut_anywhere_never_throws()
+    {
+        var text = Encoding.UTF8.GetBytes(Good);
+        for (var length = 0; length < text.Length - 1; length++)
+        {
+            ConfigFile.Read(text.AsMemory(0, length), out var mistakes);
+            Assert.NotEmpty(mistakes);
+        }
+    }
+
+    private static AgentConfig? Read(string text, out IReadOnlyList<ConfigMistake> mistakes) => ConfigFile.Read(Encoding.UTF8.GetBytes(text), out mistakes);
+}
