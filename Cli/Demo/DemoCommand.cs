@@ -19,6 +19,7 @@ internal static class DemoCommand
         var noEvents = new Option<bool>("--no-events") { Description = "Access points hear nothing about associations: they must notice the client by its first frame." };
         var compare = new Option<bool>("--compare") { Description = "First walk through ordinary kernel NAT at each access point, to see what happens today." };
         var kernelNat = new Option<bool>("--kernel-nat") { Description = "Walk through ordinary kernel NAT only, without the product; the verdict is then expected not to be ok." };
+        var ideal = new Option<bool>("--calibrate") { Description = "Walk through home access points that are told the future, without the product: shows the error of the instruments." };
         var json = new Option<bool>("--json") { Description = "Print one JSON object at the end on standard output; progress goes to standard error." };
         var rate = new Option<double>("--rate") { Description = "Rate of the bulk download and of the bulk upload, Mbit/s each.", DefaultValueFactory = _ => 40 };
         var pps = new Option<int>("--udp-rate") { Description = "Datagrams per second in each direction.", DefaultValueFactory = _ => 1000 };
@@ -41,7 +42,7 @@ internal static class DemoCommand
         });
         var command = new Command("demo", "Walk a client with live TCP, UDP and ping traffic across three access points in different subnets, in network namespaces of this machine. Needs root.")
         {
-            roams, clients, noEvents, compare, kernelNat, json, rate, pps, dwell, switchTime, noOffload, ipv6, logs,
+            roams, clients, noEvents, compare, kernelNat, ideal, json, rate, pps, dwell, switchTime, noOffload, ipv6, logs,
         };
         command.SetAction((parse, cancel) => Task.Run(
             () => Run(
@@ -56,7 +57,7 @@ internal static class DemoCommand
                     SwitchTime = TimeSpan.FromMilliseconds(parse.GetValue(switchTime)),
                     Offload = !parse.GetValue(noOffload),
                     IPv6 = parse.GetValue(ipv6),
-                    Network = parse.GetValue(kernelNat) ? NetworkKind.KernelNat : NetworkKind.Masquerade,
+                    Network = parse.GetValue(kernelNat) ? NetworkKind.KernelNat : parse.GetValue(ideal) ? NetworkKind.Ideal : NetworkKind.Masquerade,
                     LogDirectory = parse.GetValue(logs),
                 },
                 parse.GetValue(compare),
@@ -90,7 +91,12 @@ internal static class DemoCommand
                 today = Walk(options with { Network = NetworkKind.KernelNat, Roams = Math.Min(options.Roams, 8) }, "Today: ordinary kernel NAT at each access point", console, live, plain, cancel);
             }
 
-            var ours = Walk(options, options.Network == NetworkKind.KernelNat ? "Ordinary kernel NAT at each access point" : "Masquerade at each access point", console, live, plain, cancel);
+            var ours = Walk(options, options.Network switch
+            {
+                NetworkKind.KernelNat => "Ordinary kernel NAT at each access point",
+                NetworkKind.Ideal => "Calibration: access points that are told the future",
+                _ => "Masquerade at each access point",
+            }, console, live, plain, cancel);
             DemoReport.Print(console, live, plain, options, ours, today);
             if (json)
             {

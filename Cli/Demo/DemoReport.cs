@@ -10,7 +10,7 @@ internal static class DemoReport
     public static void Print(IAnsiConsole console, bool styled, TextWriter plain, DemoOptions options, DemoResult ours, DemoResult? today)
     {
         var rows = Rows(ours);
-        var ourName = options.Network == NetworkKind.KernelNat ? "kernel NAT" : "Masquerade";
+        var ourName = options.Network switch { NetworkKind.KernelNat => "kernel NAT", NetworkKind.Ideal => "calibration", _ => "Masquerade" };
         var other = today is null ? null : Rows(today);
         if (styled)
         {

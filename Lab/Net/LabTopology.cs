@@ -91,6 +91,9 @@ public sealed class LabTopology : IDisposable
     /// <summary>The gateway MAC address that every access point shows its clients.</summary>
     public const string GatewayMac = "02:6d:71:00:00:01";
 
+    /// <summary>MAC address of an access point's uplink (0 is AP1).</summary>
+    public static string UplinkMac(int accessPoint) => string.Create(CultureInfo.InvariantCulture, $"02:6d:71:00:02:{accessPoint + 1:x2}");
+
     /// <summary>MAC address of client <paramref name="client"/> (0 is c1).</summary>
     public static string ClientMac(int client) => string.Create(CultureInfo.InvariantCulture, $"02:6d:71:0c:00:{client + 1:x2}");
 
@@ -249,6 +252,7 @@ public sealed class LabTopology : IDisposable
             $"addr add fd00:10:1:{k}::1/64 dev u{k} nodad",
             $"link set u{k} up");
         Tool.IpBatch(ap.Name,
+            $"link set up0 address {UplinkMac(k - 1)}",
             $"addr add 10.1.{k}.2/24 dev up0",
             $"addr add fd00:10:1:{k}::2/64 dev up0 nodad",
             "link set up0 up",

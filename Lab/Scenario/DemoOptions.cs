@@ -10,8 +10,8 @@ public enum NetworkKind
     KernelNat,
 
     /// <summary>
-    /// A router that knows at once where the client is, and no translation: not a network that exists, but the floor of all measurements. What is
-    /// lost or late here is the laboratory's own doing.
+    /// Home access points that know at once where the client is, because they are told the future: not a network that exists, but the floor of all
+    /// measurements. What is lost or late here is the laboratory's own doing.
     /// </summary>
     Ideal,
 }

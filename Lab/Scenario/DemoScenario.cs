@@ -37,7 +37,7 @@ public sealed class DemoScenario : IDisposable
             _network = options.Network switch
             {
                 NetworkKind.KernelNat => new KernelNat(_topology),
-                NetworkKind.Ideal => new IdealRouting(_topology),
+                NetworkKind.Ideal => new IdealAnchor(_topology),
                 _ => new MasqueradeNetwork(_topology, _radio, options, cancel),
             };
         }
