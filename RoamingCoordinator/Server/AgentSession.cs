@@ -1,0 +1,151 @@
+using System.Buffers;
+using System.Net.Sockets;
+using System.Threading.Channels;
+using Masquerade.Core.Control;
+
+namespace Masquerade.RoamingCoordinator.Server;
+
+/// <summary>What a session passes to the coordinator's loop.</summary>
+internal abstract record SessionInput(ulong Session);
+
+/// <summary>A connection was made.</summary>
+internal sealed record SessionOpened(ulong Session, AgentSession Owner) : SessionInput(Session);
+
+/// <summary>A message came.</summary>
+internal sealed record SessionMessage(ulong Session, ControlMessage Message) : SessionInput(Session);
+
+/// <summary>The connection is over.</summary>
+internal sealed record SessionClosed(ulong Session, string Reason) : SessionInput(Session);
+
+/// <summary>
+/// One agent's connection: frames in, messages to the loop; messages from the loop, frames out. Both directions are bounded. Whatever is wrong with what it sends ends this
+/// connection, with a reason, and nothing else. The stream comes from the listener, so that a secured one takes its place.
+/// </summary>
+internal sealed class AgentSession : IAsyncDisposable
+{
+    private const int MaxQueuedMessages = 16_384;
+
+    private readonly Stream _stream;
+    private readonly ChannelWriter<SessionInput> _loop;
+    private readonly Channel<ControlMessage> _outgoing = Channel.CreateBounded<ControlMessage>(
+        new BoundedChannelOptions(MaxQueuedMessages) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
+
+    private readonly CancellationTokenSource _stop = new();
+    private string? _closeReason;
+
+    public AgentSession(ulong id, string peer, Stream stream, ChannelWriter<SessionInput> loop)
+    {
+        Id = id;
+        Peer = peer;
+        _stream = stream;
+        _loop = loop;
+    }
+
+    public ulong Id { get; }
+
+    /// <summary>The other end, for logs.</summary>
+    public string Peer { get; }
+
+    /// <summary>Queues a message; an agent that does not read its messages loses its connection.</summary>
+    public void Send(ControlMessage message)
+    {
+        if (!_outgoing.Writer.TryWrite(message))
+        {
+            Close("the agent does not read what is sent to it");
+        }
+    }
+
+    /// <summary>Ends the connection after what is queued has been sent.</summary>
+    public void Close(string reason)
+    {
+        _closeReason ??= reason;
+        _outgoing.Writer.TryComplete();
+        _stop.CancelAfter(TimeSpan.FromSeconds(2));
+    }
+
+    public async Task RunAsync()
+    {
+        await _loop.WriteAsync(new SessionOpened(Id, this)).ConfigureAwait(false);
+        var write = WriteAsync();
+        var reason = await ReadAsync().ConfigureAwait(false);
+        Close(reason);
+        await write.ConfigureAwait(false);
+        await _loop.WriteAsync(new SessionClosed(Id, _closeReason ?? reason)).ConfigureAwait(false);
+        await DisposeAsync().ConfigureAwait(false);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stream.DisposeAsync().ConfigureAwait(false);
+        _stop.Dispose();
+    }
+
+    private async Task<string> ReadAsync()
+    {
+        var decoder = new FrameDecoder();
+        var buffer = new byte[64 * 1024];
+        try
+        {
+            while (true)
+            {
+                var read = await _stream.ReadAsync(buffer, _stop.Token).ConfigureAwait(false);
+                if (read == 0)
+                {
+                    return "connection closed";
+                }
+
+                decoder.Append(buffer.AsSpan(0, read));
+                while (decoder.TryRead(out var body))
+                {
+                    if (!ControlCodec.TryDecode(body.Span, out var message, out var error))
+                    {
+                        Send(new Goodbye { Id = 0, Reason = error });
+                        return error;
+                    }
+
+                    await _loop.WriteAsync(new SessionMessage(Id, message!), _stop.Token).ConfigureAwait(false);
+                }
+
+                if (decoder.Error is not null)
+                {
+                    Send(new Goodbye { Id = 0, Reason = decoder.Error });
+                    return decoder.Error;
+                }
+            }
+        }
+        catch (Exception e) when (e is IOException or SocketException or OperationCanceledException or ObjectDisposedException or ChannelClosedException)
+        {
+            return e is OperationCanceledException ? "closed" : e.Message;
+        }
+    }
+
+    private async Task WriteAsync()
+    {
+        var body = new ArrayBufferWriter<byte>();
+        var frames = new ArrayBufferWriter<byte>();
+        try
+        {
+            while (await _outgoing.Reader.WaitToReadAsync().ConfigureAwait(false))
+            {
+                // What is queued goes out in one write: a move is several messages to one agent.
+                frames.ResetWrittenCount();
+                while (frames.WrittenCount < 256 * 1024 && _outgoing.Reader.TryRead(out var message))
+                {
+                    body.ResetWrittenCount();
+                    ControlCodec.Encode(message, body);
+                    FrameCodec.WriteFrame(body.WrittenSpan, frames);
+                }
+
+                await _stream.WriteAsync(frames.WrittenMemory).ConfigureAwait(false);
+            }
+        }
+        catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException)
+        {
+            _closeReason ??= e.Message;
+        }
+        finally
+        {
+            await _stop.CancelAsync().ConfigureAwait(false);
+        }
+    }
+}

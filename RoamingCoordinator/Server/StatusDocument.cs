@@ -1,0 +1,95 @@
+using System.Buffers;
+using System.Text.Json;
+using Masquerade.Core.Time;
+
+namespace Masquerade.RoamingCoordinator.Server;
+
+/// <summary>The coordinator's state as JSON, for operators: nodes, clients with their FAM, mappings with HAM and FAMs.</summary>
+internal static class StatusDocument
+{
+    private const int MaxClients = 1_000;
+
+    public static byte[] Describe(CoordinatorCore core, Instant now)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using var json = new Utf8JsonWriter(buffer);
+        json.WriteStartObject();
+        json.WriteNumber("version", 1);
+        json.WriteNumber("messagesReceived", core.MessagesReceived);
+        json.WriteNumber("messagesSent", core.MessagesSent);
+        json.WriteNumber("claimsRefused", core.ClaimsRefused);
+        json.WriteNumber("clientCount", core.Store.Count);
+        json.WriteStartArray("nodes");
+        foreach (var node in core.Nodes.Nodes)
+        {
+            json.WriteStartObject();
+            json.WriteString("node", node.Id.ToString());
+            json.WriteBoolean("connected", node.IsConnected);
+            json.WriteString("peer", node.PeerEndpoint.ToString());
+            json.WriteStartArray("addresses");
+            foreach (var address in node.Addresses)
+            {
+                json.WriteStringValue(address.ToString());
+            }
+
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteStartArray("clients");
+        foreach (var mac in core.Store.Clients().Take(MaxClients))
+        {
+            if (core.Store.Load(mac).Record is { } client)
+            {
+                Write(json, client, now);
+            }
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+        json.Flush();
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    private static void Write(Utf8JsonWriter json, ClientRecord client, Instant now)
+    {
+        json.WriteStartObject();
+        json.WriteString("client", client.Client.ToString());
+        json.WriteString("fam", client.Fam.IsNone ? null : client.Fam.Name);
+        json.WriteNumber("epoch", client.Epoch.Value);
+        json.WriteBoolean("complete", client.Pending is null);
+        json.WriteNumber("forSeconds", Math.Round((now - client.Since).TotalSeconds, 3));
+        json.WriteStartArray("mappings");
+        foreach (var entry in client.Mappings.Values.OrderBy(e => e.Record.Mapping.Protocol).ThenBy(e => e.Record.Mapping.Masquerade))
+        {
+            json.WriteStartObject();
+            json.WriteString("protocol", entry.Record.Mapping.Protocol.ToString());
+            json.WriteString("client", entry.Record.ClientEndpoint.ToString());
+            json.WriteString("masquerade", entry.Record.Mapping.Masquerade.ToString());
+            json.WriteString("ham", entry.Record.Ham.Name);
+            json.WriteStartArray("fams");
+            foreach (var fam in entry.Fams)
+            {
+                json.WriteStartObject();
+                json.WriteString("node", fam.Node.Name);
+                json.WriteString("endpoint", fam.Endpoint.ToString());
+                json.WriteNumber("epoch", fam.Epoch.Value);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+            json.WriteStartArray("servers");
+            foreach (var connection in entry.Record.Connections)
+            {
+                json.WriteStringValue(connection.Server.ToString());
+            }
+
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+}
