@@ -15,7 +15,7 @@ public sealed partial class AccessPointNode
     private const int UdpHeader = 8;
     private const byte PeerHopLimit = 64;
 
-    private readonly byte[] _peerDatagram = new byte[40 + UdpHeader + PeerCodec.MaxLength];
+    private readonly byte[] _peerDatagram = new byte[40 + UdpHeader + PeerCodec.Length];
 
     private void OnPeerDatagram(ReadOnlySpan<byte> packet, in PacketSummary summary, in OffloadInfo offload)
     {
@@ -43,7 +43,7 @@ public sealed partial class AccessPointNode
             return;
         }
 
-        if (!PeerCodec.TryDecode(datagram[UdpHeader..], out var message))
+        if (!PeerCodec.TryDecode(datagram[UdpHeader..], out var message) || message is null)
         {
             Drops.Count(DropReason.Malformed);
             return;

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime;
 using System.Security.Cryptography;
 using Masquerade.AccessPoint.Agent.Configuration;
+using Masquerade.AccessPoint.Agent.Control;
 using Masquerade.AccessPoint.Agent.Devices;
 using Masquerade.AccessPoint.Agent.Observing;
 using Masquerade.AccessPoint.Agent.Radio;
@@ -17,11 +18,6 @@ internal sealed class AgentHost(AgentConfig config, TextWriter log)
     /// <summary>Runs until cancelled, or until the capture files end.</summary>
     public async Task RunAsync(CancellationToken stop)
     {
-        if (config.Coordinators.Count > 0)
-        {
-            throw new IOException("this build has no coordinator client: only \"coordinator\": \"none\" runs");
-        }
-
         using var uplink = Open(config.UplinkDevice, config.Model.Uplink.Mac, config.Model.Uplink.Mtu);
         using var clients = Open(config.ClientDevice, config.Model.Clients.GatewayMac, config.Model.Clients.Mtu);
         var model = config.Complete(RandomNumber(), uplink.HardwareAddress, uplink.Mtu, clients.Mtu);
@@ -53,7 +49,8 @@ internal sealed class AgentHost(AgentConfig config, TextWriter log)
     {
         using var poller = new Poller();
         var inputs = new InputQueue(poller);
-        var output = new DeviceOutput(uplink, clients, null, events);
+        var coordinator = config.Coordinators.Count == 0 ? null : new CoordinatorClient(config.Coordinators, inputs.PostAsync, _log);
+        var output = new DeviceOutput(uplink, clients, coordinator, events);
         var node = new AccessPointNode(model, seed, output);
         output.Drops = node.Drops;
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop);
@@ -67,6 +64,11 @@ internal sealed class AgentHost(AgentConfig config, TextWriter log)
         {
             var own = Path.Combine(Path.GetTempPath(), string.Create(CultureInfo.InvariantCulture, $"masq-agent-{Environment.ProcessId}-{model.Node}"));
             tasks.Add(new HostapdClient(config.Hostapd, own, inputs.PostAsync, _log).RunAsync(ended.Token));
+        }
+
+        if (coordinator is not null)
+        {
+            tasks.Add(Task.Run(() => coordinator.RunAsync(ended.Token), CancellationToken.None));
         }
 
         // A pause of the collector is a pause of everybody's traffic. Nothing on the packet path allocates; what control messages leave behind is collected in small steps.

@@ -1,3 +1,4 @@
+using Masquerade.AccessPoint.Agent.Control;
 using Masquerade.AccessPoint.Agent.Devices;
 using Masquerade.AccessPoint.Agent.Observing;
 using Masquerade.Core.Control;
@@ -8,7 +9,7 @@ using Masquerade.Core.Time;
 namespace Masquerade.AccessPoint.Agent.Runtime;
 
 /// <summary>Brings the node's effects to devices, coordinator and event log.</summary>
-internal sealed class DeviceOutput(IPacketDevice uplink, IPacketDevice clients, Action<ControlMessage>? coordinator, EventLog events) : INodeOutput
+internal sealed class DeviceOutput(IPacketDevice uplink, IPacketDevice clients, CoordinatorClient? coordinator, EventLog events) : INodeOutput
 {
     /// <summary>The node's counters; set once it exists.</summary>
     public DropCounters? Drops { get; set; }
@@ -23,7 +24,7 @@ internal sealed class DeviceOutput(IPacketDevice uplink, IPacketDevice clients, 
     public void SendClientFrame(ReadOnlySpan<byte> frame, in OffloadInfo offload) => Send(clients, frame, offload);
 
     /// <inheritdoc/>
-    public void SendControl(ControlMessage message) => coordinator?.Invoke(message);
+    public void SendControl(ControlMessage message) => coordinator?.Send(message);
 
     /// <inheritdoc/>
     public void Report(EngineEvent engineEvent) => events.Report(engineEvent, Now);

@@ -135,7 +135,7 @@ public sealed class NodeTests
     public void Peer_messages_survive_the_wire_and_damaged_ones_are_counted()
     {
         var node = Create(standalone: true);
-        var payload = new byte[PeerCodec.MaxLength];
+        var payload = new byte[PeerCodec.Length];
         PeerMessage message = new Drain(Client, new Epoch(7), 0x1122334455667788);
         Assert.Equal(payload.Length, PeerCodec.Encode(message, payload));
         Assert.True(PeerCodec.TryDecode(payload, out var read));
