@@ -20,7 +20,7 @@ internal sealed class ProgramUnderTest : IDisposable
         if (logDirectory is not null)
         {
             Directory.CreateDirectory(logDirectory);
-            _log = new StreamWriter(Path.Combine(logDirectory, name + ".log"), append: false, Encoding.UTF8) { AutoFlush = true };
+            _log = new StreamWriter(Path.Combine(logDirectory, name + ".log"), append: false, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = true };
         }
 
         var start = new ProcessStartInfo("ip") { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true, UseShellExecute = false };
