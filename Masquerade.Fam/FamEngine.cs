@@ -23,6 +23,9 @@ public sealed partial class FamEngine
     private readonly DropCounters _drops;
     private readonly ClientTable _clients;
     private readonly FamTranslationTable _table;
+
+    /// <summary>Offered endpoints of clients that are arriving: a HAM may hear of the move, and use one, before this node has the coordinator's answer.</summary>
+    private readonly EndpointIndex _offered;
     private readonly HoldQueuePool _holds;
     private readonly TimerWheel _idle;
     private readonly int[] _expired = new int[64];
@@ -49,6 +52,7 @@ public sealed partial class FamEngine
         _drops = drops;
         _clients = new ClientTable(config.MaxClients, config.MaxAddressesPerClient, (uint)random.NextUInt64());
         _table = new FamTranslationTable(config, pool, _clients, (uint)random.NextUInt64());
+        _offered = new EndpointIndex(pool);
         _holds = new HoldQueuePool(config.MaxHolds, config.HoldPackets, config.HoldBytes);
         _idle = new TimerWheel(config.MaxConnections, TimeSpan.FromMilliseconds(500), Instant.Zero);
     }
@@ -66,8 +70,9 @@ public sealed partial class FamEngine
     public Instant NextDeadline =>
         Instant.Min(Instant.Min(_nextClientDeadline, _announceAt), _table.ConnectionCount == 0 ? Instant.Never : _idle.NextDeadline);
 
-    /// <summary>Whether this is a FAM endpoint of a mapping known here.</summary>
-    public bool ServesEndpoint(TransportProtocol protocol, TransportEndpoint endpoint) => _table.FindByFamEndpoint(protocol, endpoint) >= 0;
+    /// <summary>Whether this is a FAM endpoint of a mapping known here, or one that has been offered for a client that is arriving.</summary>
+    public bool ServesEndpoint(TransportProtocol protocol, TransportEndpoint endpoint) =>
+        _table.FindByFamEndpoint(protocol, endpoint) >= 0 || _offered[protocol, endpoint] >= 0;
 
     /// <summary>A packet from a client. On <see cref="VerdictKind.ForwardUplink"/> its source is the masquerade endpoint now.</summary>
     public Verdict ProcessOutbound(Span<byte> packet, in PacketSummary summary, MacAddress source, in OffloadInfo offload, Instant now)
@@ -108,7 +113,13 @@ public sealed partial class FamEngine
         var server = isError ? summary.EmbeddedTuple.Destination : summary.Tuple.Source;
         var protocol = isError ? summary.EmbeddedTuple.Protocol : summary.Tuple.Protocol;
         var slot = _table.FindByFamEndpoint(protocol, local);
-        return slot < 0 ? Drop(DropReason.NoFamEndpoint) : DeliverInbound(slot, server, packet, summary, offload, now);
+        if (slot >= 0)
+        {
+            return DeliverInbound(slot, server, packet, summary, offload, now);
+        }
+
+        var arriving = _offered[protocol, local];
+        return arriving >= 0 ? Hold(arriving, packet, offload, HoldInbound, now) : Drop(DropReason.NoFamEndpoint);
     }
 
     /// <summary>A message from the coordinator. Messages that do not concern a FAM are ignored; the caller acknowledges pushes.</summary>

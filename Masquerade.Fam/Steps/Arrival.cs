@@ -95,7 +95,7 @@ public sealed partial class FamEngine
         }
 
         WithdrawOffers(ref record);
-        MakeOffers(ref record, now);
+        MakeOffers(client, now);
         record.ArriveId = _outbox.NextId();
         SetDeadline(client, record.GuardUntil);
         _outbox.Send(
@@ -103,21 +103,22 @@ public sealed partial class FamEngine
             now);
     }
 
-    private void MakeOffers(ref FamClient record, Instant now)
+    private void MakeOffers(int client, Instant now)
     {
         foreach (var ipv6 in (ReadOnlySpan<bool>)[false, true])
         {
-            Offer(ref record, TransportProtocol.Tcp, ipv6, _config.TcpOffers, now);
-            Offer(ref record, TransportProtocol.Udp, ipv6, _config.UdpOffers, now);
-            Offer(ref record, TransportProtocol.Icmp, ipv6, _config.IcmpOffers, now);
+            Offer(client, TransportProtocol.Tcp, ipv6, _config.TcpOffers, now);
+            Offer(client, TransportProtocol.Udp, ipv6, _config.UdpOffers, now);
+            Offer(client, TransportProtocol.Icmp, ipv6, _config.IcmpOffers, now);
         }
     }
 
-    private void Offer(ref FamClient record, TransportProtocol protocol, bool ipv6, int count, Instant now)
+    private void Offer(int client, TransportProtocol protocol, bool ipv6, int count, Instant now)
     {
         for (var i = 0; i < count && _pool.TryAllocate(protocol, ipv6, 0, now, out var endpoint); i++)
         {
-            record.Offers.Add(new FamOffer(protocol, endpoint));
+            _clients[client].Offers.Add(new FamOffer(protocol, endpoint));
+            _offered[protocol, endpoint] = client;
         }
     }
 
@@ -125,10 +126,23 @@ public sealed partial class FamEngine
     {
         foreach (var offer in record.Offers)
         {
+            _offered[offer.Protocol, offer.Endpoint] = -1;
             _pool.ReleaseUnused(offer.Protocol, offer.Endpoint);
         }
 
         record.Offers.Clear();
+    }
+
+    /// <summary>Takes an offered endpoint into use; false if it was not on offer.</summary>
+    private bool TakeOffer(ref FamClient record, TransportProtocol protocol, TransportEndpoint endpoint)
+    {
+        if (!record.Offers.Remove(new FamOffer(protocol, endpoint)))
+        {
+            return false;
+        }
+
+        _offered[protocol, endpoint] = -1;
+        return true;
     }
 
     private void OnArriveReply(ArriveReply reply, Instant now)

@@ -83,7 +83,7 @@ public sealed partial class FamEngine
         ref var owner = ref _clients[client];
         if (!record.FamEndpoint.IsNone)
         {
-            if (owner.Offers.Remove(new FamOffer(record.Mapping.Protocol, record.FamEndpoint)) || (slot >= 0 && _table.Mapping(slot).Fam == record.FamEndpoint))
+            if (TakeOffer(ref owner, record.Mapping.Protocol, record.FamEndpoint) || (slot >= 0 && _table.Mapping(slot).Fam == record.FamEndpoint))
             {
                 return record.FamEndpoint;
             }

@@ -211,14 +211,15 @@ public sealed partial class CoordinatorCore
             _arrivals.Enqueue((next.Client, next.Epoch), pending.Deadline);
         }
 
-        foreach (var (id, message) in decision.Pushes)
-        {
-            Push(id, message, now);
-        }
-
+        // The asker first: where it is the HAM as well, it must know the mapping before packets are routed to it.
         if (decision.Answer is not null && asker is not null)
         {
             Send(asker, decision.Answer);
+        }
+
+        foreach (var (id, message) in decision.Pushes)
+        {
+            Push(id, message, now);
         }
 
         foreach (var report in decision.Events)

@@ -59,8 +59,11 @@ internal sealed class AgentSession : IAsyncDisposable
     public void Close(string reason)
     {
         _closeReason ??= reason;
-        _outgoing.Writer.TryComplete();
-        _stop.CancelAfter(TimeSpan.FromSeconds(2));
+        if (_outgoing.Writer.TryComplete())
+        {
+            // Only the first close gets here, so the source cannot have been disposed yet.
+            _stop.CancelAfter(TimeSpan.FromSeconds(2));
+        }
     }
 
     public async Task RunAsync()
