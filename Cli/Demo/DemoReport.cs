@@ -43,6 +43,11 @@ internal static class DemoReport
             plain.WriteLine($"  {connection.Client} {connection.Protocol} {connection.Name}: {connection.Health}, {connection.Failure}");
         }
 
+        foreach (var loss in ours.Losses)
+        {
+            plain.WriteLine($"  lost: {loss}");
+        }
+
         foreach (var violation in ours.Path.Violations)
         {
             plain.WriteLine($"  path: {violation}");

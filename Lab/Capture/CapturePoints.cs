@@ -51,6 +51,10 @@ public sealed class CapturePoints : IDisposable
     /// <summary>The point at the client side of an access point (0 is AP1).</summary>
     public static int ClientSide(int accessPoint) => 1 + LabTopology.AccessPointCount + accessPoint;
 
+    /// <summary>What people call a point.</summary>
+    public static string Name(int point) => point == ServerLink ? "the server's link"
+        : point < ClientSide(0) ? $"AP{point}'s uplink" : $"AP{point - LabTopology.AccessPointCount}'s client side";
+
     /// <summary>Stops capturing; everything seen until now is in the log.</summary>
     public void Stop()
     {

@@ -18,6 +18,8 @@ internal sealed class DatagramAccounting
     private static readonly long s_deadLinkAllowance = LabClock.Milliseconds(50);
 
     private readonly LinkHistory _links;
+    private readonly PacketLog _log;
+    private readonly HashSet<(ushort Flow, bool Down, long Sequence)> _lost = [];
 
     // (flow, sequence) → heard at the client side of an access point; for downward ones whether any copy should have got through.
     private readonly HashSet<(ushort Flow, long Sequence)> _heardUp = [];
@@ -26,6 +28,7 @@ internal sealed class DatagramAccounting
     public DatagramAccounting(PacketLog log, LinkHistory links, IReadOnlyDictionary<ushort, int> clientOfFlow)
     {
         _links = links;
+        _log = log;
         for (var k = 0; k < LabTopology.AccessPointCount; k++)
         {
             foreach (var packet in log.At(CapturePoints.ClientSide(k)))
@@ -65,6 +68,7 @@ internal sealed class DatagramAccounting
                 else
                 {
                     lost++;
+                    _lost.Add((id, false, i));
                 }
             }
         }
@@ -80,12 +84,36 @@ internal sealed class DatagramAccounting
                 else
                 {
                     lost++;
+                    _lost.Add((id, true, i));
                 }
             }
         }
 
         return new DatagramSummary(flow.Up.Sent + flow.Down.Sent, unsent, lost, flow.Up.Duplicated + flow.Down.Duplicated,
             flow.Up.Reordered + flow.Down.Reordered, flow.Up.Foreign + flow.Down.Foreign);
+    }
+
+    /// <summary>Where the lost datagrams of the flows judged so far were last seen, with counts and the instants (ns) of the first and last: where to look for the fault.</summary>
+    public IReadOnlyList<string> LastSeen(long origin)
+    {
+        var last = new Dictionary<(ushort Flow, bool Down, long Sequence), (long At, string Where)>();
+        for (var point = 0; point < CapturePoints.Count; point++)
+        {
+            foreach (var packet in _log.At(point))
+            {
+                var key = (packet.Flow, packet.Down, packet.Sequence);
+                if (packet.Kind == FrameKind.Flow && packet.Protocol == 17 && _lost.Contains(key) && (!last.TryGetValue(key, out var seen) || packet.At >= seen.At))
+                {
+                    last[key] = (packet.At, $"{(packet.Outgoing ? "leaving" : "entering")} {CapturePoints.Name(point)}");
+                }
+            }
+        }
+
+        return [.. _lost.Select(key => (key.Flow, key.Down, Seen: last.GetValueOrDefault(key, (0, "nowhere"))))
+            .GroupBy(l => (l.Flow, l.Down, l.Seen.Item2, l.Seen.Item1 / 250_000_000))
+            .OrderBy(g => g.Min(l => l.Seen.Item1))
+            .Select(g => string.Create(System.Globalization.CultureInfo.InvariantCulture,
+                $"{g.Count()} datagrams of {g.Key.Flow} {(g.Key.Down ? "to the client" : "to the server")} last seen {g.Key.Item3}, {(g.Min(l => l.Seen.Item1) - origin) / 1e9:F4} to {(g.Max(l => l.Seen.Item1) - origin) / 1e9:F4} s"))];
     }
 
     /// <summary>Echo requests that were not answered although the link was alive when they were sent and when an answer could have come.</summary>

@@ -65,6 +65,9 @@ public sealed record DemoResult
     /// <summary>The datagrams.</summary>
     public required DatagramSummary Udp { get; init; }
 
+    /// <summary>Where the lost datagrams were last seen.</summary>
+    public required IReadOnlyList<string> Losses { get; init; }
+
     /// <summary>Echo requests sent.</summary>
     public required int PingSent { get; init; }
 

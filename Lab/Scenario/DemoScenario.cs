@@ -256,6 +256,7 @@ public sealed class DemoScenario : IDisposable
             TcpStalled = tcp.Count(c => c.Health is ConnectionHealth.Stalled or ConnectionHealth.Opening),
             Udp = new DatagramSummary(datagrams.Sum(d => d.Sent), datagrams.Sum(d => d.Unsent), datagrams.Sum(d => d.Lost),
                 datagrams.Sum(d => d.Duplicated), datagrams.Sum(d => d.Reordered), datagrams.Sum(d => d.Corrupted)),
+            Losses = accounting.LastSeen(_start),
             PingSent = echoes.Sum(e => e.Log.Sent),
             PingLost = echoes.Sum(accounting.LostEchoes),
             Gaps = [.. Enumerable.Range(0, _walk.Count).Select(i => GapOf(i, end))],

@@ -19,6 +19,11 @@ internal sealed class Walk(ITestOutputHelper output) : IDemoObserver
             output.WriteLine(connection.ToString());
         }
 
+        foreach (var loss in result.Losses)
+        {
+            output.WriteLine("lost: " + loss);
+        }
+
         foreach (var violation in result.Path.Violations)
         {
             output.WriteLine("path: " + violation);
