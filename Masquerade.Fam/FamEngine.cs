@@ -115,7 +115,7 @@ public sealed partial class FamEngine
         var slot = _table.FindByFamEndpoint(protocol, local);
         if (slot >= 0)
         {
-            return DeliverInbound(slot, server, packet, summary, offload, now);
+            return DeliverInbound(slot, local, server, packet, summary, offload, now);
         }
 
         var arriving = _offered[protocol, local];

@@ -9,7 +9,8 @@ namespace Masquerade.Fam;
 /// <summary>Server to client, behind the HAM: the destination becomes the client endpoint, waits, or is sent on after the client.</summary>
 public sealed partial class FamEngine
 {
-    private Verdict DeliverInbound(int mappingSlot, TransportEndpoint server, Span<byte> packet, in PacketSummary summary, in OffloadInfo offload, Instant now)
+    private Verdict DeliverInbound(
+        int mappingSlot, TransportEndpoint local, TransportEndpoint server, Span<byte> packet, in PacketSummary summary, in OffloadInfo offload, Instant now)
     {
         ref var mapping = ref _table.Mapping(mappingSlot);
         var connection = Admit(mappingSlot, server, summary, now);
@@ -34,11 +35,11 @@ public sealed partial class FamEngine
                     Track(connection, ref record, summary, fromClient: false, now);
                 }
 
-                RewriteInbound(packet, summary, mapping.ToClient, offload);
+                RewriteInbound(packet, summary, local == mapping.Fam ? mapping.ToClient : mapping.ReturnToClient, offload);
                 return Verdict.ToClient(_clients[mapping.Client].Mac);
 
             case ClientState.Superseded when mapping.HasNextFam:
-                RewriteInbound(packet, summary, mapping.ToNextFam, offload);
+                RewriteInbound(packet, summary, local == mapping.Fam ? mapping.ToNextFam : new PacketRewriter.Rewrite(local, mapping.ToNextFam.To), offload);
                 return Verdict.Uplink;
 
             case ClientState.Departing:

@@ -62,6 +62,11 @@ public sealed partial class FamEngine
         mapping.AnchorEpoch = record.AnchorEpoch;
         mapping.Revision = Math.Max(mapping.Revision, record.Revision);
         mapping.HasNextFam = false;
+        if (hamIsHere)
+        {
+            InstallReturnEndpoint(client, slot, record, now);
+        }
+
         InstallConnections(slot, record, now);
         if (mustAttach)
         {
@@ -69,6 +74,18 @@ public sealed partial class FamEngine
         }
 
         return slot;
+    }
+
+    private void InstallReturnEndpoint(int client, int slot, MappingRecord record, Instant now)
+    {
+        if (record.FamEndpoint != record.Mapping.Masquerade && TakeOffer(ref _clients[client], record.Mapping.Protocol, record.FamEndpoint))
+        {
+            var before = _table.SetReturnEndpoint(slot, record.FamEndpoint);
+            if (!before.IsNone)
+            {
+                _pool.Release(record.Mapping.Protocol, before, now);
+            }
+        }
     }
 
     /// <summary>At its HAM a mapping's FAM endpoint is the masquerade endpoint; elsewhere the one that was assigned from the offers, or has been in use, or a fresh one.</summary>
@@ -184,6 +201,11 @@ public sealed partial class FamEngine
         }
 
         var (protocol, fam, hamIsHere) = (mapping.Id.Protocol, mapping.Fam, mapping.HamIsHere);
+        if (!mapping.ReturnEndpoint.IsNone)
+        {
+            _pool.Release(protocol, mapping.ReturnEndpoint, now);
+        }
+
         _table.RemoveMapping(slot);
         if (!hamIsHere)
         {

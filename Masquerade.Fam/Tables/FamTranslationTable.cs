@@ -133,11 +133,32 @@ internal sealed class FamTranslationTable
         _byFamEndpoint[mapping.Id.Protocol, fam] = slot;
     }
 
+    /// <summary>Binds a mapping whose HAM is this node to a second endpoint; gives the one that it had before, or none.</summary>
+    public TransportEndpoint SetReturnEndpoint(int slot, TransportEndpoint endpoint)
+    {
+        ref var mapping = ref _mappings[slot];
+        var before = mapping.ReturnEndpoint;
+        if (!before.IsNone)
+        {
+            _byFamEndpoint[mapping.Id.Protocol, before] = -1;
+        }
+
+        mapping.ReturnEndpoint = endpoint;
+        if (!endpoint.IsNone)
+        {
+            mapping.ReturnToClient = new PacketRewriter.Rewrite(endpoint, mapping.ClientEndpoint);
+            _byFamEndpoint[mapping.Id.Protocol, endpoint] = slot;
+        }
+
+        return before;
+    }
+
     /// <summary>Removes a mapping whose connections are gone.</summary>
     public void RemoveMapping(int slot)
     {
         ref var mapping = ref _mappings[slot];
         _byFamEndpoint[mapping.Id.Protocol, mapping.Fam] = -1;
+        SetReturnEndpoint(slot, TransportEndpoint.None);
         _byClientEndpoint.Remove(FlowHash.Of(mapping.Id.Protocol, mapping.ClientEndpoint, _seed), slot);
         ref var owner = ref _clients[mapping.Client];
         owner.MappingCount--;

@@ -65,6 +65,13 @@ internal struct FamMapping
     public MappingId Id;
     public TransportEndpoint ClientEndpoint;
     public TransportEndpoint Fam;
+
+    /// <summary>
+    /// At the HAM itself, after a return: where the previous FAM sends what was still under way. It differs from the masquerade endpoint, to which servers' packets come
+    /// straight, so that the HAM can hold those back until these have come.
+    /// </summary>
+    public TransportEndpoint ReturnEndpoint;
+    public PacketRewriter.Rewrite ReturnToClient;
     public PacketRewriter.Rewrite ToServer;
     public PacketRewriter.Rewrite ToClient;
 

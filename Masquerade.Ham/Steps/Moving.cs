@@ -55,7 +55,7 @@ public sealed partial class HamEngine
             return false;
         }
 
-        var wasRemote = entry.Route == HamRoute.Remote && !(local && route.NewFamEndpoint == entry.Fam);
+        var wasRemote = entry.Route == HamRoute.Remote;
         ref var owner = ref _table.Client(entry.Client);
         if (epoch > owner.Epoch)
         {
@@ -63,7 +63,7 @@ public sealed partial class HamEngine
         }
 
         entry.Epoch = epoch;
-        entry.Fam = route.NewFamEndpoint;
+        entry.Fam = local ? entry.Mapping.Masquerade : route.NewFamEndpoint;
         entry.Route = local ? HamRoute.Local : HamRoute.Remote;
         entry.ToFam = local ? default : new PacketRewriter.Rewrite(entry.Mapping.Masquerade, route.NewFamEndpoint);
         entry.QueryInterval = _config.FamQueryInterval;
@@ -84,7 +84,9 @@ public sealed partial class HamEngine
 
             // Cleared only if it still names that FAM: a newer FAM may have come before this message.
             ref var entry = ref _table[slot];
-            if (entry.Route != HamRoute.None && entry.Epoch <= cleared.Epoch && (route.OldFamEndpoint.IsNone || entry.Fam == route.OldFamEndpoint))
+            var namesIt = route.OldFamEndpoint.IsNone || entry.Fam == route.OldFamEndpoint
+                || (entry.Route == HamRoute.Local && _pool.Owns(route.OldFamEndpoint.Address));
+            if (entry.Route != HamRoute.None && entry.Epoch <= cleared.Epoch && namesIt)
             {
                 BecomeOrphan(slot, now);
             }

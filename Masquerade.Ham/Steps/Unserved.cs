@@ -43,7 +43,7 @@ public sealed partial class HamEngine
     {
         foreach (var route in reply.Routes)
         {
-            SwitchRoute(route, reply.Client, reply.Epoch, route.NewFamEndpoint == route.Mapping.Masquerade, now);
+            SwitchRoute(route, reply.Client, reply.Epoch, _pool.Owns(route.NewFamEndpoint.Address), now);
         }
     }
 }

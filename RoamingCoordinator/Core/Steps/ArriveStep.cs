@@ -25,7 +25,7 @@ public static class ArriveStep
         var moved = new List<MappingEntry>(client.Mappings.Count);
         foreach (var entry in client.Mappings.Values.OrderBy(e => e.Record.Mapping.Protocol).ThenBy(e => e.Record.Mapping.Masquerade))
         {
-            var assigned = Routes.Assign(entry, node, epoch, ref offers);
+            var assigned = Routes.Assign(entry, node, epoch, drain, ref offers);
             mappings[entry.Record.Mapping] = assigned;
             moved.Add(assigned);
         }

@@ -123,7 +123,7 @@ public static class ReportStep
         {
             foreach (var entry in changed.Where(e => !wasKnown.ContainsKey(e.Record.Mapping)))
             {
-                var assigned = Routes.Assign(entry, state.Fam, state.Epoch, ref offers);
+                var assigned = Routes.Assign(entry, state.Fam, state.Epoch, drain: node != state.Fam, ref offers);
                 mappings[entry.Record.Mapping] = assigned;
                 moved.Add(assigned);
             }

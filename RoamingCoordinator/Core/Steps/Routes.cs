@@ -64,11 +64,14 @@ internal static class Routes
     /// <summary>The record of a mapping as a FAM is told it.</summary>
     public static MappingRecord For(MappingEntry entry, NodeId fam) => entry.Record with { FamEndpoint = entry.EndpointAt(fam) };
 
-    /// <summary>Gives a mapping a FAM endpoint at the client's FAM: the masquerade endpoint at its own HAM, else the first fitting offer; unchanged if there is none.</summary>
-    public static MappingEntry Assign(MappingEntry entry, NodeId fam, Epoch epoch, ref ImmutableArray<FamOffer> offers)
+    /// <summary>
+    /// Gives a mapping a FAM endpoint at the client's FAM: the first fitting offer, or at its own HAM the masquerade endpoint. A client that comes home while its previous FAM
+    /// is still sending packets on gets an endpoint apart at its HAM as well: what comes round by the old way must be told from what comes straight.
+    /// </summary>
+    public static MappingEntry Assign(MappingEntry entry, NodeId fam, Epoch epoch, bool drain, ref ImmutableArray<FamOffer> offers)
     {
         var id = entry.Record.Mapping;
-        if (entry.Record.Ham == fam)
+        if (entry.Record.Ham == fam && !drain)
         {
             return entry.WithFam(new FamRecord(fam, id.Masquerade, epoch));
         }
@@ -83,7 +86,7 @@ internal static class Routes
             }
         }
 
-        return entry.WithoutFam(fam);
+        return entry.Record.Ham == fam ? entry.WithFam(new FamRecord(fam, id.Masquerade, epoch)) : entry.WithoutFam(fam);
     }
 
     private static void Add(SortedDictionary<string, List<FamRoute>> routes, NodeId node, FamRoute route)
