@@ -12,6 +12,9 @@ public static class LabPorts
     /// <summary>Identities of the pings that try the network before the walk; not flows of the demonstration.</summary>
     public const int FirstProbe = 6001;
 
+    /// <summary>Server ports of the traffic that is not judged.</summary>
+    public const int FirstWarmUp = 6901;
+
     /// <summary>The first server port; each connection gets the next one.</summary>
     public const int FirstServer = 7001;
 }

@@ -15,6 +15,7 @@ internal static class DemoCommand
     public static Command Create()
     {
         var roams = new Option<int>("--roams") { Description = "How many times the client changes its access point.", DefaultValueFactory = _ => 12 };
+        var warmUp = new Option<int>("--warm-up") { Description = "How many roams, not judged, come before the walk.", DefaultValueFactory = _ => 12 };
         var clients = new Option<int>("--clients") { Description = "How many clients, 1 to 9; the first walks, the others stay and watch for cross-talk.", DefaultValueFactory = _ => 2 };
         var noEvents = new Option<bool>("--no-events") { Description = "Access points hear nothing about associations: they must notice the client by its first frame." };
         var compare = new Option<bool>("--compare") { Description = "First walk through ordinary kernel NAT at each access point, to see what happens today." };
@@ -29,6 +30,7 @@ internal static class DemoCommand
         var ipv6 = new Option<bool>("--ipv6") { Description = "All traffic of the clients over IPv6." };
         var logs = new Option<string?>("--logs") { Description = "Directory in which the logs of agents and coordinator are kept." };
         AtLeast(roams, 0, 200);
+        AtLeast(warmUp, 0, 200);
         AtLeast(clients, 1, 9);
         AtLeast(pps, 1, 10_000);
         AtLeast(dwell, 500, 60_000);
@@ -42,13 +44,14 @@ internal static class DemoCommand
         });
         var command = new Command("demo", "Walk a client with live TCP, UDP and ping traffic across three access points in different subnets, in network namespaces of this machine. Needs root.")
         {
-            roams, clients, noEvents, compare, kernelNat, ideal, json, rate, pps, dwell, switchTime, noOffload, ipv6, logs,
+            roams, warmUp, clients, noEvents, compare, kernelNat, ideal, json, rate, pps, dwell, switchTime, noOffload, ipv6, logs,
         };
         command.SetAction((parse, cancel) => Task.Run(
             () => Run(
                 new DemoOptions
                 {
                     Roams = parse.GetValue(roams),
+                    WarmUpRoams = parse.GetValue(kernelNat) ? 0 : parse.GetValue(warmUp),
                     Clients = parse.GetValue(clients),
                     Events = !parse.GetValue(noEvents),
                     Rate = parse.GetValue(rate),
@@ -88,7 +91,7 @@ internal static class DemoCommand
             if (compare)
             {
                 // Eight roams show all that kernel NAT does to connections; the whole comparison should stay a matter of a minute.
-                today = Walk(options with { Network = NetworkKind.KernelNat, Roams = Math.Min(options.Roams, 8) }, "Today: ordinary kernel NAT at each access point", console, live, plain, cancel);
+                today = Walk(options with { Network = NetworkKind.KernelNat, WarmUpRoams = 0, Roams = Math.Min(options.Roams, 8) }, "Today: ordinary kernel NAT at each access point", console, live, plain, cancel);
             }
 
             var ours = Walk(options, options.Network switch

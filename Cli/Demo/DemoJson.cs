@@ -18,6 +18,7 @@ internal static class DemoJson
             json.WriteStartObject();
             json.WriteBoolean("events", options.Events);
             json.WriteBoolean("ipv6", options.IPv6);
+            json.WriteNumber("warm_up_roams", options.WarmUpRoams);
             json.WriteNumber("clients", options.Clients);
             WriteBody(json, result);
             if (today is not null)

@@ -22,6 +22,9 @@ public sealed record DemoOptions
     /// <summary>How many times client c1 changes its access point.</summary>
     public int Roams { get; init; } = 12;
 
+    /// <summary>How many roams, with traffic but not judged, come before the walk, so that programs have compiled what they need.</summary>
+    public int WarmUpRoams { get; init; } = 12;
+
     /// <summary>How many clients; c1 walks, the others stay and watch for cross-talk. 1 to 9.</summary>
     public int Clients { get; init; } = 2;
 
