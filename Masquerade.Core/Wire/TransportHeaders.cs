@@ -72,6 +72,15 @@ public readonly ref struct UdpHeader
         header = new UdpHeader(datagram);
         return datagram.Length >= HeaderLength && header.Length is 0 or >= HeaderLength;
     }
+
+    /// <summary>Writes a header in front of what fills the rest of the span, without a checksum (allowed over IPv4, RFC 768).</summary>
+    public static void Write(Span<byte> datagram, ushort sourcePort, ushort destinationPort)
+    {
+        BinaryPrimitives.WriteUInt16BigEndian(datagram, sourcePort);
+        BinaryPrimitives.WriteUInt16BigEndian(datagram[2..], destinationPort);
+        BinaryPrimitives.WriteUInt16BigEndian(datagram[4..], (ushort)datagram.Length);
+        BinaryPrimitives.WriteUInt16BigEndian(datagram[6..], 0);
+    }
 }
 
 /// <summary>A view of an ICMP or ICMPv6 header (RFC 792, RFC 4443) over the caller's buffer.</summary>

@@ -29,6 +29,7 @@ internal sealed class CoordinatorServer : ICoordinatorOutput
     /// <summary>Serves until cancelled. Returns the exit code.</summary>
     public static async Task<int> RunAsync(ServerConfig config, LineLog log, CancellationToken cancel)
     {
+        WarmUp.Run();
         using var listener = new Socket(config.Listen.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {

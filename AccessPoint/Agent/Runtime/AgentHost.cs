@@ -47,6 +47,7 @@ internal sealed class AgentHost(AgentConfig config, TextWriter log)
     private async Task RunLiveAsync(
         AccessPointModel model, ulong seed, IPacketDevice uplink, IPacketDevice clients, EventLog events, CancellationToken stop)
     {
+        var warmUp = WarmUp.Run();
         using var poller = new Poller();
         var inputs = new InputQueue(poller);
         var coordinator = config.Coordinators.Count == 0 ? null : new CoordinatorClient(config.Coordinators, inputs.PostAsync, _log);
@@ -78,7 +79,7 @@ internal sealed class AgentHost(AgentConfig config, TextWriter log)
         var thread = new Thread(() => RunLoop(loop, finished, ended.Token)) { Name = "data", Priority = ThreadPriority.AboveNormal };
         thread.Start();
         await _log.WriteLineAsync(
-            $"{model.Node}: uplink {uplink.Name} ({model.Uplink.Mac}), clients {clients.Name}, {model.Uplink.Addresses.Count} addresses, seed {seed}").ConfigureAwait(false);
+            $"{model.Node}: uplink {uplink.Name} ({model.Uplink.Mac}), clients {clients.Name}, {model.Uplink.Addresses.Count} addresses, seed {seed}, warm after {warmUp.TotalMilliseconds:F0} ms").ConfigureAwait(false);
         await using (ended.Token.Register(poller.Wake).ConfigureAwait(false))
         {
             try
