@@ -9,7 +9,7 @@ namespace Masquerade.Namespaces.Tests;
 /// <summary>Runs the demonstration's own scenario, shorter, and puts its story into the test's output.</summary>
 internal sealed class Walk(ITestOutputHelper output) : IDemoObserver
 {
-    public static DemoOptions Short { get; } = new() { Roams = 5, Dwell = TimeSpan.FromMilliseconds(1100), Rate = 20 };
+    public static DemoOptions Short { get; } = new() { Roams = 7, Dwell = TimeSpan.FromMilliseconds(900), Rate = 20 };
 
     public static DemoResult Run(DemoOptions options, ITestOutputHelper output)
     {
@@ -29,7 +29,7 @@ internal sealed class Walk(ITestOutputHelper output) : IDemoObserver
             output.WriteLine("path: " + violation);
         }
 
-        output.WriteLine($"{result.Udp}, pings lost {result.PingLost}, {result.Path}, gap p50 {result.Gap(50):F2} ms, max {result.Gap(100):F2} ms; verdict: {result.Verdict}");
+        output.WriteLine($"{result.Udp}, pings lost {result.PingLost}, direct path {result.Path.Ok}, gap p50 {result.Gap(50):F2} ms, max {result.Gap(100):F2} ms; verdict: {result.Verdict}");
         return result;
     }
 
