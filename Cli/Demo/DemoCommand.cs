@@ -15,7 +15,7 @@ internal static class DemoCommand
     public static Command Create()
     {
         var roams = new Option<int>("--roams") { Description = "How many times the client changes its access point.", DefaultValueFactory = _ => 12 };
-        var warmUp = new Option<int>("--warm-up") { Description = "How many roams, not judged, come before the walk.", DefaultValueFactory = _ => 12 };
+        var warmUp = new Option<int>("--warm-up") { Description = "How many roams, not judged, come before the walk; 3 is one visit to each access point.", DefaultValueFactory = _ => 3 };
         var clients = new Option<int>("--clients") { Description = "How many clients, 1 to 9; the first walks, the others stay and watch for cross-talk.", DefaultValueFactory = _ => 2 };
         var noEvents = new Option<bool>("--no-events") { Description = "Access points hear nothing about associations: they must notice the client by its first frame." };
         var compare = new Option<bool>("--compare") { Description = "First walk through ordinary kernel NAT at each access point, to see what happens today." };
