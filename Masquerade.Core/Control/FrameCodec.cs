@@ -9,16 +9,27 @@ public static class FrameCodec
     /// <summary>Octets of the length prefix.</summary>
     public const int PrefixLength = 4;
 
-    /// <summary>Writes a frame around a body.</summary>
-    public static void WriteFrame(ReadOnlySpan<byte> body, IBufferWriter<byte> output)
+    /// <summary>
+    /// Writes a frame around a body. False, and nothing is written, for an empty body or one above <see cref="ControlLimits.MaxFrameBytes"/>: the other end would have to
+    /// end the session, and a message that is repeated would end every session after it too.
+    /// </summary>
+    public static bool WriteFrame(ReadOnlySpan<byte> body, IBufferWriter<byte> output)
     {
+        if (body.Length is 0 or > ControlLimits.MaxFrameBytes)
+        {
+            return false;
+        }
+
         BinaryPrimitives.WriteUInt32BigEndian(output.GetSpan(PrefixLength), (uint)body.Length);
         output.Advance(PrefixLength);
         output.Write(body);
+        return true;
     }
 }
 
-/// <summary>Cuts a byte stream into frames, whatever pieces it comes in. Holds at most one frame and one piece.</summary>
+/// <summary>
+/// Cuts a byte stream into frames, whatever pieces it comes in. Between two pieces all whole frames are to be read; so it holds at most one frame and one piece.
+/// </summary>
 public sealed class FrameDecoder
 {
     private byte[] _buffer = new byte[4_096];
@@ -36,9 +47,15 @@ public sealed class FrameDecoder
             return;
         }
 
+        var live = _end - _start;
+        if (live > FrameCodec.PrefixLength + ControlLimits.MaxFrameBytes)
+        {
+            Error = $"{live} octets wait to be read";
+            return;
+        }
+
         if (_end + data.Length > _buffer.Length)
         {
-            var live = _end - _start;
             var target = live + data.Length > _buffer.Length ? new byte[Math.Max(_buffer.Length * 2, live + data.Length)] : _buffer;
             _buffer.AsSpan(_start, live).CopyTo(target);
             (_buffer, _start, _end) = (target, 0, live);

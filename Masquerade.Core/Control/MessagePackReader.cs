@@ -201,8 +201,8 @@ public ref struct MessagePackReader
     /// <summary>Reads the start of an array; no more elements than octets are left can follow.</summary>
     public bool TryReadArrayHeader(out int count) => TryReadHeader(0x90, 0xDC, out count);
 
-    /// <summary>Reads the start of a map.</summary>
-    public bool TryReadMapHeader(out int count) => TryReadHeader(0x80, 0xDE, out count);
+    /// <summary>Reads the start of a map; no more pairs than half the octets that are left can follow.</summary>
+    public bool TryReadMapHeader(out int count) => TryReadHeader(0x80, 0xDE, out count) && count <= _rest.Length / 2;
 
     /// <summary>Passes over one value of any kind, with what is in it.</summary>
     public bool TrySkip() => TrySkip(0);

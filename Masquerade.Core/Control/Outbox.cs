@@ -38,7 +38,7 @@ public sealed class Outbox
     /// <summary>How many messages wait.</summary>
     public int Count => _entries.Count;
 
-    /// <summary>While true (there is no session) nothing is sent, but everything is remembered.</summary>
+    /// <summary>While true (there is no session) nothing is sent, but everything is remembered. When it ends, <see cref="Restart"/> makes what waits due.</summary>
     public bool Suspended { get; set; }
 
     /// <summary>When the next repetition is due.</summary>
@@ -47,10 +47,10 @@ public sealed class Outbox
     /// <summary>The next message number: 1, 2, 3 …</summary>
     public ulong NextId() => ++_lastId;
 
-    /// <summary>Sends a message and remembers it under its number. False, and nothing is sent, when too many wait.</summary>
+    /// <summary>Sends a message and remembers it under its number, in place of one with the same number. False, and nothing is sent, when too many wait.</summary>
     public bool Send(ControlMessage message, Instant now)
     {
-        if (_entries.Count >= _options.Capacity)
+        if (_entries.Count >= _options.Capacity && !_entries.ContainsKey(message.Id))
         {
             return false;
         }
@@ -99,13 +99,13 @@ public sealed class Outbox
         return ids.Length;
     }
 
-    /// <summary>After a reconnect: everything that waits is due at once.</summary>
+    /// <summary>After a reconnect: everything that waits is due at once, and its intervals start over.</summary>
     public void Restart(Instant now)
     {
         foreach (var entry in _entries.Values)
         {
             entry.Due = now;
-            entry.Interval = _options.First;
+            entry.Interval = TimeSpan.Zero;
         }
 
         NextDeadline = _entries.Count == 0 ? Instant.Never : now;
@@ -132,7 +132,9 @@ public sealed class Outbox
             if (entry.Due <= now)
             {
                 (due ??= []).Add(entry.Message);
-                entry.Interval = TimeSpan.FromTicks(Math.Min(entry.Interval.Ticks * 2, _options.Maximum.Ticks));
+                entry.Interval = entry.Interval == TimeSpan.Zero
+                    ? _options.First
+                    : TimeSpan.FromTicks(Math.Min(entry.Interval.Ticks * 2, _options.Maximum.Ticks));
                 entry.Due = now + entry.Interval;
             }
 
@@ -142,7 +144,11 @@ public sealed class Outbox
         NextDeadline = next;
         foreach (var message in due ?? [])
         {
-            _send(message);
+            // The sink may have brought the answer to a later one at once.
+            if (_entries.ContainsKey(message.Id))
+            {
+                _send(message);
+            }
         }
     }
 

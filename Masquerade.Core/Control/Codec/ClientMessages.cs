@@ -68,7 +68,7 @@ public static partial class ControlCodec
             Client = fields.Mac(),
             Status = fields.AckStatus(),
             Epoch = fields.Epoch(),
-            PreviousFam = fields.Node(),
+            PreviousFam = fields.OptionalNode(),
             Complete = fields.Boolean(),
             Truncated = fields.Boolean(),
             Addresses = fields.Addresses(),

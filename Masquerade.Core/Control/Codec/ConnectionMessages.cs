@@ -66,7 +66,7 @@ public static partial class ControlCodec
         32 => new Lookup { Id = id, Client = fields.Mac(), Protocol = fields.Protocol(), ClientEndpoint = fields.Endpoint(), Server = fields.Endpoint() },
         33 => new LookupReply { Id = id, Mapping = fields.Record() },
         34 => new AnchorRequest { Id = id, Client = fields.Mac(), Epoch = fields.Epoch(), Protocol = fields.Protocol(), ClientEndpoint = fields.Endpoint() },
-        35 => new AnchorReply { Id = id, Status = fields.AckStatus(), Masquerade = fields.Endpoint() },
+        35 => new AnchorReply { Id = id, Status = fields.AckStatus(), Masquerade = fields.OptionalEndpoint() },
         _ => null,
     };
 }

@@ -43,7 +43,8 @@ public static partial class ControlCodec
         [typeof(AnchorReport)] = 46,
     };
 
-    /// <summary>Encodes a message as the body of a frame.</summary>
+    /// <summary>Encodes a message as the body of a frame. Whether it fits one is for <see cref="FrameCodec.WriteFrame"/> to say.</summary>
+    /// <exception cref="ArgumentException">The type of the message is not one of this protocol's.</exception>
     public static void Encode(ControlMessage message, IBufferWriter<byte> output)
     {
         var writer = new MessagePackWriter(output);
@@ -95,10 +96,16 @@ public static partial class ControlCodec
             < 40 => ReadConnection(type, id, ref fields),
             _ => ReadHam(type, id, ref fields),
         };
-        if (message is null || !fields.TryFinish())
+        if (message is null)
         {
+            error = $"message type {type} is not known";
+            return false;
+        }
+
+        if (!fields.TryFinish())
+        {
+            error = $"{message.GetType().Name} (message type {type}) is not well-formed{fields.Where}";
             message = null;
-            error = $"message type {type} is not known or not well-formed{fields.Where}";
             return false;
         }
 

@@ -41,7 +41,8 @@ internal ref struct FieldReader
 
     public Epoch Epoch() => new(UInt64());
 
-    public string Text(int maxBytes) => Next() && Check(_reader.TryReadString(maxBytes, out var value)) ? value : string.Empty;
+    /// <summary>A text of at most so many UTF-16 characters; none of them takes more than three octets.</summary>
+    public string Text(int maxLength) => Next() && Check(_reader.TryReadString(maxLength * 3, out var value) && value.Length <= maxLength) ? value : string.Empty;
 
     public AckStatus AckStatus() => Next() && Check(_reader.TryReadUInt32(out var value, (uint)Control.AckStatus.Refused)) ? (AckStatus)value : default;
 
@@ -51,9 +52,15 @@ internal ref struct FieldReader
 
     public MacAddress Mac() => Next() && Check(_reader.TryReadBytes(out var bytes) && bytes.Length == 6) ? MacAddress.FromBytes(bytes) : default;
 
-    public NodeId Node() => Next() ? ReadNode() : default;
+    /// <summary>A node's name; "none" is an error.</summary>
+    public NodeId Node() => Next() ? RequireNode() : default;
 
-    public TransportEndpoint Endpoint() => Next() ? ReadEndpoint() : default;
+    public NodeId OptionalNode() => Next() ? ReadNode() : default;
+
+    /// <summary>An endpoint; "none" is an error.</summary>
+    public TransportEndpoint Endpoint() => Next() ? RequireEndpoint() : default;
+
+    public TransportEndpoint OptionalEndpoint() => Next() ? ReadEndpoint() : default;
 
     public MappingId Mapping() => Next() ? ReadMapping() : default;
 
@@ -87,7 +94,7 @@ internal ref struct FieldReader
         while (!_failed && list.Count < count)
         {
             var inner = Open(2);
-            list.Add(new FamOffer(ReadProtocol(), ReadEndpoint()));
+            list.Add(new FamOffer(ReadProtocol(), RequireEndpoint()));
             Close(inner);
         }
 
@@ -100,7 +107,7 @@ internal ref struct FieldReader
         while (!_failed && list.Count < count)
         {
             var inner = Open(4);
-            list.Add(new FamRoute(ReadMapping(), ReadNode(), ReadEndpoint(), ReadEndpoint()));
+            list.Add(new FamRoute(ReadMapping(), RequireNode(), ReadEndpoint(), ReadEndpoint()));
             Close(inner);
         }
 
@@ -125,8 +132,8 @@ internal ref struct FieldReader
     {
         var inner = Open(7);
         var mapping = ReadMapping();
-        var client = ReadEndpoint();
-        var ham = ReadNode();
+        var client = RequireEndpoint();
+        var ham = RequireNode();
         var anchorEpoch = Check(_reader.TryReadUInt64(out var epoch)) ? epoch : 0;
         var revision = Check(_reader.TryReadUInt32(out var number)) ? number : 0;
         var fam = ReadEndpoint();
@@ -136,7 +143,7 @@ internal ref struct FieldReader
             while (!_failed && connections.Count < count)
             {
                 var element = Open(3);
-                var server = ReadEndpoint();
+                var server = RequireEndpoint();
                 var state = Check(_reader.TryReadUInt32(out var stateNumber, (uint)ConnectionState.Reset)) ? (ConnectionState)stateNumber : default;
                 var idle = Check(_reader.TryReadUInt32(out var milliseconds)) ? milliseconds : 0;
                 connections.Add(new ConnectionRecord(server, state, idle));
@@ -145,7 +152,6 @@ internal ref struct FieldReader
         }
 
         Close(inner);
-        Check(!client.IsNone && !mapping.Masquerade.IsNone && !ham.IsNone);
         return _failed ? null : new MappingRecord
         {
             Mapping = mapping,
@@ -161,7 +167,7 @@ internal ref struct FieldReader
     private MappingId ReadMapping()
     {
         var inner = Open(2);
-        var mapping = new MappingId(ReadProtocol(), ReadEndpoint());
+        var mapping = new MappingId(ReadProtocol(), RequireEndpoint());
         Close(inner);
         return mapping;
     }
@@ -179,6 +185,18 @@ internal ref struct FieldReader
         }
 
         return Check(_reader.TryReadString(NodeId.MaxLength, out var name) && NodeId.IsValid(name)) ? new NodeId(name) : NodeId.None;
+    }
+
+    private NodeId RequireNode()
+    {
+        var node = ReadNode();
+        return Check(!node.IsNone) ? node : NodeId.None;
+    }
+
+    private TransportEndpoint RequireEndpoint()
+    {
+        var endpoint = ReadEndpoint();
+        return Check(!endpoint.IsNone) ? endpoint : TransportEndpoint.None;
     }
 
     private TransportEndpoint ReadEndpoint()

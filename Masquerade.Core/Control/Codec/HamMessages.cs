@@ -52,6 +52,8 @@ public static partial class ControlCodec
                 writer.Write(report.Epoch.Value);
                 Write(writer, report.Mappings);
                 break;
+            default:
+                throw new ArgumentException($"{message.GetType().Name} is not a message of this protocol", nameof(message));
         }
     }
 
@@ -63,8 +65,8 @@ public static partial class ControlCodec
             Client = fields.Mac(),
             Epoch = fields.Epoch(),
             NewFam = fields.Node(),
-            PreviousFam = fields.Node(),
-            PreviousFamPeer = fields.Endpoint(),
+            PreviousFam = fields.OptionalNode(),
+            PreviousFamPeer = fields.OptionalEndpoint(),
             Token = fields.UInt64(),
             Routes = fields.Routes(),
         },

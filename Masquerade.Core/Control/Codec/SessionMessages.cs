@@ -36,9 +36,9 @@ public static partial class ControlCodec
 
     private static ControlMessage? ReadSession(ulong type, ulong id, ref FieldReader fields) => type switch
     {
-        1 => new Hello { Id = id, Node = fields.Node(), Incarnation = fields.UInt64(), PeerEndpoint = fields.Endpoint(), Addresses = fields.Addresses() },
+        1 => new Hello { Id = id, Node = fields.Node(), Incarnation = fields.UInt64(), PeerEndpoint = fields.OptionalEndpoint(), Addresses = fields.Addresses() },
         2 => new Welcome { Id = id, Coordinator = fields.Node(), StoreIncarnation = fields.UInt64(), HeartbeatMilliseconds = fields.UInt32() },
-        3 => new Goodbye { Id = id, Reason = fields.Text(ControlLimits.MaxReasonLength * 4) },
+        3 => new Goodbye { Id = id, Reason = fields.Text(ControlLimits.MaxReasonLength) },
         4 => new Heartbeat { Id = id },
         5 => new Ack { Id = id, Status = fields.AckStatus() },
         _ => null,
