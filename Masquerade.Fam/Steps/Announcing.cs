@@ -152,6 +152,11 @@ public sealed partial class FamEngine
         for (var slot = mapping.FirstConnection; slot >= 0 && connections.Count < ControlLimits.MaxConnectionsPerMapping; slot = _table.Connection(slot).NextOfMapping)
         {
             ref var connection = ref _table.Connection(slot);
+            if (connection.Tuple.Destination.IsNone)
+            {
+                continue;
+            }
+
             var idle = Math.Clamp((now - connection.LastActivity).TotalMilliseconds, 0, uint.MaxValue);
             connections.Add(new ConnectionRecord(connection.Tuple.Destination, connection.State, (uint)idle));
         }

@@ -147,10 +147,15 @@ public sealed partial class FamEngine
             _idle.Schedule(slot, Instant.Max(lastActivity + idle, now + TimeSpan.FromSeconds(1)));
         }
 
-        // A mapping without connections would never end: it starts with the one that its record must have had.
+        // After a loss of the store a HAM knows that a mapping lives but not with whom. Its idle time starts anew with a connection to nobody in particular, or it would never end.
         if (_table.Mapping(mapping).ConnectionCount == 0)
         {
-            EndMapping(mapping, now);
+            var unknown = new FlowTuple(record.ClientEndpoint, TransportEndpoint.None, record.Mapping.Protocol);
+            var slot = _table.AddConnection(mapping, unknown, ConnectionState.Established, now);
+            if (slot >= 0)
+            {
+                _idle.Schedule(slot, now + ConnectionTracker.IdleTimeout(_config, record.Mapping.Protocol, ConnectionState.Established));
+            }
         }
     }
 

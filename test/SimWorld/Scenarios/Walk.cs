@@ -1,0 +1,210 @@
+using Masquerade.Core.Flow;
+using Masquerade.SimWorld.World;
+
+namespace Masquerade.SimWorld.Scenarios;
+
+/// <summary>
+/// The life of a world: a fault phase in which clients walk, flows begin, and everything that the seed allows goes wrong; a quiet phase in which every flow that can be
+/// alive must carry data again; and the end, in which everything must be given back.
+/// </summary>
+internal static class Walk
+{
+    public static SimNetwork Run(ulong seed, Settings? settings = null)
+    {
+        var network = new SimNetwork(seed, settings ?? Settings.From(seed));
+        network.Run(TimeSpan.FromMilliseconds(50));
+        foreach (var client in network.Clients)
+        {
+            network.Attach(client, network.Random.NextInt(network.AccessPoints.Count));
+            network.AddFlow(client, TransportProtocol.Udp, ipv6: false, 0);
+            ScheduleMove(network, client);
+            ScheduleFlows(network, client);
+        }
+
+        ScheduleFaults(network);
+        network.Run(TimeSpan.FromMilliseconds(network.Settings.FaultPhase));
+        CheckClean(network);
+        Quiet(network);
+        End(network);
+        return network;
+    }
+
+    private static void ScheduleMove(SimNetwork network, SimClient client)
+    {
+        // Mostly a dwell, sometimes a quick return or two moves within one hand-over.
+        var dwell = network.Random.Chance(0.2) ? network.Random.NextInt(60) : 100 + network.Random.NextInt(900);
+        network.At(TimeSpan.FromMilliseconds(dwell), () =>
+        {
+            if (!network.Faulty)
+            {
+                return;
+            }
+
+            network.Detach(client);
+            network.At(TimeSpan.FromMilliseconds(network.Random.NextInt(60)), () =>
+            {
+                network.Attach(client, network.Random.NextInt(network.AccessPoints.Count));
+                ScheduleMove(network, client);
+            });
+        });
+    }
+
+    private static void ScheduleFlows(SimNetwork network, SimClient client) => network.At(TimeSpan.FromMilliseconds(network.Random.NextInt(700)), () =>
+    {
+        if (!network.Faulty || client.Flows.Count >= 12)
+        {
+            return;
+        }
+
+        var protocol = network.Random.NextInt(3) switch { 0 => TransportProtocol.Tcp, 1 => TransportProtocol.Udp, _ => TransportProtocol.Icmp };
+        network.AddFlow(client, protocol, network.Random.Chance(0.4), network.Random.NextInt(3));
+        ScheduleFlows(network, client);
+    });
+
+    private static void ScheduleFaults(SimNetwork network)
+    {
+        if (network.Settings.Partitions)
+        {
+            Repeat(network, 1_200, () =>
+            {
+                var ap = network.AccessPoints[network.Random.NextInt(network.AccessPoints.Count)];
+                network.Disconnect(ap);
+                network.At(TimeSpan.FromMilliseconds(network.Random.NextInt(900)), () => network.Connect(ap));
+            });
+        }
+
+        if (network.Settings.CoordinatorRestarts)
+        {
+            Repeat(network, 2_500, network.RestartCoordinator);
+        }
+
+        if (network.Settings.Crashes)
+        {
+            Repeat(network, 1_800, () => Crash(network, network.AccessPoints[network.Random.NextInt(network.AccessPoints.Count)]));
+        }
+    }
+
+    private static void Crash(SimNetwork network, SimAccessPoint ap)
+    {
+        network.Chronicle.Note(network.Now, ap.Name, ap.Name, "crashes");
+        network.Disconnect(ap);
+        ap.Start(network.NewModel(ap.Index, network.Random.NextUInt64()), network.Random.NextUInt64());
+        network.Connect(ap);
+        foreach (var flow in network.Flows.Where(f => f.Protocol == TransportProtocol.Tcp && ap.Owns(f.Seen.Address)))
+        {
+            flow.Dead = true;
+        }
+    }
+
+    private static void Repeat(SimNetwork network, int milliseconds, Action fault) =>
+        network.At(TimeSpan.FromMilliseconds(100 + network.Random.NextInt(milliseconds)), () =>
+        {
+            if (network.Faulty)
+            {
+                fault();
+                Repeat(network, milliseconds, fault);
+            }
+        });
+
+    /// <summary>Where nothing but moves happens, nothing is duplicated or reordered, and nothing is lost but what the radio lost.</summary>
+    private static void CheckClean(SimNetwork network)
+    {
+        if (!network.Settings.IsClean)
+        {
+            return;
+        }
+
+        foreach (var flow in network.Flows)
+        {
+            if (flow.Duplicated > 0 || flow.Reordered > 0)
+            {
+                throw network.Fail($"{flow}: {flow.Duplicated} duplicated, {flow.Reordered} reordered in a clean world");
+            }
+        }
+    }
+
+    private static void Quiet(SimNetwork network)
+    {
+        network.Faulty = false;
+        foreach (var client in network.Clients.Where(c => c.At < 0))
+        {
+            network.At(TimeSpan.FromMilliseconds(5), () => network.Attach(client, 0));
+        }
+
+        foreach (var ap in network.AccessPoints)
+        {
+            network.At(TimeSpan.FromMilliseconds(10), () => network.Connect(ap));
+        }
+
+        network.Run(TimeSpan.FromSeconds(8));
+        var before = network.Flows.Select(f => (f.ReceivedUp, f.ReceivedDown)).ToArray();
+        network.Run(TimeSpan.FromSeconds(1));
+        for (var i = 0; i < network.Flows.Count; i++)
+        {
+            var flow = network.Flows[i];
+            if (flow.Dead || (flow.Protocol == TransportProtocol.Tcp && !network.Settings.IsClean && !CanRecover(network, flow)))
+            {
+                continue;
+            }
+
+            if (flow.ReceivedUp == before[i].ReceivedUp || flow.ReceivedDown == before[i].ReceivedDown)
+            {
+                throw network.Fail($"{flow} of c{flow.Client.Index + 1} at ap{flow.Client.At + 1} carries nothing in the quiet phase: "
+                    + $"up {flow.ReceivedUp - before[i].ReceivedUp} of {flow.SentUp}, down {flow.ReceivedDown - before[i].ReceivedDown} of {flow.SentDown}\n{Explain(network, flow)}");
+            }
+        }
+    }
+
+    /// <summary>What everybody believes about a flow's mapping.</summary>
+    private static string Explain(SimNetwork network, Flow flow)
+    {
+        var lines = new List<string>();
+        var client = network.Coordinator.Store.Load(flow.Client.Mac).Record;
+        lines.Add($"coordinator: epoch {client?.Epoch}, FAM {client?.Fam}, pending {client?.Pending is not null}");
+        foreach (var entry in client?.Mappings.Values.Where(e => e.Record.ClientEndpoint == flow.Local && e.Record.Mapping.Protocol == flow.Protocol) ?? [])
+        {
+            lines.Add($"  {entry.Record.Mapping} at {entry.Record.Ham}, FAMs {string.Join(", ", entry.Fams)}");
+        }
+
+        foreach (var ap in network.AccessPoints)
+        {
+            foreach (var view in ap.Node.Fam.DescribeClients(100).Where(c => c.Client == flow.Client.Mac))
+            {
+                lines.Add($"{ap.Name}: {view.State} epoch {view.Epoch} complete {view.Complete}, session {ap.Node.Session}");
+            }
+
+            lines.AddRange(ap.Node.Fam.DescribeConnections(1_000).Where(c => c.Tuple.Source == flow.Local && c.Tuple.Protocol == flow.Protocol).Select(c => $"  FAM {c}"));
+            lines.AddRange(ap.Node.Ham.Describe(1_000).Where(m => m.ClientEndpoint == flow.Local && m.Mapping.Protocol == flow.Protocol).Select(m => $"  HAM {m}"));
+        }
+
+        return string.Join('\n', lines);
+    }
+
+    /// <summary>A TCP connection whose records were lost with a crash, or with a store while its client moved, cannot come back.</summary>
+    private static bool CanRecover(SimNetwork network, Flow flow) =>
+        !network.Settings.Crashes && !network.Settings.CoordinatorRestarts && !network.Settings.Partitions && flow.Open;
+
+    private static void End(SimNetwork network)
+    {
+        foreach (var flow in network.Flows)
+        {
+            flow.Stopped = true;
+        }
+
+        network.Run(TimeSpan.FromHours(5));
+        foreach (var ap in network.AccessPoints)
+        {
+            if (ap.Node.Fam.MappingCount + ap.Node.Ham.MappingCount + ap.Node.Fam.ClientCount != 0)
+            {
+                throw network.Fail($"{ap.Name} keeps {ap.Node.Fam.MappingCount} FAM mappings, {ap.Node.Ham.MappingCount} HAM mappings, {ap.Node.Fam.ClientCount} clients "
+                    + "hours after the last packet");
+            }
+        }
+
+        var left = network.Coordinator.Store.Clients().Sum(c => network.Coordinator.Store.Load(c).Record!.Mappings.Count);
+        if (left != 0)
+        {
+            throw network.Fail($"the coordinator keeps {left} mappings hours after the last packet");
+        }
+    }
+}

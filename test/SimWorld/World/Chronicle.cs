@@ -1,0 +1,89 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Text;
+using Masquerade.Core.Time;
+
+namespace Masquerade.SimWorld.World;
+
+/// <summary>The last things that happened: written out when a seed fails, as a sequence diagram and a capture file.</summary>
+internal sealed class Chronicle
+{
+    private const int MaxNotes = 200;
+    private const int MaxFrames = 4_000;
+
+    private readonly Queue<(Instant At, string From, string To, string What)> _notes = new();
+    private readonly Queue<(Instant At, byte[] Frame)> _frames = new();
+
+    /// <summary>A hash of everything noted and captured: the same seed gives the same one.</summary>
+    public ulong Trace { get; private set; } = 14_695_981_039_346_656_037;
+
+    public void Note(Instant at, string from, string to, string what)
+    {
+        Mix(at);
+        foreach (var c in string.Concat(from, to, what))
+        {
+            Trace = (Trace ^ c) * 1_099_511_628_211;
+        }
+
+        _notes.Enqueue((at, from, to, what));
+        if (_notes.Count > MaxNotes)
+        {
+            _notes.Dequeue();
+        }
+    }
+
+    public void Capture(Instant at, byte[] frame)
+    {
+        Mix(at);
+        foreach (var octet in frame)
+        {
+            Trace = (Trace ^ octet) * 1_099_511_628_211;
+        }
+
+        _frames.Enqueue((at, frame));
+        if (_frames.Count > MaxFrames)
+        {
+            _frames.Dequeue();
+        }
+    }
+
+    /// <summary>Writes both files; returns where.</summary>
+    public string Write(ulong seed)
+    {
+        var directory = Path.Combine(AppContext.BaseDirectory, "sim-failures");
+        Directory.CreateDirectory(directory);
+        var stem = Path.Combine(directory, $"seed-{seed}");
+        var diagram = new StringBuilder("sequenceDiagram\n");
+        foreach (var (at, from, to, what) in _notes)
+        {
+            diagram.Append(CultureInfo.InvariantCulture, $"    {from}->>{to}: {at} {what}\n");
+        }
+
+        File.WriteAllText(stem + ".mmd", diagram.ToString());
+        using var pcap = File.Create(stem + ".pcap");
+        Span<byte> header = stackalloc byte[24];
+        BinaryPrimitives.WriteUInt32LittleEndian(header, 0xA1B2_3C4D);
+        BinaryPrimitives.WriteUInt16LittleEndian(header[4..], 2);
+        BinaryPrimitives.WriteUInt16LittleEndian(header[6..], 4);
+        BinaryPrimitives.WriteUInt32LittleEndian(header[16..], 65_535);
+        BinaryPrimitives.WriteUInt32LittleEndian(header[20..], 1);
+        pcap.Write(header);
+        foreach (var (at, frame) in _frames)
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(header, (uint)(at.Nanoseconds / 1_000_000_000));
+            BinaryPrimitives.WriteUInt32LittleEndian(header[4..], (uint)(at.Nanoseconds % 1_000_000_000));
+            BinaryPrimitives.WriteInt32LittleEndian(header[8..], frame.Length);
+            BinaryPrimitives.WriteInt32LittleEndian(header[12..], frame.Length);
+            pcap.Write(header[..16]);
+            pcap.Write(frame);
+        }
+
+        return stem;
+    }
+
+    private void Mix(Instant at) => Trace = (Trace ^ (ulong)at.Nanoseconds) * 1_099_511_628_211;
+}
+
+/// <summary>A seed has failed; the message says how to replay it.</summary>
+internal sealed class SimFailure(ulong seed, string what, string files)
+    : Exception($"seed {seed}: {what}\nreplay: MASQ_SIM_SEED={seed} dotnet test test/SimWorld --filter Replay\nwritten: {files}.mmd, {files}.pcap");

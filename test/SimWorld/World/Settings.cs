@@ -1,0 +1,70 @@
+using Masquerade.Core.Flow;
+
+namespace Masquerade.SimWorld.World;
+
+/// <summary>What a seed makes of the world.</summary>
+internal sealed record Settings
+{
+    public int AccessPoints { get; init; } = 3;
+
+    public int Clients { get; init; } = 2;
+
+    /// <summary>Access points hear of associations; otherwise they must notice first frames.</summary>
+    public bool Events { get; init; } = true;
+
+    /// <summary>One-way delay of an uplink, microseconds, and what is added at random.</summary>
+    public int UplinkDelay { get; init; } = 300;
+
+    public int UplinkJitter { get; init; }
+
+    public double UplinkLoss { get; init; }
+
+    public double UplinkDuplication { get; init; }
+
+    public int ControlDelay { get; init; } = 400;
+
+    public int ControlJitter { get; init; }
+
+    public double ControlLoss { get; init; }
+
+    public double ControlDuplication { get; init; }
+
+    /// <summary>Access points crash and come back with empty tables.</summary>
+    public bool Crashes { get; init; }
+
+    /// <summary>The coordinator restarts with an empty store.</summary>
+    public bool CoordinatorRestarts { get; init; }
+
+    /// <summary>Sessions between access points and coordinator break for a while.</summary>
+    public bool Partitions { get; init; }
+
+    /// <summary>How long the fault phase lasts, milliseconds.</summary>
+    public int FaultPhase { get; init; } = 4_000;
+
+    /// <summary>Whether nothing but moves happens: then nothing may be lost on the way, duplicated or reordered.</summary>
+    public bool IsClean => Events && UplinkJitter == 0 && UplinkLoss == 0 && UplinkDuplication == 0 && ControlLoss == 0 && ControlDuplication == 0
+        && ControlJitter == 0 && !Crashes && !CoordinatorRestarts && !Partitions;
+
+    public static Settings From(ulong seed)
+    {
+        var random = new SeededRandom(seed ^ 0x5E77_1465);
+        var kind = seed % 4;
+        return new Settings
+        {
+            AccessPoints = 2 + random.NextInt(4),
+            Clients = 1 + random.NextInt(5),
+            Events = kind == 0 || random.Chance(0.6),
+            UplinkDelay = 50 + random.NextInt(2_000),
+            ControlDelay = 50 + random.NextInt(3_000),
+            UplinkJitter = kind == 0 ? 0 : random.NextInt(800),
+            UplinkLoss = kind >= 2 && random.Chance(0.5) ? random.NextDouble() * 0.05 : 0,
+            UplinkDuplication = kind >= 2 && random.Chance(0.4) ? random.NextDouble() * 0.05 : 0,
+            ControlJitter = kind == 0 ? 0 : random.NextInt(2_000),
+            ControlLoss = kind >= 1 && random.Chance(0.5) ? random.NextDouble() * 0.2 : 0,
+            ControlDuplication = kind >= 1 && random.Chance(0.5) ? random.NextDouble() * 0.2 : 0,
+            Crashes = kind == 3 && random.Chance(0.6),
+            CoordinatorRestarts = kind == 3 && random.Chance(0.5),
+            Partitions = kind >= 2 && random.Chance(0.5),
+        };
+    }
+}

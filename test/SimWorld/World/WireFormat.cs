@@ -1,0 +1,177 @@
+using System.Buffers.Binary;
+using Masquerade.Core.Flow;
+
+namespace Masquerade.SimWorld.World;
+
+/// <summary>
+/// Packets as the simulated hosts make and read them, with checksums from scratch. Written apart from the product's own code, so that a mistake there does not judge itself.
+/// </summary>
+internal static class WireFormat
+{
+    public const byte Syn = 0x02;
+    public const byte Ack = 0x10;
+
+    public static byte[] Frame(MacAddress to, MacAddress source, byte[] packet)
+    {
+        var frame = new byte[14 + packet.Length];
+        to.WriteTo(frame);
+        source.WriteTo(frame.AsSpan(6));
+        BinaryPrimitives.WriteUInt16BigEndian(frame.AsSpan(12), packet[0] >> 4 == 6 ? (ushort)0x86DD : (ushort)0x0800);
+        packet.CopyTo(frame, 14);
+        return frame;
+    }
+
+    public static byte[] Packet(TransportProtocol protocol, TransportEndpoint source, TransportEndpoint to, byte flags, bool fromClient, ReadOnlySpan<byte> payload)
+    {
+        var v6 = !source.Address.IsIPv4;
+        var header = protocol switch { TransportProtocol.Tcp => 20, _ => 8 };
+        var body = new byte[header + payload.Length];
+        payload.CopyTo(body.AsSpan(header));
+        int checksumAt;
+        var number = (byte)protocol;
+        switch (protocol)
+        {
+            case TransportProtocol.Tcp:
+                BinaryPrimitives.WriteUInt16BigEndian(body, source.Port);
+                BinaryPrimitives.WriteUInt16BigEndian(body.AsSpan(2), to.Port);
+                body[12] = 0x50;
+                body[13] = flags;
+                checksumAt = 16;
+                break;
+            case TransportProtocol.Udp:
+                BinaryPrimitives.WriteUInt16BigEndian(body, source.Port);
+                BinaryPrimitives.WriteUInt16BigEndian(body.AsSpan(2), to.Port);
+                BinaryPrimitives.WriteUInt16BigEndian(body.AsSpan(4), (ushort)body.Length);
+                checksumAt = 6;
+                break;
+            default:
+                body[0] = (fromClient, v6) switch { (true, false) => 8, (false, false) => 0, (true, true) => 128, (false, true) => 129 };
+                BinaryPrimitives.WriteUInt16BigEndian(body.AsSpan(4), fromClient ? source.Port : to.Port);
+                checksumAt = 2;
+                number = v6 ? (byte)58 : (byte)1;
+                break;
+        }
+
+        var sum = Sum(number == 1 ? 0 : Pseudo(source.Address, to.Address, number, body.Length), body);
+        BinaryPrimitives.WriteUInt16BigEndian(body.AsSpan(checksumAt), sum == 0 && protocol == TransportProtocol.Udp ? (ushort)0xFFFF : sum);
+        return Ip(source.Address, to.Address, number, body);
+    }
+
+    /// <summary>Reads a packet of a flow; false if it is something else.</summary>
+    public static bool TryRead(ReadOnlySpan<byte> packet, out TransportProtocol protocol, out TransportEndpoint source, out TransportEndpoint to, out byte flags, out ReadOnlySpan<byte> payload)
+    {
+        protocol = default;
+        source = to = default;
+        flags = 0;
+        payload = default;
+        var v6 = packet[0] >> 4 == 6;
+        var at = v6 ? 40 : (packet[0] & 15) * 4;
+        var number = v6 ? packet[6] : packet[9];
+        var body = packet[at..];
+        var (from, destination) = v6
+            ? (IpAddress.FromBytes(packet.Slice(8, 16)), IpAddress.FromBytes(packet.Slice(24, 16)))
+            : (IpAddress.FromBytes(packet.Slice(12, 4)), IpAddress.FromBytes(packet.Slice(16, 4)));
+        ushort first = BinaryPrimitives.ReadUInt16BigEndian(body);
+        ushort second = BinaryPrimitives.ReadUInt16BigEndian(body[2..]);
+        switch (number)
+        {
+            case 6:
+                protocol = TransportProtocol.Tcp;
+                flags = body[13];
+                payload = body[20..];
+                break;
+            case 17:
+                protocol = TransportProtocol.Udp;
+                payload = body[8..];
+                break;
+            case 1 or 58:
+                var request = body[0] is 8 or 128;
+                var id = BinaryPrimitives.ReadUInt16BigEndian(body[4..]);
+                protocol = TransportProtocol.Icmp;
+                payload = body[8..];
+                (first, second) = request ? (id, (ushort)0) : ((ushort)0, id);
+                break;
+            default:
+                return false;
+        }
+
+        source = new TransportEndpoint(from, first);
+        to = new TransportEndpoint(destination, second);
+        return true;
+    }
+
+    public static IpAddress Destination(ReadOnlySpan<byte> packet) => packet[0] >> 4 == 6 ? IpAddress.FromBytes(packet.Slice(24, 16)) : IpAddress.FromBytes(packet.Slice(16, 4));
+
+    /// <summary>The checksum oracle: header and transport checksum of a packet, from scratch.</summary>
+    public static bool AreChecksumsRight(ReadOnlySpan<byte> packet)
+    {
+        var v6 = packet[0] >> 4 == 6;
+        var at = v6 ? 40 : (packet[0] & 15) * 4;
+        if (!v6 && Sum(0, packet[..at]) != 0)
+        {
+            return false;
+        }
+
+        var number = v6 ? packet[6] : packet[9];
+        var body = packet[at..];
+        var (from, to) = v6
+            ? (IpAddress.FromBytes(packet.Slice(8, 16)), IpAddress.FromBytes(packet.Slice(24, 16)))
+            : (IpAddress.FromBytes(packet.Slice(12, 4)), IpAddress.FromBytes(packet.Slice(16, 4)));
+        return Sum(number == 1 ? 0 : Pseudo(from, to, number, body.Length), body) == 0;
+    }
+
+    private static byte[] Ip(IpAddress source, IpAddress to, byte number, byte[] body)
+    {
+        var v6 = !source.IsIPv4;
+        var packet = new byte[(v6 ? 40 : 20) + body.Length];
+        body.CopyTo(packet, v6 ? 40 : 20);
+        if (v6)
+        {
+            packet[0] = 0x60;
+            BinaryPrimitives.WriteUInt16BigEndian(packet.AsSpan(4), (ushort)body.Length);
+            packet[6] = number;
+            packet[7] = 64;
+            source.WriteTo(packet.AsSpan(8));
+            to.WriteTo(packet.AsSpan(24));
+            return packet;
+        }
+
+        packet[0] = 0x45;
+        BinaryPrimitives.WriteUInt16BigEndian(packet.AsSpan(2), (ushort)packet.Length);
+        packet[8] = 64;
+        packet[9] = number;
+        source.WriteTo(packet.AsSpan(12));
+        to.WriteTo(packet.AsSpan(16));
+        BinaryPrimitives.WriteUInt16BigEndian(packet.AsSpan(10), Sum(0, packet.AsSpan(0, 20)));
+        return packet;
+    }
+
+    private static long Pseudo(IpAddress source, IpAddress to, byte number, int length)
+    {
+        Span<byte> bytes = stackalloc byte[32];
+        var at = source.WriteTo(bytes);
+        at += to.WriteTo(bytes[at..]);
+        long sum = number + length;
+        for (var i = 0; i < at; i += 2)
+        {
+            sum += (bytes[i] << 8) | bytes[i + 1];
+        }
+
+        return sum;
+    }
+
+    private static ushort Sum(long sum, ReadOnlySpan<byte> data)
+    {
+        for (var i = 0; i < data.Length; i++)
+        {
+            sum += (i & 1) == 0 ? data[i] << 8 : data[i];
+        }
+
+        while (sum > 0xFFFF)
+        {
+            sum = (sum & 0xFFFF) + (sum >> 16);
+        }
+
+        return (ushort)(0xFFFF - sum);
+    }
+}
