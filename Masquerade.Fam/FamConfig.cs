@@ -68,6 +68,12 @@ public sealed record FamConfig
     /// <summary>How long packets wait for an answer about their connection.</summary>
     public TimeSpan AnswerTimeout { get; init; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>How long a client may speak without any answer before the coordinator is asked whether the way back still exists; doubles up to <see cref="ProbeMaximum"/>.</summary>
+    public TimeSpan ProbeInterval { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>The longest interval between two such questions about one mapping.</summary>
+    public TimeSpan ProbeMaximum { get; init; } = TimeSpan.FromMinutes(5);
+
     /// <summary>How long changes are collected before they are announced together.</summary>
     public TimeSpan AnnounceDelay { get; init; } = TimeSpan.FromMilliseconds(2);
 

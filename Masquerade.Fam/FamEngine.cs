@@ -122,6 +122,20 @@ public sealed partial class FamEngine
         return arriving >= 0 ? Hold(arriving, packet, offload, HoldInbound, now) : Drop(DropReason.NoFamEndpoint);
     }
 
+    /// <summary>
+    /// Whether a push can be taken now. News of an arrival whose answer is still under way must be repeated by the coordinator, so it must not be acknowledged yet.
+    /// </summary>
+    public bool CanTake(ControlMessage message)
+    {
+        if (message is not ArrivalUpdate update)
+        {
+            return true;
+        }
+
+        var client = _clients.Find(update.Client);
+        return client < 0 || (_clients[client].State != ClientState.Arriving && _clients[client].Epoch >= update.Epoch);
+    }
+
     /// <summary>A message from the coordinator. Messages that do not concern a FAM are ignored; the caller acknowledges pushes.</summary>
     public void OnControl(ControlMessage message, Instant now)
     {

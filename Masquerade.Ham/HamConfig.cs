@@ -36,6 +36,11 @@ public sealed record HamConfig
     /// <summary>How long an ICMP mapping without a FAM is kept (RFC 5508 REQ-2: not under 60 s).</summary>
     public TimeSpan IcmpOrphanTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>
+    /// How often the coordinator is asked whether a mapping that has a FAM still has one. It should always be told; this bounds what a loss on both sides can leave behind.
+    /// </summary>
+    public TimeSpan VerifyInterval { get; init; } = TimeSpan.FromMinutes(30);
+
     /// <summary>The shortest time between two reports of unsolicited packets.</summary>
     public TimeSpan UnsolicitedReportInterval { get; init; } = TimeSpan.FromSeconds(1);
 }

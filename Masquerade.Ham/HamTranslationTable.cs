@@ -30,6 +30,9 @@ internal struct HamEntry
     public Epoch Epoch;
     public Instant NextQueryAt;
     public TimeSpan QueryInterval;
+
+    /// <summary>The number of the question whether the FAM is still there; 0 if none is open.</summary>
+    public ulong VerifyId;
     public int Client;
     public int NextOfClient;
     public int PreviousOfClient;

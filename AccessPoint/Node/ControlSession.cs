@@ -109,7 +109,7 @@ public sealed partial class AccessPointNode
                 Fam.OnControl(message, now);
                 Ham.OnControl(message, now);
                 break;
-            case FamChange or FamCleared or MappingsEnded or ArrivalUpdate:
+            case FamChange or FamCleared or MappingsEnded or ArrivalUpdate when Fam.CanTake(message):
                 // The FAM first: what it held goes out before the HAM switches and newer packets take the new way. One acknowledgement for both.
                 Fam.OnControl(message, now);
                 Ham.OnControl(message, now);

@@ -143,6 +143,9 @@ public sealed record Arrive : ControlMessage
     /// <summary>Addresses that the client has been seen to use.</summary>
     public IReadOnlyList<IpAddress> Addresses { get; init; } = [];
 
+    /// <summary>The highest epoch of the client that the agent has heard of; after a loss of the store the coordinator goes on from there.</summary>
+    public Epoch KnownEpoch { get; init; }
+
     /// <summary>Free FAM endpoints, used in order for mappings of their protocol and family; unused ones are the asker's again once the arrival is complete.</summary>
     public IReadOnlyList<FamOffer> Offers { get; init; } = [];
 }
@@ -280,6 +283,9 @@ public sealed record Attach : ControlMessage
 
     /// <summary>Whether an unknown connection may be established (a packet that can open one).</summary>
     public required bool MayEstablish { get; init; }
+
+    /// <summary>The masquerade endpoint of the mapping that is meant, where the FAM knows it; none if the connection is to be found by the client endpoint.</summary>
+    public TransportEndpoint Masquerade { get; init; }
 }
 
 /// <summary>Coordinator → FAM, answer to <see cref="Attach"/>.</summary>

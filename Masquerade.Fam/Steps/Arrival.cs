@@ -99,7 +99,7 @@ public sealed partial class FamEngine
         record.ArriveId = _outbox.NextId();
         SetDeadline(client, record.GuardUntil);
         _outbox.Send(
-            new Arrive { Id = record.ArriveId, Client = record.Mac, Addresses = [.. record.Addresses], Offers = [.. record.Offers] },
+            new Arrive { Id = record.ArriveId, Client = record.Mac, KnownEpoch = record.HighestEpoch, Addresses = [.. record.Addresses], Offers = [.. record.Offers] },
             now);
     }
 
@@ -186,6 +186,7 @@ public sealed partial class FamEngine
             _clients.TryClaim(client, address);
         }
 
+        MarkUnlisted(client, reply.Mappings, now);
         Install(client, reply.Mappings, now);
         _output.Report(new ClientArrived(reply.Client, reply.Epoch, reply.PreviousFam, reply.Mappings.Count, reply.Complete));
         if (reply.Complete)
@@ -212,7 +213,7 @@ public sealed partial class FamEngine
         foreach (var id in update.Ended)
         {
             var mapping = _table.FindOfClient(client, id);
-            if (mapping >= 0 && !_table.Mapping(mapping).Dirty)
+            if (mapping >= 0)
             {
                 RemoveMapping(mapping, now);
             }

@@ -13,6 +13,9 @@ namespace Masquerade.Fam;
 /// </summary>
 public sealed partial class FamEngine
 {
+    /// <summary>Packets without any answer before the way back is doubted.</summary>
+    private const int ProbeAfterPackets = 8;
+
     /// <summary>The most questions about connections under way at once.</summary>
     private const int MaxPendingAttaches = 4_096;
 
@@ -71,11 +74,11 @@ public sealed partial class FamEngine
         }
 
         var tuple = _table.Connection(record.FirstConnection).Tuple;
-        var id = SendAttach(client, tuple, record.Fam, mayEstablish: false, now);
+        var id = SendAttach(client, tuple, record.Fam, mayEstablish: false, now, record.Id.Masquerade);
         _pendingById[id] = new PendingAttach(_clients[client].Mac, tuple, record.Fam, MayEstablish: false, IsKnown: true, now + _config.AnswerTimeout);
     }
 
-    private ulong SendAttach(int client, in FlowTuple tuple, TransportEndpoint endpoint, bool mayEstablish, Instant now)
+    private ulong SendAttach(int client, in FlowTuple tuple, TransportEndpoint endpoint, bool mayEstablish, Instant now, TransportEndpoint masquerade = default)
     {
         var id = _outbox.NextId();
         _outbox.Send(
@@ -89,6 +92,7 @@ public sealed partial class FamEngine
                 Server = tuple.Destination,
                 FamEndpoint = endpoint,
                 MayEstablish = mayEstablish,
+                Masquerade = masquerade,
             },
             now);
         return id;
@@ -114,10 +118,51 @@ public sealed partial class FamEngine
         }
     }
 
+    /// <summary>
+    /// A client speaks and nobody answers. The server may be silent; but records may also have been lost on both sides of a crash. The attach puts the HAM right if it
+    /// is wrong, and a refusal shows that this node is not what it believes to be.
+    /// </summary>
+    private void ProbeWayBack(int slot, Instant now)
+    {
+        ref var mapping = ref _table.Mapping(slot);
+        mapping.UnansweredSince = now;
+        mapping.ProbeInterval = TimeSpan.FromTicks(Math.Min(mapping.ProbeInterval.Ticks * 2, _config.ProbeMaximum.Ticks));
+        if (!_config.Standalone && _coordinatorUp && _clients[mapping.Client].State == ClientState.Serving)
+        {
+            AttachKnown(mapping.Client, slot, now);
+        }
+    }
+
+    private void OnKnownAttached(AttachReply reply, int client, in PendingAttach pending, Instant now)
+    {
+        var mapping = _table.FindByFamEndpoint(pending.Tuple.Protocol, pending.Endpoint);
+        if (mapping < 0 || _table.Mapping(mapping).Client != client)
+        {
+            return;
+        }
+
+        if (reply.Status == AttachStatus.Refused || reply.Mapping is null)
+        {
+            // Either the mapping or this node's place is not in the books: asking anew settles both.
+            BeginArrival(client, byAssociation: false, now);
+        }
+        else if (reply.Mapping.Mapping != _table.Mapping(mapping).Id)
+        {
+            // The books have another mapping for this client endpoint; this one is announced, and its HAM disowns it if it is gone.
+            MarkDirty(mapping, now);
+        }
+    }
+
     private void OnAttachReply(AttachReply reply, Instant now)
     {
-        if (!Take(reply.Id, out var pending, out var client) || pending.IsKnown)
+        if (!Take(reply.Id, out var pending, out var client))
         {
+            return;
+        }
+
+        if (pending.IsKnown)
+        {
+            OnKnownAttached(reply, client, pending, now);
             return;
         }
 

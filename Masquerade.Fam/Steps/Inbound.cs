@@ -32,6 +32,8 @@ public sealed partial class FamEngine
                 {
                     ref var record = ref _table.Connection(connection);
                     record.PacketsIn++;
+                    mapping.Unanswered = 0;
+                    mapping.ProbeInterval = _config.ProbeInterval;
                     Track(connection, ref record, summary, fromClient: false, now);
                 }
 

@@ -180,6 +180,29 @@ public sealed partial class FamEngine
         }
     }
 
+    /// <summary>Mappings that this node has and the answer to an arrival does not list are announced: their HAMs hear of it, and disown what is gone.</summary>
+    private void MarkUnlisted(int client, IReadOnlyList<MappingRecord> listed, Instant now)
+    {
+        if (_clients[client].FirstMapping < 0 || _clients[client].Truncated)
+        {
+            return;
+        }
+
+        var known = new HashSet<MappingId>(listed.Count);
+        foreach (var record in listed)
+        {
+            known.Add(record.Mapping);
+        }
+
+        for (var slot = _clients[client].FirstMapping; slot >= 0; slot = _table.Mapping(slot).NextOfClient)
+        {
+            if (!known.Contains(_table.Mapping(slot).Id))
+            {
+                MarkDirty(slot, now);
+            }
+        }
+    }
+
     /// <summary>A mapping has ended by what this FAM has seen: everybody else is told.</summary>
     private void EndMapping(int slot, Instant now)
     {

@@ -19,7 +19,17 @@ public sealed partial class FamEngine
         ref var connection = ref _table.Connection(slot);
         Track(slot, ref connection, summary, fromClient: true, now);
         connection.PacketsOut++;
-        PacketRewriter.Source(packet, summary, _table.Mapping(connection.Mapping).ToServer, offload.ChecksumPartial);
+        ref var mapping = ref _table.Mapping(connection.Mapping);
+        if (mapping.Unanswered++ == 0)
+        {
+            mapping.UnansweredSince = now;
+        }
+        else if (mapping.Unanswered >= ProbeAfterPackets && now - mapping.UnansweredSince >= mapping.ProbeInterval)
+        {
+            ProbeWayBack(connection.Mapping, now);
+        }
+
+        PacketRewriter.Source(packet, summary, mapping.ToServer, offload.ChecksumPartial);
         PacketRewriter.DecrementTtl(packet, summary);
         return Verdict.Uplink;
     }

@@ -16,6 +16,7 @@ internal sealed class FamTranslationTable
     private readonly HashIndex _byClientEndpoint;
     private readonly EndpointIndex _byFamEndpoint;
     private readonly ClientTable _clients;
+    private readonly TimeSpan _probeInterval;
     private readonly uint _seed;
 
     public FamTranslationTable(FamConfig config, EndpointPool pool, ClientTable clients, uint seed)
@@ -26,6 +27,7 @@ internal sealed class FamTranslationTable
         _byClientEndpoint = new HashIndex(config.MaxMappings);
         _byFamEndpoint = new EndpointIndex(pool);
         _clients = clients;
+        _probeInterval = config.ProbeInterval;
         _seed = seed;
     }
 
@@ -101,6 +103,7 @@ internal sealed class FamTranslationTable
             ClientEndpoint = clientEndpoint,
             Ham = ham,
             HamIsHere = hamIsHere,
+            ProbeInterval = _probeInterval,
             ToServer = new PacketRewriter.Rewrite(clientEndpoint, id.Masquerade),
             Client = client,
             NextOfClient = owner.FirstMapping,

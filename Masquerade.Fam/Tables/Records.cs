@@ -85,6 +85,11 @@ internal struct FamMapping
     public int PreviousOfClient;
     public int FirstConnection;
     public int ConnectionCount;
+
+    /// <summary>Packets of the client since the last one for it, when the first of them went, and when to ask whether the way back still exists.</summary>
+    public int Unanswered;
+    public Instant UnansweredSince;
+    public TimeSpan ProbeInterval;
     public bool HamIsHere;
     public bool Dirty;
     public bool HasNextFam;

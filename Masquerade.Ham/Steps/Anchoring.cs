@@ -43,6 +43,7 @@ public sealed partial class HamEngine
 
         _table[slot].Route = HamRoute.Local;
         _table[slot].Fam = mapping.Masquerade;
+        _orphans.Schedule(slot, now + _config.VerifyInterval);
         return true;
     }
 
@@ -169,6 +170,12 @@ public sealed partial class HamEngine
             for (var i = 0; i < count; i++)
             {
                 var slot = _expired[i];
+                if (_table[slot].Route != HamRoute.None)
+                {
+                    Verify(slot, now);
+                    continue;
+                }
+
                 var mapping = _table[slot].Mapping;
                 var client = _table.Client(_table[slot].Client).Mac;
                 Remove(slot, now);

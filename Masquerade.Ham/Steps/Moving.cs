@@ -18,6 +18,7 @@ public sealed partial class HamEngine
 
     private void OnFamChange(FamChange change, Instant now)
     {
+        DisownUnknown(change, now);
         var client = _table.FindClient(change.Client);
         if (client < 0)
         {
@@ -36,6 +37,24 @@ public sealed partial class HamEngine
         if (mustDrain && !change.PreviousFamPeer.IsNone && change.PreviousFam != _self)
         {
             BeginDrain(client, change, now);
+        }
+    }
+
+    /// <summary>Mappings that others believe to be anchored here and are not (this node has been restarted): saying so lets everybody forget them.</summary>
+    private void DisownUnknown(FamChange change, Instant now)
+    {
+        List<MappingId>? unknown = null;
+        foreach (var route in change.Routes)
+        {
+            if (route.Ham == _self && !Owns(route.Mapping, change.Client))
+            {
+                (unknown ??= []).Add(route.Mapping);
+            }
+        }
+
+        if (unknown is not null)
+        {
+            _outbox.Send(new ReleaseMappings { Id = _outbox.NextId(), Client = change.Client, Mappings = unknown }, now);
         }
     }
 
@@ -67,7 +86,7 @@ public sealed partial class HamEngine
         entry.Route = local ? HamRoute.Local : HamRoute.Remote;
         entry.ToFam = local ? default : new PacketRewriter.Rewrite(entry.Mapping.Masquerade, route.NewFamEndpoint);
         entry.QueryInterval = _config.FamQueryInterval;
-        _orphans.Cancel(slot);
+        _orphans.Schedule(slot, now + _config.VerifyInterval);
         _output.Report(new FamSwitched(entry.Mapping, entry.Fam, epoch));
         return wasRemote;
     }

@@ -39,8 +39,38 @@ public sealed partial class HamEngine
         return Drop(DropReason.NoFam);
     }
 
+    /// <summary>Asks whether a mapping still has its FAM. Without an answer it is asked again after the same interval.</summary>
+    private void Verify(int slot, Instant now)
+    {
+        ref var entry = ref _table[slot];
+        _orphans.Schedule(slot, now + _config.VerifyInterval);
+        entry.VerifyId = _outbox.NextId();
+        _output.SendControl(new FamQuery { Id = entry.VerifyId, Mapping = entry.Mapping, Client = _table.Client(entry.Client).Mac });
+    }
+
+    /// <summary>The mapping that was asked about has nobody who serves it: its time without a FAM begins.</summary>
+    private void EndUnverified(FamQueryReply reply, Instant now)
+    {
+        var client = _table.FindClient(reply.Client);
+        for (var slot = client < 0 ? -1 : _table.Client(client).FirstMapping; slot >= 0; slot = _table[slot].NextOfClient)
+        {
+            if (_table[slot].VerifyId == reply.Id)
+            {
+                var mapping = _table[slot].Mapping;
+                _table[slot].VerifyId = 0;
+                if (!reply.Routes.Any(r => r.Mapping == mapping))
+                {
+                    BecomeOrphan(slot, now);
+                }
+
+                return;
+            }
+        }
+    }
+
     private void OnFamQueryReply(FamQueryReply reply, Instant now)
     {
+        EndUnverified(reply, now);
         foreach (var route in reply.Routes)
         {
             SwitchRoute(route, reply.Client, reply.Epoch, _pool.Owns(route.NewFamEndpoint.Address), now);

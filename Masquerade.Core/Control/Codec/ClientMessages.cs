@@ -8,8 +8,9 @@ public static partial class ControlCodec
         switch (message)
         {
             case Arrive arrive:
-                Begin(writer, message, 3);
+                Begin(writer, message, 4);
                 Write(writer, arrive.Client);
+                writer.Write(arrive.KnownEpoch.Value);
                 Write(writer, arrive.Addresses);
                 Write(writer, arrive.Offers);
                 break;
@@ -61,7 +62,7 @@ public static partial class ControlCodec
 
     private static ControlMessage? ReadClient(ulong type, ulong id, ref FieldReader fields) => type switch
     {
-        10 => new Arrive { Id = id, Client = fields.Mac(), Addresses = fields.Addresses(), Offers = fields.Offers() },
+        10 => new Arrive { Id = id, Client = fields.Mac(), KnownEpoch = fields.Epoch(), Addresses = fields.Addresses(), Offers = fields.Offers() },
         11 => new ArriveReply
         {
             Id = id,

@@ -8,7 +8,7 @@ public static partial class ControlCodec
         switch (message)
         {
             case Attach attach:
-                Begin(writer, message, 7);
+                Begin(writer, message, 8);
                 Write(writer, attach.Client);
                 writer.Write(attach.Epoch.Value);
                 writer.Write((ulong)attach.Protocol);
@@ -16,6 +16,7 @@ public static partial class ControlCodec
                 Write(writer, attach.Server);
                 Write(writer, attach.FamEndpoint);
                 writer.Write(attach.MayEstablish);
+                Write(writer, attach.Masquerade);
                 break;
             case AttachReply reply:
                 Begin(writer, message, 3);
@@ -58,9 +59,10 @@ public static partial class ControlCodec
             Epoch = fields.Epoch(),
             Protocol = fields.Protocol(),
             ClientEndpoint = fields.Endpoint(),
-            Server = fields.Endpoint(),
+            Server = fields.OptionalEndpoint(),
             FamEndpoint = fields.Endpoint(),
             MayEstablish = fields.Boolean(),
+            Masquerade = fields.OptionalEndpoint(),
         },
         31 => new AttachReply { Id = id, Status = fields.AttachStatus(), Client = fields.Mac(), Mapping = fields.Record() },
         32 => new Lookup { Id = id, Client = fields.Mac(), Protocol = fields.Protocol(), ClientEndpoint = fields.Endpoint(), Server = fields.Endpoint() },

@@ -79,6 +79,10 @@ public sealed record ClientRecord
     /// <summary>The answer to it.</summary>
     public ArriveReply? Answer { get; init; }
 
+    /// <summary>The latest arrival that each node has asked for in its present life: what is older is a late copy.</summary>
+    public ImmutableDictionary<string, (ulong Incarnation, ulong Id)> LastArrivals { get; init; } =
+        ImmutableDictionary<string, (ulong Incarnation, ulong Id)>.Empty.WithComparers(StringComparer.Ordinal);
+
     /// <summary>The token of the current move.</summary>
     public ulong Token { get; init; }
 

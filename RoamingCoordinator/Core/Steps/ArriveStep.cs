@@ -17,9 +17,16 @@ public static class ArriveStep
         }
 
         var client = state ?? new ClientRecord { Client = message.Client };
+        var life = context.Nodes.Find(node)?.Incarnation ?? 0;
+        if (client.LastArrivals.TryGetValue(node.Name!, out var last) && last.Incarnation == life && message.Id <= last.Id)
+        {
+            // A late copy. The client has been elsewhere since; to take it for an arrival would fetch the client back from where it is.
+            return Decision.Reply(new ArriveReply { Id = message.Id, Client = message.Client, Status = AckStatus.StaleEpoch, Epoch = client.Epoch, Complete = true });
+        }
+
         var previous = client.Departed ? NodeId.None : client.Fam;
         var drain = !previous.IsNone && previous != node && context.Nodes.IsConnected(previous);
-        var epoch = client.Epoch.Next();
+        var epoch = (message.KnownEpoch > client.Epoch ? message.KnownEpoch : client.Epoch).Next();
         ImmutableArray<FamOffer> offers = [.. message.Offers];
         var mappings = client.Mappings.ToBuilder();
         var moved = new List<MappingEntry>(client.Mappings.Count);
@@ -51,6 +58,7 @@ public static class ArriveStep
             Departed = false,
             Since = context.Now,
             ArriveId = message.Id,
+            LastArrivals = client.LastArrivals.SetItem(node.Name!, (life, message.Id)),
             Answer = reply,
             Token = context.Token,
             Pending = drain ? new PendingArrival(previous, context.Now + context.Options.HandOverTimeout, offers, []) : null,

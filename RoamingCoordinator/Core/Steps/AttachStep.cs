@@ -24,6 +24,13 @@ public static class AttachStep
             return Refuse(message);
         }
 
+        if (!message.Masquerade.IsNone)
+        {
+            return state.Mappings.TryGetValue(new MappingId(message.Protocol, message.Masquerade), out var meant)
+                ? Join(state, node, message, meant, context)
+                : Refuse(message);
+        }
+
         if (state.FindByClientEndpoint(message.Protocol, message.ClientEndpoint) is { } entry)
         {
             return Join(state, node, message, entry, context);

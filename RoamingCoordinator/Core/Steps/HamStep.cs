@@ -50,20 +50,64 @@ public static class HamStep
         }
 
         var mappings = client.Mappings.ToBuilder();
+        var misled = new List<MappingEntry>();
+        var unserved = new List<MappingEntry>();
         foreach (var record in message.Mappings)
         {
-            if (record.Ham != node || context.Nodes.OwnerOf(record.Mapping.Masquerade.Address) != node || mappings.ContainsKey(record.Mapping)
-                || mappings.Count >= context.Options.MaxMappingsPerClient)
+            if (record.Ham != node || context.Nodes.OwnerOf(record.Mapping.Masquerade.Address) != node)
             {
                 continue;
             }
 
-            var fam = context.Nodes.OwnerOf(record.FamEndpoint.Address);
-            ImmutableArray<FamRecord> fams = record.FamEndpoint.IsNone || fam.IsNone ? [] : [new FamRecord(fam, record.FamEndpoint, message.Epoch)];
-            mappings[record.Mapping] = new MappingEntry(record with { FamEndpoint = TransportEndpoint.None }, Epoch.None, fams);
+            if (!mappings.TryGetValue(record.Mapping, out var entry))
+            {
+                if (mappings.Count >= context.Options.MaxMappingsPerClient)
+                {
+                    continue;
+                }
+
+                var fam = context.Nodes.OwnerOf(record.FamEndpoint.Address);
+                ImmutableArray<FamRecord> fams = record.FamEndpoint.IsNone || fam.IsNone ? [] : [new FamRecord(fam, record.FamEndpoint, message.Epoch)];
+                entry = new MappingEntry(record with { FamEndpoint = TransportEndpoint.None }, Epoch.None, fams);
+            }
+
+            if (client.Fam == node && entry.EndpointAt(node).IsNone)
+            {
+                entry = entry.WithFam(new FamRecord(node, record.Mapping.Masquerade, client.Epoch));
+            }
+
+            mappings[record.Mapping] = entry;
+            var now = entry.EndpointAt(client.Fam);
+            if (client.Fam.IsNone || now == record.FamEndpoint)
+            {
+                continue;
+            }
+
+            (now.IsNone ? unserved : misled).Add(entry);
         }
 
-        return new Decision(client with { Mappings = mappings.ToImmutable() }, new Ack { Id = message.Id, Status = AckStatus.Ok });
+        // A move may have come between the loss and this report, when the HAM could not be told.
+        var next = client with { Mappings = mappings.ToImmutable() };
+        var decision = new Decision(next, new Ack { Id = message.Id, Status = AckStatus.Ok });
+        if (!next.Fam.IsNone)
+        {
+            Routes.PushFamChange(decision, next, NodeId.None, drain: false, misled, context);
+        }
+
+        if (unserved.Count > 0)
+        {
+            // The current FAM arrived while nobody could tell it of these; it attaches now.
+            decision.Pushes.Add((next.Fam, new ArrivalUpdate
+            {
+                Id = 0,
+                Client = next.Client,
+                Epoch = next.Epoch,
+                Complete = next.Pending is null,
+                Mappings = [.. unserved.Select(e => Routes.For(e, next.Fam))],
+            }));
+        }
+
+        return decision;
     }
 
     /// <summary>A node has come back with empty tables: what it anchored is gone, and whom it served it serves no more. Null if the client is not concerned.</summary>

@@ -43,7 +43,9 @@ public static class ReportStep
         Routes.PushEnded(decision, client.Client, message.Epoch, ended, except: node);
         if (claims || changed.Count > 0)
         {
-            Routes.PushFamChange(decision, next, NodeId.None, drain: false, (claims ? next.Mappings.Values : changed).Where(e => e.Record.Ham != node), context);
+            var known = client.Mappings;
+            var news = changed.Where(e => !known.TryGetValue(e.Record.Mapping, out var before) || before.EndpointAt(node) != e.EndpointAt(node));
+            Routes.PushFamChange(decision, next, NodeId.None, drain: false, (claims ? next.Mappings.Values : news).Where(e => e.Record.Ham != node), context);
         }
 
         return decision;

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
+using Masquerade.Core.Control;
 using Masquerade.Core.Time;
 
 namespace Masquerade.SimWorld.World;
@@ -8,7 +9,7 @@ namespace Masquerade.SimWorld.World;
 /// <summary>The last things that happened: written out when a seed fails, as a sequence diagram and a capture file.</summary>
 internal sealed class Chronicle
 {
-    private const int MaxNotes = 200;
+    private const int MaxNotes = 400;
     private const int MaxFrames = 4_000;
 
     private readonly Queue<(Instant At, string From, string To, string What)> _notes = new();
@@ -46,6 +47,24 @@ internal sealed class Chronicle
             _frames.Dequeue();
         }
     }
+
+    /// <summary>A message in a few words.</summary>
+    public static string Describe(ControlMessage message) => message switch
+    {
+        Arrive m => $"Arrive #{m.Id} {m.Client}",
+        ArriveReply m => $"ArriveReply #{m.Id} {m.Client} epoch {m.Epoch} complete {m.Complete} mappings {m.Mappings.Count}",
+        ArrivalUpdate m => $"ArrivalUpdate #{m.Id} {m.Client} epoch {m.Epoch} complete {m.Complete} mappings {m.Mappings.Count} ended {m.Ended.Count}",
+        Announce m => $"Announce #{m.Id} {m.Client} epoch {m.Epoch} full {m.Full} mappings {m.Mappings.Count} ended {m.Ended.Count}",
+        HandOver m => $"HandOver #{m.Id} {m.Client} epoch {m.Epoch} mappings {m.Mappings.Count}",
+        Depart m => $"Depart #{m.Id} {m.Client} epoch {m.Epoch} mappings {m.Mappings.Count}",
+        FamChange m => $"FamChange #{m.Id} {m.Client} epoch {m.Epoch} to {m.NewFam} from {m.PreviousFam} routes {m.Routes.Count}",
+        FamCleared m => $"FamCleared #{m.Id} {m.Client} epoch {m.Epoch} routes {m.Routes.Count}",
+        AnchorReport m => $"AnchorReport #{m.Id} {m.Client} epoch {m.Epoch} mappings {m.Mappings.Count}",
+        Attach m => $"Attach #{m.Id} {m.Client} epoch {m.Epoch} {m.Protocol} {m.ClientEndpoint}",
+        AttachReply m => $"AttachReply #{m.Id} {m.Client} {m.Status}",
+        Ack m => $"Ack #{m.Id} {m.Status}",
+        _ => $"{message.GetType().Name} #{message.Id}",
+    };
 
     /// <summary>Writes both files; returns where.</summary>
     public string Write(ulong seed)

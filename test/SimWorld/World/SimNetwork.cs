@@ -130,7 +130,7 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
     public void SendToCoordinator(SimAccessPoint ap, ControlMessage message)
     {
         var (session, coordinator) = (ap.Session, Coordinator);
-        Chronicle.Note(Now, ap.Name, "coordinator", message.GetType().Name);
+        Chronicle.Note(Now, ap.Name, "coordinator", Chronicle.Describe(message));
         OverControl(() =>
         {
             if (session != 0 && ap.Session == session && coordinator == Coordinator)
@@ -149,7 +149,7 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
             return;
         }
 
-        Chronicle.Note(Now, "coordinator", ap.Name, message.GetType().Name);
+        Chronicle.Note(Now, "coordinator", ap.Name, Chronicle.Describe(message));
         OverControl(() =>
         {
             if (ap.Session == session)
