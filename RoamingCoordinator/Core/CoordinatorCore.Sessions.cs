@@ -78,7 +78,7 @@ public sealed partial class CoordinatorCore
         var context = new StepContext(Nodes, _options, now, _random.NextUInt64());
         foreach (var client in _store.Clients())
         {
-            Run(client, state => state is null ? null : HamStep.NodeRestarted(state, node, context), asker: null, now);
+            Run(client, state => state is null ? null : HamStep.NodeRestarted(state, node, context), now);
         }
     }
 

@@ -11,19 +11,22 @@ namespace Masquerade.RoamingCoordinator;
 /// </summary>
 public sealed partial class CoordinatorCore
 {
+    /// <summary>How often a decision is made anew when others set the same client; with one coordinator per store once is enough.</summary>
+    private const int MaxAttempts = 8;
+
     private readonly CoordinatorOptions _options;
     private readonly IClientStore _store;
     private readonly SeededRandom _random;
     private readonly ICoordinatorOutput _output;
     private readonly Dictionary<ulong, NodeState?> _sessions = [];
     private readonly PriorityQueue<(MacAddress Client, Epoch Epoch), Instant> _arrivals = new();
-    private readonly Dictionary<ulong, ParkedAttach> _parked = [];
+    private readonly Queue<(ulong Session, Instant Deadline)> _greetings = new();
     private ulong _lastId;
 
     /// <summary>Creates a coordinator over a store.</summary>
     public CoordinatorCore(CoordinatorOptions options, IClientStore store, ulong seed, ICoordinatorOutput output)
     {
-        _options = options;
+        _options = options with { MaxMappingsPerClient = Math.Min(options.MaxMappingsPerClient, ControlLimits.MaxMappingsPerMessage) };
         _store = store;
         _random = new SeededRandom(seed);
         _output = output;
@@ -50,6 +53,8 @@ public sealed partial class CoordinatorCore
         get
         {
             var next = _arrivals.TryPeek(out _, out var due) ? due : Instant.Never;
+            next = _greetings.TryPeek(out var greeting) ? Instant.Min(next, greeting.Deadline) : next;
+            next = _parkedDeadlines.TryPeek(out var parked) ? Instant.Min(next, parked.Deadline) : next;
             foreach (var node in Nodes.Nodes)
             {
                 if (node.IsConnected)
@@ -65,7 +70,11 @@ public sealed partial class CoordinatorCore
     /// <summary>A transport connection has been made; its first message must be a <see cref="Hello"/>.</summary>
     /// <param name="session">A number that no other session has or had; not 0.</param>
     /// <param name="now">The time.</param>
-    public void OnConnected(ulong session, Instant now) => _sessions[session] = null;
+    public void OnConnected(ulong session, Instant now)
+    {
+        _sessions[session] = null;
+        _greetings.Enqueue((session, now + _options.SessionTimeout));
+    }
 
     /// <summary>A transport connection has ended.</summary>
     public void OnDisconnected(ulong session, Instant now) => Drop(session, "connection closed");
@@ -79,7 +88,7 @@ public sealed partial class CoordinatorCore
         }
 
         MessagesReceived++;
-        if (message is Hello hello)
+        if (message is Hello hello && (node is null || node.Id == hello.Node))
         {
             OnHello(session, hello, now);
             return;
@@ -119,7 +128,20 @@ public sealed partial class CoordinatorCore
         while (_arrivals.TryPeek(out var arrival, out var due) && due <= now)
         {
             _arrivals.Dequeue();
-            Run(arrival.Client, state => state?.Pending is not null && state.Epoch == arrival.Epoch ? ArriveStep.TimeOut(state) : null, asker: null, now);
+            Run(
+                arrival.Client,
+                state => state?.Pending is { } pending && pending.Deadline <= now && state.Epoch == arrival.Epoch ? ArriveStep.TimeOut(state) : null,
+                now);
+        }
+
+        AdvanceParked(now);
+        while (_greetings.TryPeek(out var greeting) && greeting.Deadline <= now)
+        {
+            _greetings.Dequeue();
+            if (_sessions.TryGetValue(greeting.Session, out var greeted) && greeted is null)
+            {
+                End(greeting.Session, "no Hello");
+            }
         }
 
         foreach (var node in Nodes.Nodes.ToArray())
@@ -141,37 +163,48 @@ public sealed partial class CoordinatorCore
 
     private void OnRequest(NodeState node, ControlMessage message, Instant now)
     {
+        if (Refusals.EpochOf(message) > Refusals.MaxEpoch)
+        {
+            Refuse(node, message, "an epoch that no client can have reached");
+            return;
+        }
+
         var context = new StepContext(Nodes, _options, now, _random.NextUInt64());
         switch (message)
         {
+            case Arrive { Client: { IsNone: true } or { IsGroup: true } } arrive:
+                Refuse(node, arrive, "a client needs a MAC address of its own");
+                break;
             case Arrive arrive:
-                Run(arrive.Client, state => ArriveStep.Decide(state, node.Id, arrive, context), node, now);
+                Run(arrive.Client, state => ArriveStep.Decide(state, node.Id, arrive, context), node, arrive, now);
                 break;
             case Announce announce:
-                Claim(node, announce.Client, announce.Mappings, now);
-                Run(announce.Client, state => ReportStep.Announce(state, node.Id, announce, context), node, now);
+                announce = announce with { Mappings = Admit(node, announce.Client, announce.Mappings, now) };
+                Run(announce.Client, state => ReportStep.Announce(state, node.Id, announce, context), node, announce, now);
                 break;
             case HandOver handOver:
-                Run(handOver.Client, state => ReportStep.HandOver(state, node.Id, handOver, context), node, now);
+                handOver = handOver with { Mappings = Admit(node, handOver.Client, handOver.Mappings, now) };
+                Run(handOver.Client, state => ReportStep.HandOver(state, node.Id, handOver, context), node, handOver, now);
                 break;
             case Depart depart:
-                Run(depart.Client, state => ReportStep.Depart(state, node.Id, depart, context), node, now);
+                depart = depart with { Mappings = Admit(node, depart.Client, depart.Mappings, now) };
+                Run(depart.Client, state => ReportStep.Depart(state, node.Id, depart, context), node, depart, now);
                 break;
             case Attach attach:
-                OnAttach(node, attach, context, now);
+                OnAttach(node, attach, now);
                 break;
             case Lookup lookup:
-                Run(lookup.Client, state => AttachStep.Lookup(state, node.Id, lookup), node, now);
+                Run(lookup.Client, state => AttachStep.Lookup(state, node.Id, lookup), node, lookup, now);
                 break;
             case FamQuery query:
-                Run(query.Client, state => HamStep.FamQuery(state, node.Id, query), node, now);
+                Run(query.Client, state => HamStep.FamQuery(state, node.Id, query), node, query, now);
                 break;
             case ReleaseMappings release:
-                Run(release.Client, state => HamStep.Release(state, node.Id, release), node, now);
+                Run(release.Client, state => HamStep.Release(state, node.Id, release), node, release, now);
                 break;
             case AnchorReport report:
-                Claim(node, report.Client, report.Mappings, now);
-                Run(report.Client, state => HamStep.AnchorReport(state, node.Id, report, context), node, now);
+                report = report with { Mappings = Admit(node, report.Client, report.Mappings, now) };
+                Run(report.Client, state => HamStep.AnchorReport(state, node.Id, report, context), node, report, now);
                 break;
             default:
                 End(node.Session, $"{message.GetType().Name} is not a message for a coordinator");
@@ -179,10 +212,14 @@ public sealed partial class CoordinatorCore
         }
     }
 
+    /// <summary>A step that nobody has asked for: a deadline, a restart.</summary>
+    private void Run(MacAddress client, Func<ClientRecord?, Decision?> step, Instant now) => Run(client, step, asker: null, request: null, now);
+
     /// <summary>Load, decide, compare-and-set, then say it. A decision that was overtaken is made again.</summary>
-    private void Run(MacAddress client, Func<ClientRecord?, Decision?> step, NodeState? asker, Instant now)
+    private void Run(MacAddress client, Func<ClientRecord?, Decision?> step, NodeState? asker, ControlMessage? request, Instant now)
     {
-        for (var attempt = 0; attempt < 8; attempt++)
+        var outcome = StoreOutcome.Changed;
+        for (var attempt = 0; attempt < MaxAttempts && outcome == StoreOutcome.Changed; attempt++)
         {
             var (record, version) = _store.Load(client);
             var decision = step(record);
@@ -191,17 +228,31 @@ public sealed partial class CoordinatorCore
                 return;
             }
 
-            if (decision.Next is not null && !ReferenceEquals(decision.Next, record) && !_store.TryCompareAndSet(decision.Next, version))
+            outcome = decision.Next is null || ReferenceEquals(decision.Next, record) ? StoreOutcome.Stored : _store.CompareAndSet(decision.Next, version);
+            if (outcome == StoreOutcome.Stored)
             {
-                continue;
+                Carry(decision, asker, now);
+                return;
             }
-
-            Carry(decision, asker, now);
-            return;
         }
 
+        // Overtaken again and again: the request comes again. Anything else will not get better by asking again, so it is answered.
+        Refuse(asker, outcome == StoreOutcome.Changed ? null : request, outcome switch
+        {
+            StoreOutcome.Full => "the store is full",
+            StoreOutcome.Taken => "a mapping belongs to another client",
+            _ => "the client's record is set by others again and again",
+        });
+    }
+
+    private void Refuse(NodeState? asker, ControlMessage? request, string reason)
+    {
         ClaimsRefused++;
-        _output.Report(new ClaimRefused(asker?.Id ?? NodeId.None, client, "a mapping belongs to another client, or the store is full"));
+        _output.Report(new ClaimRefused(asker?.Id ?? NodeId.None, Refusals.ClientOf(request), reason));
+        if (asker is not null && Refusals.AnswerTo(request) is { } answer)
+        {
+            Send(asker, answer);
+        }
     }
 
     private void Carry(Decision decision, NodeState? asker, Instant now)
@@ -249,16 +300,38 @@ public sealed partial class CoordinatorCore
         }
     }
 
-    /// <summary>A mapping that its own HAM claims for one client cannot be another's any more: the port was rested and is used again.</summary>
-    private void Claim(NodeState node, MacAddress client, IReadOnlyList<MappingRecord> records, Instant now)
+    /// <summary>One client per masquerade endpoint: of what a node reports, the mappings that no other client has. The others are refused one by one, not the whole report.</summary>
+    private IReadOnlyList<MappingRecord> Admit(NodeState node, MacAddress client, IReadOnlyList<MappingRecord> records, Instant now)
     {
-        foreach (var record in records)
+        List<MappingRecord>? admitted = null;
+        for (var i = 0; i < records.Count; i++)
         {
-            if (record.Ham == node.Id && Nodes.OwnerOf(record.Mapping.Masquerade.Address) == node.Id
-                && _store.TryFindOwner(record.Mapping, out var owner) && owner != client)
+            var record = records[i];
+            if (record.Ham == node.Id)
             {
-                Run(owner, state => state is null ? null : HamStep.Disown(state, [record.Mapping]), asker: null, now);
+                Claim(node, client, record.Mapping, now);
             }
+
+            if (_store.TryFindOwner(record.Mapping, out var owner) && owner != client)
+            {
+                admitted ??= [.. records.Take(i)];
+                ClaimsRefused++;
+                _output.Report(new ClaimRefused(node.Id, client, $"{record.Mapping} belongs to {owner}"));
+                continue;
+            }
+
+            admitted?.Add(record);
+        }
+
+        return admitted ?? records;
+    }
+
+    /// <summary>A mapping that its own HAM claims for one client cannot be another's any more: the port was rested and is used again.</summary>
+    private void Claim(NodeState node, MacAddress client, MappingId mapping, Instant now)
+    {
+        if (Nodes.OwnerOf(mapping.Masquerade.Address) == node.Id && _store.TryFindOwner(mapping, out var owner) && owner != client)
+        {
+            Run(owner, state => state is null ? null : HamStep.Disown(state, [mapping]), now);
         }
     }
 

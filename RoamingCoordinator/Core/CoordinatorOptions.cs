@@ -20,8 +20,16 @@ public sealed record CoordinatorOptions
     /// <summary>The most nodes known.</summary>
     public int MaxNodes { get; init; } = 10_000;
 
-    /// <summary>The most mappings of one client.</summary>
-    public int MaxMappingsPerClient { get; init; } = 16_384;
+    /// <summary>How long a node that policy chose as HAM may take to anchor a mapping; after that the asker is the HAM.</summary>
+    public TimeSpan AnchorTimeout { get; init; } = TimeSpan.FromMilliseconds(150);
+
+    /// <summary>
+    /// The most mappings of one client, at most <see cref="Masquerade.Core.Control.ControlLimits.MaxMappingsPerMessage"/>: what a move tells one node fits one message.
+    /// </summary>
+    public int MaxMappingsPerClient { get; init; } = 4_096;
+
+    /// <summary>The most questions about new connections that wait for the node that policy chose.</summary>
+    public int MaxAnchorRequests { get; init; } = 65_536;
 
     /// <summary>The most mappings in one answer to an arrival; the rest is asked for one by one.</summary>
     public int MaxMappingsPerReply { get; init; } = 2_048;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text.Json;
+using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
 
 namespace Masquerade.RoamingCoordinator.Server;
@@ -70,7 +71,7 @@ internal sealed record ServerConfig
             Heartbeat = reader.Milliseconds("heartbeatMs", defaults.Heartbeat, 50, 60_000),
             SessionTimeout = reader.Milliseconds("sessionTimeoutMs", defaults.SessionTimeout, 200, 600_000),
             MaxNodes = reader.Number("maxNodes", defaults.MaxNodes, 1, 1_000_000),
-            MaxMappingsPerClient = reader.Number("maxMappingsPerClient", defaults.MaxMappingsPerClient, 1, 1_000_000),
+            MaxMappingsPerClient = reader.Number("maxMappingsPerClient", defaults.MaxMappingsPerClient, 1, ControlLimits.MaxMappingsPerMessage),
         };
         if (options.SessionTimeout < options.Heartbeat * 2)
         {

@@ -45,16 +45,53 @@ public sealed record MappingEntry(MappingRecord Record, Epoch ReportEpoch, Immut
     public MappingEntry WithoutFam(NodeId node) => this with { Fams = Fams.RemoveAll(f => f.Node == node) };
 }
 
-/// <summary>An arrival whose previous FAM has yet to hand over.</summary>
-/// <param name="Previous">Who is awaited.</param>
+/// <summary>A FAM whose hand-over is awaited.</summary>
+/// <param name="Node">Who.</param>
+/// <param name="Since">
+/// The number of its message that began the stay that is over. Its messages count up, so a hand-over with a lower number is an echo of an earlier stay.
+/// </param>
+public readonly record struct AwaitedFam(NodeId Node, ulong Since);
+
+/// <summary>An arrival whose previous FAMs have yet to hand over: more than one if the client went on before the one before had done so.</summary>
+/// <param name="Awaited">Who is awaited.</param>
 /// <param name="Deadline">Until when.</param>
 /// <param name="OffersLeft">FAM endpoints that the new FAM offered and that are not used yet.</param>
-/// <param name="Ended">Mappings that have ended since, so that a late hand-over does not bring them back.</param>
-public sealed record PendingArrival(NodeId Previous, Instant Deadline, ImmutableArray<FamOffer> OffersLeft, ImmutableHashSet<MappingId> Ended);
+public sealed record PendingArrival(ImmutableArray<AwaitedFam> Awaited, Instant Deadline, ImmutableArray<FamOffer> OffersLeft)
+{
+    /// <summary>Whether this message of a node is the hand-over that is awaited.</summary>
+    public bool IsAwaited(NodeId node, ulong id)
+    {
+        foreach (var awaited in Awaited)
+        {
+            if (awaited.Node == node)
+            {
+                return id > awaited.Since;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>What is left to wait for when a node need not be awaited any more; null if nothing is.</summary>
+    public PendingArrival? Without(NodeId node)
+    {
+        var left = Awaited.RemoveAll(a => a.Node == node);
+        return left.IsEmpty ? null : this with { Awaited = left };
+    }
+}
+
+/// <summary>A mapping that has ended: an older report of it, late or repeated, must not bring it back.</summary>
+/// <param name="Mapping">The mapping.</param>
+/// <param name="Epoch">The epoch of the FAM that saw it end.</param>
+/// <param name="Id">The number of the message that said so.</param>
+public readonly record struct EndMark(MappingId Mapping, Epoch Epoch, ulong Id);
 
 /// <summary>All that the coordinator knows of one client: the unit that a store loads and compares-and-sets. Immutable.</summary>
 public sealed record ClientRecord
 {
+    /// <summary>The most ended mappings remembered.</summary>
+    public const int MaxEnded = 256;
+
     /// <summary>The client.</summary>
     public required MacAddress Client { get; init; }
 
@@ -89,6 +126,9 @@ public sealed record ClientRecord
     /// <summary>The previous FAM's last changes, while they are awaited.</summary>
     public PendingArrival? Pending { get; init; }
 
+    /// <summary>What has ended lately, the most recent last, at most <see cref="MaxEnded"/>.</summary>
+    public ImmutableArray<EndMark> Ended { get; init; } = [];
+
     /// <summary>The client's addresses.</summary>
     public ImmutableArray<IpAddress> Addresses { get; init; } = [];
 
@@ -112,6 +152,34 @@ public sealed record ClientRecord
         }
 
         return best;
+    }
+
+    /// <summary>Whether a report of an unknown mapping is older than the news of its end.</summary>
+    public bool HasEnded(MappingId mapping, Epoch epoch, ulong id)
+    {
+        foreach (var mark in Ended)
+        {
+            if (mark.Mapping == mapping)
+            {
+                return mark.Epoch > epoch || (mark.Epoch == epoch && mark.Id > id);
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>This record with the marks of what has ended, and without those of what is alive again.</summary>
+    public ClientRecord WithEnded(IReadOnlyCollection<MappingId> ended, Epoch epoch, ulong id)
+    {
+        if (ended.Count == 0 && !Ended.Any(e => Mappings.ContainsKey(e.Mapping)))
+        {
+            return this;
+        }
+
+        var fresh = ended.Where(m => !Mappings.ContainsKey(m)).ToHashSet();
+        ImmutableArray<EndMark> marks =
+            [.. Ended.Where(e => !fresh.Contains(e.Mapping) && !Mappings.ContainsKey(e.Mapping)), .. fresh.Select(m => new EndMark(m, epoch, id))];
+        return this with { Ended = marks.Length > MaxEnded ? marks[^MaxEnded..] : marks };
     }
 
     private static bool Precedes(MappingRecord a, MappingRecord b) =>

@@ -27,6 +27,8 @@ public static class ArriveStep
         var previous = client.Departed ? NodeId.None : client.Fam;
         var drain = !previous.IsNone && previous != node && context.Nodes.IsConnected(previous);
         var epoch = (message.KnownEpoch > client.Epoch ? message.KnownEpoch : client.Epoch).Next();
+        var awaited = Awaited(client, node, drain ? previous : NodeId.None, context);
+        var complete = awaited.IsEmpty;
         ImmutableArray<FamOffer> offers = [.. message.Offers];
         var mappings = client.Mappings.ToBuilder();
         var moved = new List<MappingEntry>(client.Mappings.Count);
@@ -37,7 +39,7 @@ public static class ArriveStep
             moved.Add(assigned);
         }
 
-        var truncated = moved.Count > context.Options.MaxMappingsPerReply;
+        var told = Budget.Fill(moved.Take(context.Options.MaxMappingsPerReply).Select(e => Routes.For(e, node)));
         var reply = new ArriveReply
         {
             Id = message.Id,
@@ -45,10 +47,10 @@ public static class ArriveStep
             Status = AckStatus.Ok,
             Epoch = epoch,
             PreviousFam = previous,
-            Complete = !drain,
-            Truncated = truncated,
+            Complete = complete,
+            Truncated = told.Count < moved.Count,
             Addresses = [.. client.Addresses],
-            Mappings = [.. moved.Take(context.Options.MaxMappingsPerReply).Select(e => Routes.For(e, node))],
+            Mappings = told,
         };
         var next = client with
         {
@@ -61,14 +63,23 @@ public static class ArriveStep
             LastArrivals = client.LastArrivals.SetItem(node.Name!, (life, message.Id)),
             Answer = reply,
             Token = context.Token,
-            Pending = drain ? new PendingArrival(previous, context.Now + context.Options.HandOverTimeout, offers, []) : null,
+            Pending = complete ? null : new PendingArrival(awaited, context.Now + context.Options.HandOverTimeout, offers),
             Addresses = [.. client.Addresses.Union(message.Addresses).Take(ControlLimits.MaxAddresses)],
             Mappings = mappings.ToImmutable(),
         };
         var decision = new Decision(next, reply);
         Routes.PushFamChange(decision, next, previous, drain, moved, context);
-        decision.Events.Add(new ClientMoved(next.Client, epoch, client.Fam, node, moved.Count, !drain));
+        decision.Events.Add(new ClientMoved(next.Client, epoch, client.Fam, node, moved.Count, complete));
         return decision;
+    }
+
+    /// <summary>
+    /// The FAM before, and whoever was still awaited when the client went on: what any of them opened and has not announced would otherwise look new here.
+    /// </summary>
+    private static ImmutableArray<AwaitedFam> Awaited(ClientRecord client, NodeId node, NodeId previous, StepContext context)
+    {
+        ImmutableArray<AwaitedFam> earlier = client.Pending?.Awaited.RemoveAll(a => a.Node == node || a.Node == previous || !context.Nodes.IsConnected(a.Node)) ?? [];
+        return previous.IsNone ? earlier : earlier.Add(new AwaitedFam(previous, client.ArriveId));
     }
 
     /// <summary>The previous FAM has kept silent for too long: the arrival is complete without it.</summary>

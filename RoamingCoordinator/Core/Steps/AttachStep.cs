@@ -15,8 +15,9 @@ public static class AttachStep
 
     /// <summary>
     /// Decides an attach. If the connection is new and policy places its HAM at another node, <paramref name="placeAt"/> is that node and there is no answer yet.
+    /// With <paramref name="mayPlace"/> false the asker is the HAM: the node that policy chose does not answer.
     /// </summary>
-    public static Decision Attach(ClientRecord? state, NodeId node, Attach message, StepContext context, out NodeId placeAt)
+    public static Decision Attach(ClientRecord? state, NodeId node, Attach message, StepContext context, bool mayPlace, out NodeId placeAt)
     {
         placeAt = NodeId.None;
         if (state is null || state.Fam != node || state.Epoch != message.Epoch)
@@ -42,7 +43,7 @@ public static class AttachStep
         }
 
         var ham = context.Options.Placement.Choose(node, message.Client, message.Protocol, message.Server);
-        if (ham != node && context.Nodes.IsConnected(ham))
+        if (mayPlace && ham != node && context.Nodes.IsConnected(ham))
         {
             placeAt = ham;
             return new Decision(null, null);
@@ -65,7 +66,24 @@ public static class AttachStep
     {
         if (state is null || state.Fam != node || state.Epoch != message.Epoch)
         {
-            return Refuse(message);
+            return NotPlaced(message, ham, masquerade);
+        }
+
+        if (state.FindByClientEndpoint(message.Protocol, message.ClientEndpoint) is { } existing)
+        {
+            // It has become known meanwhile; what was anchored for it is not needed.
+            var joined = Join(state, node, message, existing, context);
+            if (existing.Record.Mapping != new MappingId(message.Protocol, masquerade))
+            {
+                joined.Pushes.Add((ham, Unwanted(message, masquerade)));
+            }
+
+            return joined;
+        }
+
+        if (state.Mappings.Count >= context.Options.MaxMappingsPerClient)
+        {
+            return NotPlaced(message, ham, masquerade);
         }
 
         var entry = new MappingEntry(NewRecord(message, ham, masquerade, state.Epoch), state.Epoch, []);
@@ -76,8 +94,30 @@ public static class AttachStep
     public static Decision Refuse(Attach message) =>
         Decision.Reply(new AttachReply { Id = message.Id, Status = AttachStatus.Refused, Client = message.Client });
 
+    /// <summary>What a HAM is told of a mapping that it has anchored and nobody waits for any more.</summary>
+    public static MappingsEnded Unwanted(Attach message, TransportEndpoint masquerade) => new()
+    {
+        Id = 0, Client = message.Client, Epoch = message.Epoch, Mappings = [new MappingId(message.Protocol, masquerade)],
+    };
+
+    private static Decision NotPlaced(Attach message, NodeId ham, TransportEndpoint masquerade)
+    {
+        var refused = Refuse(message);
+        refused.Pushes.Add((ham, Unwanted(message, masquerade)));
+        return refused;
+    }
+
     private static Decision Join(ClientRecord state, NodeId node, Attach message, MappingEntry entry, StepContext context)
     {
+        if (entry.Record.Ham == node && entry.Record.Mapping.Masquerade == message.FamEndpoint && entry.EndpointAt(node) == message.FamEndpoint)
+        {
+            // The same request again: it was established by it.
+            return Decision.Reply(new AttachReply
+            {
+                Id = message.Id, Status = AttachStatus.Established, Client = message.Client, Mapping = Routes.For(entry, node),
+            });
+        }
+
         var endpoint = entry.Record.Ham == node ? entry.Record.Mapping.Masquerade : message.FamEndpoint;
         var previous = entry.Fams.IsEmpty || entry.Fams[0].Node == node ? NodeId.None : entry.Fams[0].Node;
         var joined = entry.WithFam(new FamRecord(node, endpoint, state.Epoch));

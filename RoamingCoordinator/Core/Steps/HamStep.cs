@@ -61,7 +61,7 @@ public static class HamStep
 
             if (!mappings.TryGetValue(record.Mapping, out var entry))
             {
-                if (mappings.Count >= context.Options.MaxMappingsPerClient)
+                if (mappings.Count >= context.Options.MaxMappingsPerClient || client.HasEnded(record.Mapping, message.Epoch, 0))
                 {
                     continue;
                 }
@@ -115,19 +115,20 @@ public static class HamStep
     {
         var gone = state.Mappings.Values.Where(e => e.Record.Ham == node).Select(e => e.Record.Mapping).ToList();
         var served = state.Fam == node;
-        if (gone.Count == 0 && !served && state.Pending?.Previous != node)
+        var awaited = state.Pending?.Awaited.Any(a => a.Node == node) ?? false;
+        if (gone.Count == 0 && !served && !awaited)
         {
             return null;
         }
 
-        var next = state with { Mappings = state.Mappings.RemoveRange(gone) };
+        var next = state with { Mappings = state.Mappings.RemoveRange(gone), Pending = state.Pending?.Without(node) };
         if (served)
         {
             next = next with { Fam = NodeId.None, PreviousFam = node, Pending = null, Answer = null, Since = context.Now };
         }
 
         var decision = new Decision(next, null);
-        PushGone(decision, next, gone);
+        PushGone(decision, next, gone, evenIfNone: awaited);
         if (served)
         {
             foreach (var group in next.Mappings.Values.GroupBy(e => e.Record.Ham.Name, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal))
@@ -153,9 +154,9 @@ public static class HamStep
         return decision;
     }
 
-    private static void PushGone(Decision decision, ClientRecord state, IReadOnlyList<MappingId> gone)
+    private static void PushGone(Decision decision, ClientRecord state, IReadOnlyList<MappingId> gone, bool evenIfNone = false)
     {
-        if (gone.Count > 0 && !state.Fam.IsNone)
+        if ((gone.Count > 0 || evenIfNone) && !state.Fam.IsNone)
         {
             decision.Pushes.Add((state.Fam, new ArrivalUpdate
             {

@@ -22,26 +22,39 @@ public static class ReportStep
             return Merge(client, node, message.Epoch, message.Mappings, message.Ended, message.Id, AckStatus.StaleEpoch, completes: false, context);
         }
 
+        var displaced = NodeId.None;
         if (claims)
         {
             // The store has forgotten, or was behind: the agents know better.
-            client = client with { Epoch = message.Epoch, Fam = node, PreviousFam = NodeId.None, Departed = false, Since = context.Now, Token = context.Token, Pending = null, Answer = null };
+            displaced = client.Fam != node && context.Nodes.IsConnected(client.Fam) ? client.Fam : NodeId.None;
+            client = client with
+            {
+                Epoch = message.Epoch,
+                Fam = node,
+                PreviousFam = NodeId.None,
+                Departed = false,
+                Since = context.Now,
+                Token = context.Token,
+                Pending = null,
+                Answer = null,
+                ArriveId = message.Id,
+            };
         }
 
         client = client with { Addresses = [.. client.Addresses.Union(message.Addresses).Take(ControlLimits.MaxAddresses)] };
         var mappings = client.Mappings.ToBuilder();
         var changed = new List<MappingEntry>();
-        var status = Upsert(client, node, message.Epoch, message.Mappings, mappings, changed, context);
+        var status = Upsert(client, node, message.Epoch, message.Id, message.Mappings, mappings, changed, context);
         var ended = Remove(mappings, message.Ended);
-        if (client.Pending is { } pending)
-        {
-            client = client with { Pending = pending with { Ended = pending.Ended.Union(message.Ended) } };
-        }
-
-        var next = client with { Mappings = mappings.ToImmutable() };
+        var next = (client with { Mappings = mappings.ToImmutable() }).WithEnded(message.Ended, message.Epoch, message.Id);
         var decision = new Decision(next, new Ack { Id = message.Id, Status = status });
         Routes.PushEnded(decision, client.Client, message.Epoch, ended, except: node);
-        if (claims || changed.Count > 0)
+        if (!displaced.IsNone)
+        {
+            // Who served the client by an older epoch must learn that it does so no more.
+            Routes.PushFamChange(decision, next, displaced, drain: true, next.Mappings.Values, context);
+        }
+        else if (claims || changed.Count > 0)
         {
             var known = client.Mappings;
             var news = changed.Where(e => !known.TryGetValue(e.Record.Mapping, out var before) || before.EndpointAt(node) != e.EndpointAt(node));
@@ -54,7 +67,7 @@ public static class ReportStep
     /// <summary>Decides a hand-over.</summary>
     public static Decision HandOver(ClientRecord? state, NodeId node, HandOver message, StepContext context) => state is null
         ? Decision.Acknowledge(message.Id, AckStatus.Unknown)
-        : Merge(state, node, message.Epoch, message.Mappings, message.Ended, message.Id, AckStatus.Ok, state.Pending?.Previous == node, context);
+        : Merge(state, node, message.Epoch, message.Mappings, message.Ended, message.Id, AckStatus.Ok, IsAwaited(state, node, message.Id), context);
 
     /// <summary>Decides a departure.</summary>
     public static Decision Depart(ClientRecord? state, NodeId node, Depart message, StepContext context)
@@ -65,13 +78,19 @@ public static class ReportStep
             state = new ClientRecord { Client = message.Client, Epoch = message.Epoch, Fam = node };
         }
 
+        if (state.Departed && state.PreviousFam == node && state.Epoch == message.Epoch)
+        {
+            // The same request again.
+            return Decision.Acknowledge(message.Id, AckStatus.Ok);
+        }
+
         if (state.Fam != node || state.Epoch != message.Epoch)
         {
-            return Merge(state, node, message.Epoch, message.Mappings, message.Ended, message.Id, AckStatus.StaleEpoch, state.Pending?.Previous == node, context);
+            return Merge(state, node, message.Epoch, message.Mappings, message.Ended, message.Id, AckStatus.StaleEpoch, IsAwaited(state, node, message.Id), context);
         }
 
         var mappings = state.Mappings.ToBuilder();
-        Upsert(state, node, message.Epoch, message.Mappings, mappings, [], context);
+        Upsert(state, node, message.Epoch, message.Id, message.Mappings, mappings, [], context);
         var ended = Remove(mappings, message.Ended);
         var cleared = new SortedDictionary<string, List<FamRoute>>(StringComparer.Ordinal);
         foreach (var (id, entry) in mappings.ToArray())
@@ -85,7 +104,7 @@ public static class ReportStep
             mappings[id] = entry.WithoutFam(node);
         }
 
-        var next = state with
+        var next = (state with
         {
             Fam = NodeId.None,
             PreviousFam = node,
@@ -94,7 +113,7 @@ public static class ReportStep
             Answer = null,
             Since = context.Now,
             Mappings = mappings.ToImmutable(),
-        };
+        }).WithEnded(message.Ended, message.Epoch, message.Id);
         var decision = new Decision(next, new Ack { Id = message.Id, Status = AckStatus.Ok });
         Routes.PushEnded(decision, state.Client, message.Epoch, ended, except: node);
         foreach (var (ham, routes) in cleared)
@@ -114,8 +133,12 @@ public static class ReportStep
         var mappings = state.Mappings.ToBuilder();
         var changed = new List<MappingEntry>();
         var wasKnown = state.Mappings;
-        var live = records.Where(r => state.Pending is null || !state.Pending.Ended.Contains(r.Mapping)).ToList();
-        Upsert(state, node, epoch, live, mappings, changed, context);
+
+        // What is not the current FAM's word never ranks with it, whatever epoch it claims.
+        var limit = node == state.Fam || state.Epoch == Epoch.None ? state.Epoch : new Epoch(state.Epoch.Value - 1);
+        epoch = epoch > limit ? limit : epoch;
+
+        Upsert(state, node, epoch, id, records, mappings, changed, context);
 
         // What the current FAM has reported itself is not ended by the one before it.
         var ended = Remove(mappings, endedIds.Where(m => mappings.TryGetValue(m, out var e) && e.ReportEpoch <= epoch));
@@ -131,11 +154,12 @@ public static class ReportStep
             }
         }
 
-        var next = state with
+        var pending = completes ? state.Pending?.Without(node) : state.Pending;
+        var next = (state with
         {
             Mappings = mappings.ToImmutable(),
-            Pending = completes ? null : state.Pending is null ? null : state.Pending with { OffersLeft = offers },
-        };
+            Pending = pending is null ? null : pending with { OffersLeft = offers },
+        }).WithEnded(endedIds, epoch, id);
         var decision = new Decision(next, new Ack { Id = id, Status = status });
         Routes.PushEnded(decision, state.Client, epoch, ended, except: node);
         if (state.Fam.IsNone)
@@ -150,29 +174,51 @@ public static class ReportStep
 
         if (completes || changed.Count > 0 || ended.Count > 0)
         {
-            decision.Pushes.Add((state.Fam, new ArrivalUpdate
-            {
-                Id = 0,
-                Client = state.Client,
-                Epoch = state.Epoch,
-                Complete = next.Pending is null,
-                Mappings = [.. changed.Where(e => mappings.ContainsKey(e.Record.Mapping)).Select(e => Routes.For(mappings[e.Record.Mapping], state.Fam))],
-                Ended = [.. ended.Select(e => e.Record.Mapping)],
-            }));
+            PushUpdate(
+                decision,
+                next,
+                changed.Where(e => mappings.ContainsKey(e.Record.Mapping)).Select(e => Routes.For(mappings[e.Record.Mapping], state.Fam)),
+                [.. ended.Select(e => e.Record.Mapping)]);
         }
 
         return decision;
     }
 
+    /// <summary>In as many messages as it takes; only the last one says that it was all.</summary>
+    private static void PushUpdate(Decision decision, ClientRecord next, IEnumerable<MappingRecord> records, IReadOnlyList<MappingId> ended)
+    {
+        var parts = Budget.Split(records).ToList();
+        for (var i = 0; i < Math.Max(parts.Count, 1); i++)
+        {
+            var isLast = i >= parts.Count - 1;
+            decision.Pushes.Add((next.Fam, new ArrivalUpdate
+            {
+                Id = 0,
+                Client = next.Client,
+                Epoch = next.Epoch,
+                Complete = isLast && next.Pending is null,
+                Mappings = i < parts.Count ? parts[i] : [],
+                Ended = isLast ? ended : [],
+            }));
+        }
+    }
+
+    private static bool IsAwaited(ClientRecord state, NodeId node, ulong id) => state.Pending?.IsAwaited(node, id) ?? false;
+
     /// <summary>Takes in records that are not older than what is known. The reporter's own FAM endpoint comes with them.</summary>
     private static AckStatus Upsert(
-        ClientRecord state, NodeId node, Epoch epoch, IReadOnlyList<MappingRecord> records, ImmutableDictionary<MappingId, MappingEntry>.Builder mappings,
-        List<MappingEntry> changed, StepContext context)
+        ClientRecord state, NodeId node, Epoch epoch, ulong id, IReadOnlyList<MappingRecord> records,
+        ImmutableDictionary<MappingId, MappingEntry>.Builder mappings, List<MappingEntry> changed, StepContext context)
     {
         var status = AckStatus.Ok;
         foreach (var record in records)
         {
             mappings.TryGetValue(record.Mapping, out var known);
+            if (known is null && state.HasEnded(record.Mapping, epoch, id))
+            {
+                continue;
+            }
+
             if (known is null && !MayAdd(record, mappings.Count, node, context))
             {
                 status = AckStatus.Refused;

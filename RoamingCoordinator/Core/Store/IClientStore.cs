@@ -7,6 +7,22 @@ namespace Masquerade.RoamingCoordinator;
 /// <param name="Version">0 if not known; counts up with every change.</param>
 public readonly record struct Versioned(ClientRecord? Record, long Version);
 
+/// <summary>What became of an attempt to set a record.</summary>
+public enum StoreOutcome
+{
+    /// <summary>It is set.</summary>
+    Stored,
+
+    /// <summary>Somebody has set the client since it was loaded: load and decide again.</summary>
+    Changed,
+
+    /// <summary>A mapping that is new in the record belongs to another client.</summary>
+    Taken,
+
+    /// <summary>The client is new and there is no room.</summary>
+    Full,
+}
+
 /// <summary>
 /// Where client records live. Every implementation must pass the same contract tests. A step loads a client, decides without side effects, and sets the record if nobody else
 /// has meanwhile; so a store that is shared by several coordinators needs no lock: its adapter runs the same steps between an asynchronous load and an
@@ -24,10 +40,10 @@ public interface IClientStore
     Versioned Load(MacAddress client);
 
     /// <summary>
-    /// Stores a record if the version is still the loaded one, and keeps the index of masquerade endpoints in step in the same atomic act. False if the version
-    /// has changed, if the store is full, or if a mapping that is new in the record belongs to another client.
+    /// Stores a record if the version is still the loaded one, and keeps the index of masquerade endpoints in step in the same atomic act. Anything but
+    /// <see cref="StoreOutcome.Stored"/> has changed nothing.
     /// </summary>
-    bool TryCompareAndSet(ClientRecord record, long version);
+    StoreOutcome CompareAndSet(ClientRecord record, long version);
 
     /// <summary>The client that a masquerade endpoint belongs to.</summary>
     bool TryFindOwner(MappingId mapping, out MacAddress client);

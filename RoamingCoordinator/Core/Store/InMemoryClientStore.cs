@@ -28,12 +28,17 @@ public sealed class InMemoryClientStore : IClientStore
     public Versioned Load(MacAddress client) => _clients.TryGetValue(client.Value, out var found) ? new Versioned(found.Record, found.Version) : default;
 
     /// <inheritdoc/>
-    public bool TryCompareAndSet(ClientRecord record, long version)
+    public StoreOutcome CompareAndSet(ClientRecord record, long version)
     {
         var known = _clients.TryGetValue(record.Client.Value, out var current);
-        if ((known ? current.Version : 0) != version || (!known && _clients.Count >= _capacity))
+        if ((known ? current.Version : 0) != version)
         {
-            return false;
+            return StoreOutcome.Changed;
+        }
+
+        if (!known && _clients.Count >= _capacity)
+        {
+            return StoreOutcome.Full;
         }
 
         var before = known ? current.Record.Mappings : [];
@@ -41,7 +46,7 @@ public sealed class InMemoryClientStore : IClientStore
         {
             if (!before.ContainsKey(id) && _owners.TryGetValue(id, out var owner) && owner != record.Client)
             {
-                return false;
+                return StoreOutcome.Taken;
             }
         }
 
@@ -59,7 +64,7 @@ public sealed class InMemoryClientStore : IClientStore
         }
 
         _clients[record.Client.Value] = (record, version + 1);
-        return true;
+        return StoreOutcome.Stored;
     }
 
     /// <inheritdoc/>

@@ -1,0 +1,49 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+
+namespace Masquerade.RoamingCoordinator;
+
+/// <summary>
+/// Answers to requests that cannot be met. A request is repeated until it is answered, so one that is refused in silence would come for ever.
+/// </summary>
+internal static class Refusals
+{
+    /// <summary>
+    /// No client moves 2^48 times. Without a limit one node could claim a client with an epoch after which there is none.
+    /// </summary>
+    public static readonly Epoch MaxEpoch = new(1UL << 48);
+
+    /// <summary>The answer that refuses a request; null if there is none to give.</summary>
+    public static ControlMessage? AnswerTo(ControlMessage? request) => request switch
+    {
+        Arrive arrive => new ArriveReply { Id = arrive.Id, Client = arrive.Client, Status = AckStatus.Refused, Epoch = Epoch.None, Complete = false },
+        Attach attach => new AttachReply { Id = attach.Id, Status = AttachStatus.Refused, Client = attach.Client },
+        Announce or HandOver or Depart or ReleaseMappings or AnchorReport => new Ack { Id = request.Id, Status = AckStatus.Refused },
+        _ => null,
+    };
+
+    /// <summary>The client that a request is about.</summary>
+    public static MacAddress ClientOf(ControlMessage? request) => request switch
+    {
+        Arrive arrive => arrive.Client,
+        Announce announce => announce.Client,
+        HandOver handOver => handOver.Client,
+        Depart depart => depart.Client,
+        Attach attach => attach.Client,
+        ReleaseMappings release => release.Client,
+        AnchorReport report => report.Client,
+        _ => MacAddress.None,
+    };
+
+    /// <summary>The epoch that a request claims.</summary>
+    public static Epoch EpochOf(ControlMessage request) => request switch
+    {
+        Arrive arrive => arrive.KnownEpoch,
+        Announce announce => announce.Epoch,
+        HandOver handOver => handOver.Epoch,
+        Depart depart => depart.Epoch,
+        Attach attach => attach.Epoch,
+        AnchorReport report => report.Epoch,
+        _ => Epoch.None,
+    };
+}
