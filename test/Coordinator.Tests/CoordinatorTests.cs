@@ -119,7 +119,11 @@ public sealed class CoordinatorTests : ICoordinatorOutput
         };
         Tell(1, attach);
         Assert.Equal(AttachStatus.Established, Last<AttachReply>().Status);
+
+        // The same request again gets the same answer; another one finds the connection.
         Tell(1, attach);
+        Assert.Equal(AttachStatus.Established, Last<AttachReply>().Status);
+        Tell(1, attach with { Id = Next(1), FamEndpoint = new TransportEndpoint(Address(1), 6001) });
         Assert.Equal(AttachStatus.Attached, Last<AttachReply>().Status);
         Assert.Single(_core.Store.Load(Client).Record!.Mappings);
         Tell(2, attach with { Id = Next(2) });
