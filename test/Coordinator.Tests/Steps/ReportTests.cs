@@ -1,0 +1,173 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+using static Masquerade.Coordinator.Tests.CoordinatorBench;
+
+namespace Masquerade.Coordinator.Tests.Steps;
+
+public sealed class ReportTests
+{
+    private readonly CoordinatorBench _bench = new();
+
+    public ReportTests() => _bench.Tell(1, _bench.Arrive(1));
+
+    [Fact]
+    [Trait("Req", "A-10")]
+    public void What_the_current_fam_announces_is_in_the_table()
+    {
+        Assert.Equal(AckStatus.Ok, _bench.Ask<Ack>(1, _bench.Announce(1, Mapping(1, 5_000, 1))).Status);
+        var entry = Assert.Single(_bench.Record.Mappings.Values);
+        Assert.Equal((Ap1, At(1, 5_000)), (entry.Record.Ham, entry.EndpointAt(Ap1)));
+        Assert.Equal("203.0.113.10:53", Assert.Single(entry.Record.Connections).Server.ToString());
+    }
+
+    [Fact]
+    public void The_higher_revision_stays()
+    {
+        _bench.Tell(1, _bench.Announce(1, Mapping(1, 5_000, 1, revision: 3)));
+        _bench.Tell(1, _bench.Announce(1, Mapping(1, 5_000, 1, revision: 2)));
+        Assert.Equal(3U, Assert.Single(_bench.Record.Mappings.Values).Record.Revision);
+    }
+
+    [Fact]
+    public void A_mapping_that_ended_does_not_come_back_with_an_echo()
+    {
+        var born = _bench.Announce(1, Mapping(1, 5_000, 1));
+        _bench.Tell(1, born);
+        _bench.Tell(1, _bench.Announce(1) with { Ended = [born.Mappings[0].Mapping] });
+        _bench.Tell(1, born);
+        Assert.Empty(_bench.Record.Mappings);
+
+        // Born again, it is new.
+        _bench.Tell(1, _bench.Announce(1, Mapping(1, 5_000, 1)));
+        Assert.Single(_bench.Record.Mappings);
+        Assert.Empty(_bench.Record.Ended);
+    }
+
+    [Fact]
+    public void An_end_tells_the_ham_and_a_late_hand_over_does_not_undo_it()
+    {
+        _bench.Tell(1, _bench.Announce(1, Mapping(1, 5_000, 1)));
+        _bench.Tell(2, _bench.Arrive(2, 6_000));
+        var sent = _bench.Tell(2, _bench.Announce(2) with { Ended = [Mapping(1, 5_000, 1).Mapping] });
+        Assert.Equal(1UL, Assert.Single(sent, s => s.Message is MappingsEnded).Session);
+        _bench.Tell(1, new HandOver { Id = _bench.NextId(), Client = Client, Epoch = new Epoch(1), Mappings = [Mapping(1, 5_000, 1, revision: 9)] });
+        Assert.Empty(_bench.Record.Mappings);
+    }
+
+    [Fact]
+    [Trait("Req", "A-12")]
+    public void A_departure_clears_the_fam_and_tells_every_ham()
+    {
+        _bench.Tell(1, _bench.Announce(1, Mapping(1, 5_000, 1)));
+        _bench.Tell(2, _bench.Arrive(2, 6_000));
+        var depart = new Depart { Id = _bench.NextId(), Client = Client, Epoch = new Epoch(2), Idle = false };
+        var sent = _bench.Tell(2, depart);
+        var cleared = Assert.Single(sent, s => s.Message is FamCleared);
+        Assert.Equal(1UL, cleared.Session);
+        Assert.Equal(At(2, 6_000), Assert.Single(((FamCleared)cleared.Message).Routes).OldFamEndpoint);
+        Assert.True(_bench.Record.Fam.IsNone);
+        Assert.Equal(TransportEndpoint.None, _bench.Record.Mappings.Values.Single().EndpointAt(Ap2));
+        Assert.Equal(AckStatus.Ok, _bench.Ask<Ack>(2, depart).Status);
+    }
+
+    [Fact]
+    [Trait("Req", "A-12")]
+    public void A_stale_departure_clears_nothing()
+    {
+        _bench.Tell(2, _bench.Arrive(2));
+        Assert.Equal(AckStatus.StaleEpoch, _bench.Ask<Ack>(1, new Depart { Id = _bench.NextId(), Client = Client, Epoch = new Epoch(1), Idle = true }).Status);
+        Assert.Equal(Ap2, _bench.Record.Fam);
+    }
+
+    [Fact]
+    public void A_stale_fam_learns_that_it_is_stale_and_its_news_is_not_lost()
+    {
+        _bench.Tell(2, _bench.Arrive(2, 6_000));
+        var announce = _bench.Announce(1, Mapping(1, 5_000, 1));
+        var sent = _bench.Tell(1, announce);
+        Assert.Equal(AckStatus.StaleEpoch, sent.Select(s => s.Message).OfType<Ack>().Single().Status);
+        Assert.Equal(Ap2, sent.Where(s => s.Session == 1).Select(s => s.Message).OfType<FamChange>().Single().NewFam);
+        Assert.Single(sent.Where(s => s.Session == 2).Select(s => s.Message).OfType<ArrivalUpdate>().Single().Mappings);
+        Assert.Single(_bench.Record.Mappings);
+    }
+
+    [Fact]
+    public void A_hand_over_never_outranks_the_current_fam_whatever_epoch_it_claims()
+    {
+        _bench.Tell(2, _bench.Arrive(2, 6_000));
+        _bench.Tell(2, _bench.Announce(2, Mapping(2, 6_500, 2, revision: 1)));
+        _bench.Tell(1, new HandOver { Id = _bench.NextId(), Client = Client, Epoch = new Epoch(9), Mappings = [Mapping(2, 6_500, 2, revision: 50)] });
+        _bench.Tell(2, _bench.Announce(2, Mapping(2, 6_500, 2, revision: 2)));
+        Assert.Equal(2U, Assert.Single(_bench.Record.Mappings.Values).Record.Revision);
+    }
+
+    [Fact]
+    public void One_mapping_of_another_client_is_refused_the_rest_of_the_report_is_not()
+    {
+        _bench.Tell(1, _bench.Announce(1, Mapping(1, 5_000, 1)));
+        _bench.Tell(2, new Arrive { Id = _bench.NextId(), Client = OtherClient });
+        var announce = new Announce
+        {
+            Id = _bench.NextId(), Client = OtherClient, Epoch = new Epoch(1), Mappings = [Mapping(1, 5_000, 1), Mapping(2, 6_000, 1)],
+        };
+        Assert.Single(_bench.Tell(2, announce), s => s.Message is Ack);
+        Assert.True(_bench.Store.TryFindOwner(Mapping(1, 5_000, 1).Mapping, out var owner));
+        Assert.Equal(Client, owner);
+        Assert.Equal(At(2, 6_000), Assert.Single(_bench.Store.Load(OtherClient).Record!.Mappings.Keys).Masquerade);
+        Assert.Equal(1, _bench.Core.ClaimsRefused);
+    }
+
+    [Fact]
+    public void A_masquerade_endpoint_that_is_used_again_goes_to_whom_its_ham_says()
+    {
+        _bench.Tell(1, _bench.Announce(1, Mapping(1, 5_000, 1)));
+        _bench.Tell(1, new Arrive { Id = _bench.NextId(), Client = OtherClient });
+        _bench.Tell(1, new Announce { Id = _bench.NextId(), Client = OtherClient, Epoch = new Epoch(1), Mappings = [Mapping(1, 5_000, 1)] });
+        Assert.Empty(_bench.Record.Mappings);
+        Assert.Single(_bench.Store.Load(OtherClient).Record!.Mappings);
+    }
+
+    [Fact]
+    public void A_masquerade_endpoint_at_an_address_of_another_node_is_refused()
+    {
+        var forged = Mapping(2, 6_000, 1) with { Ham = Ap1 };
+        Assert.Equal(AckStatus.Refused, _bench.Ask<Ack>(1, _bench.Announce(1, forged)).Status);
+        Assert.Empty(_bench.Record.Mappings);
+    }
+
+    /// <summary>The store has forgotten. The node with the higher epoch is right, in whatever order they report; the other one is told.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void After_a_loss_of_the_store_the_highest_epoch_wins(bool staleFirst)
+    {
+        var bench = new CoordinatorBench();
+        (ulong Session, Announce Message)[] reports =
+            [(1, bench.Announce(4, Mapping(1, 5_000, 3)) with { Full = true }), (2, bench.Announce(5, Mapping(2, 6_000, 5)) with { Full = true })];
+        var told = new List<(ulong Session, ControlMessage Message)>();
+        foreach (var (session, message) in staleFirst ? reports : reports.Reverse())
+        {
+            told.AddRange(bench.Tell(session, message));
+        }
+
+        Assert.Equal((Ap2, new Epoch(5)), (bench.Record.Fam, bench.Record.Epoch));
+        Assert.Equal(2, bench.Record.Mappings.Count);
+        Assert.Contains(told, s => s is { Session: 1, Message: FamChange { NewFam.Name: "ap2" } });
+    }
+
+    [Fact]
+    public void An_epoch_that_nobody_can_have_reached_is_refused()
+    {
+        Assert.Equal(AckStatus.Refused, _bench.Ask<Ack>(1, _bench.Announce(ulong.MaxValue, Mapping(1, 5_000, 1))).Status);
+        Assert.Equal(new Epoch(1), _bench.Record.Epoch);
+    }
+
+    [Fact]
+    public void A_full_store_answers_and_keeps_what_it_has()
+    {
+        var bench = new CoordinatorBench(store: new RoamingCoordinator.InMemoryClientStore(1, capacity: 1));
+        bench.Tell(1, bench.Arrive(1));
+        Assert.Equal(AckStatus.Refused, bench.Ask<ArriveReply>(2, new Arrive { Id = bench.NextId(), Client = OtherClient }).Status);
+        Assert.Equal(AckStatus.Ok, bench.Ask<Ack>(1, bench.Announce(1, Mapping(1, 5_000, 1))).Status);
+    }
+}

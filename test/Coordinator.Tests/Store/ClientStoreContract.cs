@@ -1,0 +1,97 @@
+using Masquerade.Core.Flow;
+using Masquerade.RoamingCoordinator;
+using static Masquerade.Coordinator.Tests.CoordinatorBench;
+
+namespace Masquerade.Coordinator.Tests.Store;
+
+/// <summary>What every client store must do. A new store derives from this class and is tested by it.</summary>
+public abstract class ClientStoreContract
+{
+    /// <summary>An empty store with room for so many clients.</summary>
+    protected abstract IClientStore Create(int capacity = 1_000);
+
+    [Fact]
+    public void An_unknown_client_has_version_zero()
+    {
+        Assert.Equal(default, Create().Load(Client));
+    }
+
+    [Fact]
+    public void What_is_set_is_loaded_and_the_version_counts_up()
+    {
+        var store = Create();
+        var record = With(Client);
+        Assert.Equal(StoreOutcome.Stored, store.CompareAndSet(record, 0));
+        var (loaded, version) = store.Load(Client);
+        Assert.Equal((record.Client, record.Epoch), (loaded!.Client, loaded.Epoch));
+        Assert.Equal(StoreOutcome.Stored, store.CompareAndSet(loaded with { Epoch = new Epoch(9) }, version));
+        Assert.True(store.Load(Client).Version > version);
+        Assert.Equal(1, store.Count);
+    }
+
+    [Fact]
+    public void Of_two_that_decided_on_the_same_version_one_decides_again()
+    {
+        var store = Create();
+        store.CompareAndSet(With(Client), 0);
+        var (record, version) = store.Load(Client);
+        Assert.Equal(StoreOutcome.Stored, store.CompareAndSet(record! with { Epoch = new Epoch(2) }, version));
+        Assert.Equal(StoreOutcome.Changed, store.CompareAndSet(record with { Epoch = new Epoch(3) }, version));
+        Assert.Equal(StoreOutcome.Changed, store.CompareAndSet(With(Client), 0));
+        Assert.Equal(new Epoch(2), store.Load(Client).Record!.Epoch);
+    }
+
+    [Fact]
+    public void A_masquerade_endpoint_has_one_owner()
+    {
+        var store = Create();
+        Assert.Equal(StoreOutcome.Stored, store.CompareAndSet(With(Client, 5_000), 0));
+        Assert.Equal(StoreOutcome.Taken, store.CompareAndSet(With(OtherClient, 5_001, 5_000), 0));
+        Assert.Null(store.Load(OtherClient).Record);
+        Assert.False(store.TryFindOwner(Id(5_001), out _));
+        Assert.True(store.TryFindOwner(Id(5_000), out var owner));
+        Assert.Equal(Client, owner);
+    }
+
+    [Fact]
+    public void What_a_client_gives_up_another_may_have()
+    {
+        var store = Create();
+        store.CompareAndSet(With(Client, 5_000), 0);
+        Assert.Equal(StoreOutcome.Stored, store.CompareAndSet(With(Client), store.Load(Client).Version));
+        Assert.False(store.TryFindOwner(Id(5_000), out _));
+        Assert.Equal(StoreOutcome.Stored, store.CompareAndSet(With(OtherClient, 5_000), 0));
+    }
+
+    [Fact]
+    public void A_full_store_refuses_the_new_and_keeps_the_old()
+    {
+        var store = Create(capacity: 1);
+        store.CompareAndSet(With(Client), 0);
+        Assert.Equal(StoreOutcome.Full, store.CompareAndSet(With(OtherClient), 0));
+        Assert.Equal(StoreOutcome.Stored, store.CompareAndSet(With(Client, 5_000), store.Load(Client).Version));
+    }
+
+    [Fact]
+    public void Clients_are_listed_in_order()
+    {
+        var store = Create();
+        store.CompareAndSet(With(OtherClient), 0);
+        store.CompareAndSet(With(Client), 0);
+        Assert.Equal([Client, OtherClient], store.Clients());
+    }
+
+    private static MappingId Id(int port) => new(TransportProtocol.Udp, At(1, port));
+
+    private static ClientRecord With(MacAddress client, params int[] ports) => new ClientRecord { Client = client, Epoch = new Epoch(1) } with
+    {
+        Mappings = ports.Aggregate(
+            new ClientRecord { Client = client }.Mappings,
+            (all, port) => all.Add(Id(port), new MappingEntry(Mapping(1, port, 1), new Epoch(1), []))),
+    };
+}
+
+public sealed class InMemoryClientStoreTests : ClientStoreContract
+{
+    protected override IClientStore Create(int capacity = 1_000) => new InMemoryClientStore(1, capacity);
+}
