@@ -135,7 +135,7 @@ public static class ReportStep
         var wasKnown = state.Mappings;
 
         // What is not the current FAM's word never ranks with it, whatever epoch it claims.
-        var limit = node == state.Fam || state.Epoch == Epoch.None ? state.Epoch : new Epoch(state.Epoch.Value - 1);
+        var limit = node == state.Fam || state.Fam.IsNone || state.Epoch == Epoch.None ? state.Epoch : new Epoch(state.Epoch.Value - 1);
         epoch = epoch > limit ? limit : epoch;
 
         Upsert(state, node, epoch, id, records, mappings, changed, context);

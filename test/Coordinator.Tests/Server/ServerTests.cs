@@ -1,0 +1,247 @@
+using System.Buffers;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+using Masquerade.RoamingCoordinator;
+using Masquerade.RoamingCoordinator.Server;
+using static Masquerade.Coordinator.Tests.CoordinatorBench;
+
+[assembly: System.Runtime.Versioning.SupportedOSPlatform("linux")]
+
+namespace Masquerade.Coordinator.Tests.Server;
+
+/// <summary>The server over real sockets on the loopback interface.</summary>
+#pragma warning disable CA1001 // xunit disposes it through IAsyncLifetime.
+public sealed class ServerTests : IAsyncLifetime
+{
+    private readonly CancellationTokenSource _stop = new(TimeSpan.FromSeconds(60));
+    private readonly StringWriter _log = new();
+    private readonly string _status = Path.Combine(Path.GetTempPath(), $"masq-{Environment.ProcessId}-{Guid.NewGuid():N}"[..24] + ".sock");
+    private IPEndPoint _listen = new(IPAddress.Loopback, 0);
+    private Task<int> _server = Task.FromResult(0);
+
+    public async Task InitializeAsync()
+    {
+        using (var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp))
+        {
+            probe.Bind(_listen);
+            _listen = (IPEndPoint)probe.LocalEndPoint!;
+        }
+
+        var config = ServerConfig.Load(null, _listen.ToString(), "north", _status, out var mistakes);
+        Assert.Empty(mistakes);
+        _server = Task.Run(() => CoordinatorServer.RunAsync(config!, new LineLog(TextWriter.Synchronized(_log)), _stop.Token));
+        for (var i = 0; i < 500 && !_server.IsCompleted; i++)
+        {
+            try
+            {
+                using var probe = await Agent.ConnectAsync(_listen);
+                return;
+            }
+            catch (SocketException)
+            {
+                await Task.Delay(20);
+            }
+        }
+
+        Assert.Fail($"the server does not come up: {_log}");
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        Assert.Equal(0, await _server.WaitAsync(TimeSpan.FromSeconds(10)));
+        _stop.Dispose();
+        await _log.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_move_over_real_connections()
+    {
+        using var first = await GreetedAsync(1);
+        using var second = await GreetedAsync(2);
+        await first.SendAsync(new Arrive { Id = 2, Client = Client });
+        Assert.Equal(new Epoch(1), (await first.ReadAsync<ArriveReply>()).Epoch);
+        await first.SendAsync(new Announce { Id = 3, Client = Client, Epoch = new Epoch(1), Mappings = [Mapping(1, 5_000, 1)] });
+        Assert.Equal(AckStatus.Ok, (await first.ReadAsync<Ack>()).Status);
+        await second.SendAsync(new Arrive { Id = 2, Client = Client, Offers = [new FamOffer(TransportProtocol.Udp, At(2, 6_000))] });
+        Assert.Equal(At(2, 6_000), Assert.Single((await second.ReadAsync<ArriveReply>()).Mappings).FamEndpoint);
+        Assert.Equal(Ap2, (await first.ReadAsync<FamChange>()).NewFam);
+        await first.SendAsync(new HandOver { Id = 4, Client = Client, Epoch = new Epoch(1) });
+        Assert.True((await second.ReadAsync<ArrivalUpdate>()).Complete);
+    }
+
+    [Theory]
+    [InlineData("00000000")]
+    [InlineData("7fffffff")]
+    [InlineData("00000003c1c1c1")]
+    [InlineData("47455420")]
+    public async Task Garbage_ends_that_connection_with_a_reason_and_nothing_else(string hex)
+    {
+        using var good = await GreetedAsync(1);
+        using var bad = await Agent.ConnectAsync(_listen);
+        await bad.SendAsync(Convert.FromHexString(hex));
+        Assert.NotEmpty((await bad.ReadAsync<Goodbye>()).Reason);
+        Assert.True(await bad.IsClosedAsync());
+        await good.SendAsync(new Heartbeat { Id = 9 });
+        Assert.Equal(9UL, (await good.ReadAsync<Ack>()).Id);
+        Assert.Contains("ended", _log.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_connection_that_does_not_begin_with_hello_is_closed()
+    {
+        using var agent = await Agent.ConnectAsync(_listen);
+        await agent.SendAsync(new Heartbeat { Id = 1 });
+        Assert.Contains("Hello", (await agent.ReadAsync<Goodbye>()).Reason, StringComparison.Ordinal);
+        Assert.True(await agent.IsClosedAsync());
+    }
+
+    [Fact]
+    public async Task An_agent_that_comes_back_finds_its_pushes()
+    {
+        using var second = await GreetedAsync(2);
+        using (var first = await GreetedAsync(1))
+        {
+            await first.SendAsync(new Arrive { Id = 2, Client = Client });
+            await first.ReadAsync<ArriveReply>();
+            await first.SendAsync(new Announce { Id = 3, Client = Client, Epoch = new Epoch(1), Mappings = [Mapping(1, 5_000, 1)] });
+            await first.ReadAsync<Ack>();
+        }
+
+        await second.SendAsync(new Arrive { Id = 2, Client = Client, Offers = [new FamOffer(TransportProtocol.Udp, At(2, 6_000))] });
+        await second.ReadAsync<ArriveReply>();
+        using var again = await GreetedAsync(1);
+        Assert.Equal(At(2, 6_000), Assert.Single((await again.ReadAsync<FamChange>()).Routes).NewFamEndpoint);
+    }
+
+    [Fact]
+    [Trait("Req", "A-28")]
+    public async Task The_status_socket_tells_where_each_client_is()
+    {
+        using var first = await GreetedAsync(1);
+        await first.SendAsync(new Arrive { Id = 2, Client = Client });
+        await first.ReadAsync<ArriveReply>();
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(_status));
+        using var document = await JsonDocument.ParseAsync(new NetworkStream(socket));
+        var client = Assert.Single(document.RootElement.GetProperty("clients").EnumerateArray());
+        Assert.Equal((Client.ToString(), "ap1"), (client.GetProperty("client").GetString(), client.GetProperty("fam").GetString()));
+    }
+
+    [Fact]
+    public async Task A_stop_says_goodbye()
+    {
+        using var agent = await GreetedAsync(1);
+        await _stop.CancelAsync();
+        Assert.Contains("stops", (await agent.ReadAsync<Goodbye>()).Reason, StringComparison.Ordinal);
+        Assert.True(await agent.IsClosedAsync());
+    }
+
+    [Fact]
+    public void All_mistakes_of_a_configuration_are_reported_at_once()
+    {
+        var path = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(path, """{ "listen": "nowhere", "heartbeatMs": 1, "maxNodes": "many", "colour": "red", "name": "a b" }""");
+            Assert.Null(ServerConfig.Load(path, null, null, null, out var mistakes));
+            Assert.Equal(5, mistakes.Count);
+            Assert.All(["listen", "heartbeatMs", "maxNodes", "colour", "name"], key => Assert.Contains(mistakes, m => m.StartsWith(key + ":", StringComparison.Ordinal)));
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    private async Task<Agent> GreetedAsync(ulong node)
+    {
+        var agent = await Agent.ConnectAsync(_listen);
+        await agent.SendAsync(new Hello { Id = 1, Node = Name(node), Incarnation = node, PeerEndpoint = At(node, 4_747), Addresses = [Address(node)] });
+        Assert.Equal("north", (await agent.ReadAsync<Welcome>()).Coordinator.Name);
+        return agent;
+    }
+
+    private sealed class Agent : IDisposable
+    {
+        private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        private readonly FrameDecoder _decoder = new();
+
+        public static async Task<Agent> ConnectAsync(IPEndPoint server)
+        {
+            var agent = new Agent();
+            try
+            {
+                await agent._socket.ConnectAsync(server);
+                return agent;
+            }
+            catch (SocketException)
+            {
+                agent.Dispose();
+                throw;
+            }
+        }
+
+        public async Task SendAsync(ControlMessage message)
+        {
+            var body = new ArrayBufferWriter<byte>();
+            var frame = new ArrayBufferWriter<byte>();
+            ControlCodec.Encode(message, body);
+            Assert.True(FrameCodec.WriteFrame(body.WrittenSpan, frame));
+            await SendAsync(frame.WrittenMemory);
+        }
+
+        public async Task SendAsync(ReadOnlyMemory<byte> octets) => await _socket.SendAsync(octets);
+
+        /// <summary>The next message of a kind; others are passed over.</summary>
+        public async Task<T> ReadAsync<T>()
+            where T : ControlMessage
+        {
+            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+            var buffer = new byte[4_096];
+            while (true)
+            {
+                while (_decoder.TryRead(out var body))
+                {
+                    Assert.True(ControlCodec.TryDecode(body.Span, out var message, out var error), error);
+                    if (message is T wanted)
+                    {
+                        return wanted;
+                    }
+                }
+
+                var read = await _socket.ReceiveAsync(buffer, limit.Token);
+                Assert.True(read > 0, $"the connection ended before {typeof(T).Name} came");
+                _decoder.Append(buffer.AsSpan(0, read));
+            }
+        }
+
+        public async Task<bool> IsClosedAsync()
+        {
+            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+            var buffer = new byte[4_096];
+            try
+            {
+                while (await _socket.ReceiveAsync(buffer, limit.Token) > 0)
+                {
+                }
+
+                return true;
+            }
+            catch (SocketException)
+            {
+                return true;
+            }
+            catch (OperationCanceledException)
+            {
+                return false;
+            }
+        }
+
+        public void Dispose() => _socket.Dispose();
+    }
+}
