@@ -26,6 +26,9 @@ public interface ILocalAnchor
     /// <summary>Whether this node owns the mapping for this client.</summary>
     bool Owns(MappingId mapping, MacAddress client);
 
+    /// <summary>The newest epoch of a client that its mappings here have heard of; none if it has none.</summary>
+    Epoch NewestEpoch(MacAddress client);
+
     /// <summary>The mapping has ended: its masquerade endpoint rests and is reused later. Unknown mappings are ignored.</summary>
     void Release(MappingId mapping, Instant now);
 }

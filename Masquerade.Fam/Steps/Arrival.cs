@@ -98,8 +98,10 @@ public sealed partial class FamEngine
         MakeOffers(client, now);
         record.ArriveId = _outbox.NextId();
         SetDeadline(client, record.GuardUntil);
+        var atHam = _anchor.NewestEpoch(record.Mac);
+        var known = atHam > record.HighestEpoch ? atHam : record.HighestEpoch;
         _outbox.Send(
-            new Arrive { Id = record.ArriveId, Client = record.Mac, KnownEpoch = record.HighestEpoch, Addresses = [.. record.Addresses], Offers = [.. record.Offers] },
+            new Arrive { Id = record.ArriveId, Client = record.Mac, KnownEpoch = known, Addresses = [.. record.Addresses], Offers = [.. record.Offers] },
             now);
     }
 

@@ -55,6 +55,13 @@ public sealed partial class HamEngine
     }
 
     /// <inheritdoc/>
+    public Epoch NewestEpoch(MacAddress client)
+    {
+        var slot = _table.FindClient(client);
+        return slot < 0 ? Epoch.None : NewestEpoch(_table.Client(slot));
+    }
+
+    /// <inheritdoc/>
     public void Release(MappingId mapping, Instant now)
     {
         var slot = _table.Find(mapping.Protocol, mapping.Masquerade);
