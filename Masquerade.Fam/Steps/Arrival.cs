@@ -90,11 +90,11 @@ public sealed partial class FamEngine
         if (_config.Standalone)
         {
             record.State = ClientState.Serving;
-            CompleteArrival(client, now);
+            CompleteArrival(client, settled: true, now);
             return;
         }
 
-        WithdrawOffers(ref record);
+        WithdrawOffers(ref record, settled: false, now);
         MakeOffers(client, now);
         record.ArriveId = _outbox.NextId();
         SetDeadline(client, record.GuardUntil);
@@ -124,12 +124,23 @@ public sealed partial class FamEngine
         }
     }
 
-    private void WithdrawOffers(ref FamClient record)
+    /// <summary>
+    /// Takes back what was offered. Only when the coordinator has said that the arrival is complete (<paramref name="settled"/>) are the rest certainly unused. Before
+    /// that it may have sent HAMs to any of them, and its word may still be under way: an endpoint given to another client now would get this client's packets, so it rests.
+    /// </summary>
+    private void WithdrawOffers(ref FamClient record, bool settled, Instant now)
     {
         foreach (var offer in record.Offers)
         {
             _offered[offer.Protocol, offer.Endpoint] = -1;
-            _pool.ReleaseUnused(offer.Protocol, offer.Endpoint);
+            if (settled)
+            {
+                _pool.ReleaseUnused(offer.Protocol, offer.Endpoint);
+            }
+            else
+            {
+                _pool.Release(offer.Protocol, offer.Endpoint, now);
+            }
         }
 
         record.Offers.Clear();
@@ -193,7 +204,7 @@ public sealed partial class FamEngine
         _output.Report(new ClientArrived(reply.Client, reply.Epoch, reply.PreviousFam, reply.Mappings.Count, reply.Complete));
         if (reply.Complete)
         {
-            CompleteArrival(client, now);
+            CompleteArrival(client, settled: true, now);
         }
         else
         {
@@ -224,16 +235,16 @@ public sealed partial class FamEngine
         Install(client, update.Mappings, now);
         if (update.Complete && !_clients[client].Complete)
         {
-            CompleteArrival(client, now);
+            CompleteArrival(client, settled: true, now);
         }
     }
 
-    /// <summary>From now on what is unknown is new. Endpoints that were offered and not used are free again.</summary>
-    private void CompleteArrival(int client, Instant now)
+    /// <summary>From now on what is unknown is new. Endpoints that were offered and not used are free again, after a rest if it is only patience that has ended.</summary>
+    private void CompleteArrival(int client, bool settled, Instant now)
     {
         ref var record = ref _clients[client];
         record.Complete = true;
-        WithdrawOffers(ref record);
+        WithdrawOffers(ref record, settled, now);
         if (record.State == ClientState.Serving)
         {
             SetDeadline(client, Instant.Never);

@@ -98,7 +98,7 @@ public sealed partial class FamEngine
 
                 break;
             case ClientState.Serving:
-                CompleteArrival(client, now);
+                CompleteArrival(client, settled: false, now);
                 break;
             case ClientState.Away:
                 Depart(client, idle: false, now);
@@ -116,7 +116,7 @@ public sealed partial class FamEngine
     {
         ref var record = ref _clients[client];
         DropHeld(client, DropReason.HoldExpired);
-        WithdrawOffers(ref record);
+        WithdrawOffers(ref record, settled: false, now);
         if (_config.Standalone || record.Epoch == Epoch.None)
         {
             ForgetWithMappings(client, now);
@@ -167,7 +167,13 @@ public sealed partial class FamEngine
         }
 
         DropHeld(client, heldReason);
-        WithdrawOffers(ref _clients[client]);
+        if (_clients[client].State == ClientState.Arriving)
+        {
+            // Repeated on, the question would fetch the client back from where it is by now.
+            _outbox.Complete(_clients[client].ArriveId);
+        }
+
+        WithdrawOffers(ref _clients[client], settled: false, now);
         _clients.Remove(client);
     }
 

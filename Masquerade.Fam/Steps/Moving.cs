@@ -73,7 +73,7 @@ public sealed partial class FamEngine
         record.State = ClientState.Superseded;
         record.GuardUntil = now + _config.ReturnGuard;
         record.Dirty = false;
-        WithdrawOffers(ref record);
+        WithdrawOffers(ref record, settled: false, now);
         SetDeadline(client, now + _config.ForwardTime);
     }
 
