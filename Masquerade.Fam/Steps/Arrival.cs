@@ -83,7 +83,6 @@ public sealed partial class FamEngine
         record.State = ClientState.Arriving;
         record.Complete = false;
         record.Truncated = false;
-        record.ByAssociation = byAssociation;
         record.GuardUntil = now + _config.ArrivalPatience;
         record.MoveToken = 0;
         _output.Report(new ClientArriving(record.Mac, byAssociation));
@@ -186,7 +185,6 @@ public sealed partial class FamEngine
         var newStay = reply.Epoch > record.Epoch;
         record.Epoch = reply.Epoch;
         record.HighestEpoch = reply.Epoch;
-        record.PreviousFam = reply.PreviousFam;
         record.Truncated = reply.Truncated;
         record.State = ClientState.Serving;
         if (newStay && reply.Complete && !reply.PreviousFam.IsNone && reply.PreviousFam != _self)

@@ -45,7 +45,6 @@ internal struct FamClient
     public Instant Deadline;
     public Instant GuardUntil;
     public Instant LastSeen;
-    public NodeId PreviousFam;
     public HoldQueue? Held;
     public List<IpAddress> Addresses;
     public List<FamOffer> Offers;
@@ -56,7 +55,6 @@ internal struct FamClient
     public bool Complete;
     public bool Truncated;
     public bool Dirty;
-    public bool ByAssociation;
 }
 
 /// <summary>One FAM translation record: client endpoint ↔ masquerade endpoint outbound, FAM endpoint → client endpoint inbound.</summary>
