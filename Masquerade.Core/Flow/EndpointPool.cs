@@ -34,12 +34,17 @@ public sealed class EndpointPool
     private const int Words = 65_536 / 64;
 
     private readonly IpAddress[] _addresses;
+    private readonly int[][] _ofFamily;
+    private readonly int[] _turn = new int[2];
+
+    // Taken: not to be given (never given out, lent or resting). Lent: somebody's now. Only what is lent can come back, and only once, so neither a
+    // repeated release nor a made-up endpoint takes a port from its next owner, and the rest queue holds each port at most once.
     private readonly ulong[]?[] _taken;
+    private readonly ulong[]?[] _lent;
     private readonly int[] _free;
     private readonly EndpointPoolOptions _options;
     private readonly SeededRandom _random;
     private readonly Queue<Resting> _resting = new();
-    private int _turn;
 
     /// <summary>A pool with every port free.</summary>
     /// <exception cref="ArgumentException">No address, too many, one twice, or an empty port range.</exception>
@@ -58,11 +63,17 @@ public sealed class EndpointPool
         _addresses = [.. options.Addresses];
         _options = options;
         _random = random;
+        _ofFamily =
+        [
+            [.. Enumerable.Range(0, _addresses.Length).Where(i => _addresses[i].IsIPv4)],
+            [.. Enumerable.Range(0, _addresses.Length).Where(i => !_addresses[i].IsIPv4)],
+        ];
         _taken = new ulong[_addresses.Length * 3][];
+        _lent = new ulong[_addresses.Length * 3][];
         _free = new int[_addresses.Length * 3];
         for (var space = 0; space < _free.Length; space++)
         {
-            _free[space] = options.LastPort - options.FirstPort + 1 - options.Reserved.Count(r => Index(r.Protocol) == space % 3 && InRange(r.Port));
+            _free[space] = options.LastPort - options.FirstPort + 1 - options.Reserved.Distinct().Count(r => Index(r.Protocol) == space % 3 && InRange(r.Port));
         }
     }
 
@@ -106,12 +117,15 @@ public sealed class EndpointPool
     public bool TryAllocate(TransportProtocol protocol, bool ipv6, ushort preferredPort, Instant now, out TransportEndpoint endpoint)
     {
         WakeRested(now);
-        _turn++;
-        for (var i = 0; i < _addresses.Length; i++)
+
+        // Each family takes turns of its own: addresses of the other one between them must not shift the work onto a neighbour.
+        var family = _ofFamily[ipv6 ? 1 : 0];
+        var turn = ++_turn[ipv6 ? 1 : 0];
+        for (var i = 0; i < family.Length; i++)
         {
-            var address = (int)(((uint)_turn + (uint)i) % (uint)_addresses.Length);
+            var address = family[(int)(((uint)turn + (uint)i) % (uint)family.Length)];
             var space = (address * 3) + Index(protocol);
-            if (_addresses[address].IsIPv4 == ipv6 || _free[space] == 0)
+            if (_free[space] == 0)
             {
                 continue;
             }
@@ -148,21 +162,21 @@ public sealed class EndpointPool
         return true;
     }
 
-    /// <summary>Gives an endpoint back that was in use: it rests before it is given out again .</summary>
+    /// <summary>Gives an endpoint back that was in use: it rests before it is given out again. What is not lent is ignored.</summary>
     public void Release(TransportProtocol protocol, TransportEndpoint endpoint, Instant now)
     {
         var address = AddressIndex(endpoint.Address);
-        if (address >= 0)
+        if (address >= 0 && TryReturn((address * 3) + Index(protocol), endpoint.Port))
         {
             _resting.Enqueue(new Resting((address * 3) + Index(protocol), endpoint.Port, now + _options.RestTime));
         }
     }
 
-    /// <summary>Gives an endpoint back that never was on the wire: it is free at once.</summary>
+    /// <summary>Gives an endpoint back that never was on the wire: it is free at once. What is not lent is ignored.</summary>
     public void ReleaseUnused(TransportProtocol protocol, TransportEndpoint endpoint)
     {
         var address = AddressIndex(endpoint.Address);
-        if (address >= 0)
+        if (address >= 0 && TryReturn((address * 3) + Index(protocol), endpoint.Port))
         {
             GiveBack((address * 3) + Index(protocol), endpoint.Port);
         }
@@ -186,17 +200,27 @@ public sealed class EndpointPool
 
     private void GiveBack(int space, ushort port)
     {
-        var map = Map(space);
-        if (IsTaken(map, port))
+        Map(space)[port >> 6] &= ~(1UL << (port & 63));
+        _free[space]++;
+    }
+
+    /// <summary>Ends the loan of a port; false if it is nobody's.</summary>
+    private bool TryReturn(int space, ushort port)
+    {
+        var lent = _lent[space];
+        if (lent is null || !IsTaken(lent, port))
         {
-            map[port >> 6] &= ~(1UL << (port & 63));
-            _free[space]++;
+            return false;
         }
+
+        lent[port >> 6] &= ~(1UL << (port & 63));
+        return true;
     }
 
     private void Take(int space, ulong[] map, int port)
     {
         map[port >> 6] |= 1UL << (port & 63);
+        (_lent[space] ??= new ulong[Words])[port >> 6] |= 1UL << (port & 63);
         _free[space]--;
     }
 

@@ -20,7 +20,9 @@ public static class FlowHash
         h = Mix(h ^ ports, K1 ^ seed);
         if ((tuple.Source.Address.High | tuple.Destination.Address.High) != 0)
         {
-            h = Mix(h ^ tuple.Source.Address.High, tuple.Destination.Address.High ^ K0);
+            // A factor of zero would wipe out everything mixed so far. The seed keeps a client from choosing the prefix that makes it zero, and adding h
+            // again keeps the ports in the hash even for a lucky guess.
+            h ^= Mix(h ^ tuple.Source.Address.High, tuple.Destination.Address.High ^ K0 ^ (seed * K1));
         }
 
         return (uint)(h ^ (h >> 32));

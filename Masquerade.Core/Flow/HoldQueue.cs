@@ -27,7 +27,7 @@ public readonly ref struct HeldPacket
     public Instant Deadline { get; }
 }
 
-/// <summary>A FIFO of copied packets, bounded in packets and octets, for packets that wait for an answer or for a client. Octets are kept in one ring that grows up to its bound.</summary>
+/// <summary>A FIFO of copied packets, bounded in packets and octets, for packets that wait for an answer or for a client. Octets are kept in one ring that grows up to twice that bound.</summary>
 public sealed class HoldQueue
 {
     private const int InitialBytes = 16 * 1024;
@@ -124,8 +124,9 @@ public sealed class HoldQueue
 
     private void Grow(int length)
     {
-        // Twice what waits leaves room for the gap at the ring's end.
-        var ring = new byte[Math.Max(Math.Max(InitialBytes, _ring.Length * 2), (Bytes + length) * 2)];
+        // Twice what waits leaves room for the gap at the ring's end. At twice the bound every packet that is admitted finds a place, so it ends there.
+        var wanted = Math.Max(Math.Max(InitialBytes, _ring.Length * 2L), (Bytes + length) * 2L);
+        var ring = new byte[Math.Min(wanted, _maxBytes * 2L)];
         var offset = 0;
         for (var i = _entries.Count; i > 0; i--)
         {

@@ -41,7 +41,7 @@ public sealed class TimerWheel
     /// <summary>How many timers are scheduled.</summary>
     public int Count => _count;
 
-    /// <summary>When <see cref="Advance"/> should be called next: not later than one tick after the first timer is due.</summary>
+    /// <summary>When <see cref="Advance"/> should be called next: less than one tick after the first timer is due, or earlier.</summary>
     public Instant NextDeadline
     {
         get
@@ -56,7 +56,8 @@ public sealed class TimerWheel
             {
                 if (_heads[(int)(tick & (Slots - 1))] != None)
                 {
-                    return new Instant((tick + 1) * _tick);
+                    // Deadlines were rounded up to the start of this tick: by then they are due, waiting for its end would be late.
+                    return new Instant(tick * _tick);
                 }
             }
 
