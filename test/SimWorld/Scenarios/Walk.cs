@@ -1,4 +1,5 @@
 using Masquerade.Core.Flow;
+using Masquerade.SimWorld.Checkers;
 using Masquerade.SimWorld.World;
 
 namespace Masquerade.SimWorld.Scenarios;
@@ -25,6 +26,7 @@ internal static class Walk
         network.Run(TimeSpan.FromMilliseconds(network.Settings.FaultPhase));
         CheckClean(network);
         Quiet(network);
+        CheckTables(network);
         End(network);
         return network;
     }
@@ -106,7 +108,7 @@ internal static class Walk
             }
         });
 
-    /// <summary>Where nothing but moves happens, nothing is duplicated or reordered, and nothing is lost but what the radio lost.</summary>
+    /// <summary>Where nothing but moves happens, nothing is duplicated or reordered.</summary>
     private static void CheckClean(SimNetwork network)
     {
         if (!network.Settings.IsClean)
@@ -120,6 +122,15 @@ internal static class Walk
             {
                 throw network.Fail($"{flow}: {flow.Duplicated} duplicated, {flow.Reordered} reordered in a clean world");
             }
+        }
+    }
+
+    /// <summary>Where nothing but moves happens, coordinator, HAMs and FAMs agree when it is quiet.</summary>
+    private static void CheckTables(SimNetwork network)
+    {
+        if (network.Settings.IsClean && (TableCheck.FirstDisagreement(network) ?? TableCheck.FirstStrayServer(network)) is { } what)
+        {
+            throw network.Fail(what);
         }
     }
 
@@ -194,6 +205,11 @@ internal static class Walk
         network.Run(TimeSpan.FromHours(5));
         foreach (var ap in network.AccessPoints)
         {
+            if (ap.Ledger.Held(ap.Node.Drops) != 0)
+            {
+                throw network.Fail($"{ap.Name} has lost packets without a reason: {ap.Ledger.Describe(ap.Node.Drops)}");
+            }
+
             if (ap.Node.Fam.MappingCount + ap.Node.Ham.MappingCount + ap.Node.Fam.ClientCount != 0)
             {
                 throw network.Fail($"{ap.Name} keeps {ap.Node.Fam.MappingCount} FAM mappings, {ap.Node.Ham.MappingCount} HAM mappings, {ap.Node.Fam.ClientCount} clients "

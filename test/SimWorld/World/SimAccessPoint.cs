@@ -3,6 +3,7 @@ using Masquerade.Core.Control;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
+using Masquerade.SimWorld.Checkers;
 
 namespace Masquerade.SimWorld.World;
 
@@ -27,6 +28,12 @@ internal sealed class SimAccessPoint(SimNetwork network, int index) : INodeOutpu
     /// <summary>When its tables were last lost.</summary>
     public Instant StartedAt { get; private set; }
 
+    /// <summary>The packets of this life.</summary>
+    public PacketLedger Ledger { get; private set; } = new();
+
+    /// <summary>Everything this node has told the coordinator and its operators, for scenarios that count; null while nobody does.</summary>
+    public List<(Instant At, object What)>? Heard { get; set; }
+
     public bool Owns(IpAddress address) => _addresses.Contains(address);
 
     public void Start(AccessPointModel model, ulong seed)
@@ -40,18 +47,21 @@ internal sealed class SimAccessPoint(SimNetwork network, int index) : INodeOutpu
             _addresses.Add(address);
         }
 
+        Ledger = new PacketLedger();
         Node = new AccessPointNode(model, seed, this);
         Wake();
     }
 
     public void FromNetwork(byte[] frame)
     {
+        Ledger.BookIn(frame);
         Node.OnUplinkFrame(frame, OffloadInfo.None, network.Now);
         Wake();
     }
 
     public void FromRadio(byte[] frame)
     {
+        Ledger.BookIn(frame);
         Node.OnClientFrame(frame, OffloadInfo.None, network.Now);
         Wake();
     }
@@ -78,14 +88,29 @@ internal sealed class SimAccessPoint(SimNetwork network, int index) : INodeOutpu
         });
     }
 
-    void INodeOutput.SendUplinkFrame(ReadOnlySpan<byte> frame, in OffloadInfo offload) => network.FromUplink(this, frame.ToArray());
+    void INodeOutput.SendUplinkFrame(ReadOnlySpan<byte> frame, in OffloadInfo offload)
+    {
+        Ledger.BookOut(frame);
+        network.CheckLedger(this);
+        network.FromUplink(this, frame.ToArray());
+    }
 
-    void INodeOutput.SendClientFrame(ReadOnlySpan<byte> frame, in OffloadInfo offload) => network.ToClient(this, frame.ToArray());
+    void INodeOutput.SendClientFrame(ReadOnlySpan<byte> frame, in OffloadInfo offload)
+    {
+        Ledger.BookOut(frame);
+        network.CheckLedger(this);
+        network.ToClient(this, frame.ToArray());
+    }
 
-    void INodeOutput.SendControl(ControlMessage message) => network.SendToCoordinator(this, message);
+    void INodeOutput.SendControl(ControlMessage message)
+    {
+        Heard?.Add((network.Now, message));
+        network.SendToCoordinator(this, message);
+    }
 
     void INodeOutput.Report(EngineEvent engineEvent)
     {
+        Heard?.Add((network.Now, engineEvent));
         if (engineEvent is not (MappingAnchored or MappingReleased or FamSwitched))
         {
             network.Chronicle.Note(network.Now, Name, Name, engineEvent.GetType().Name);

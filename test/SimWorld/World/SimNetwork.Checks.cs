@@ -107,6 +107,15 @@ internal sealed partial class SimNetwork
 
     private bool OwnerRestartedSince(IpAddress address, Instant at) => AccessPoints.Exists(ap => ap.Owns(address) && ap.StartedAt > at);
 
+    /// <summary>No packet leaves a node that did not enter it.</summary>
+    public void CheckLedger(SimAccessPoint ap)
+    {
+        if (ap.Ledger.Held(ap.Node.Drops) < 0)
+        {
+            throw Fail($"{ap.Name} has made packets of nothing: {ap.Ledger.Describe(ap.Node.Drops)}");
+        }
+    }
+
     private void CheckEveryStep()
     {
         if ((Steps & 1_023) != 0)

@@ -100,7 +100,9 @@ internal sealed partial class SimNetwork
             SendUp(flow);
         }
 
-        At(TimeSpan.FromMicroseconds(5_000 + Random.NextInt(10_000)), () => SpeakUp(flow));
+        // Busy while things go wrong; in the quiet phase it is enough to be heard.
+        var pause = Faulty ? 5_000 + Random.NextInt(10_000) : 20_000 + Random.NextInt(40_000);
+        At(TimeSpan.FromMicroseconds(pause), () => SpeakUp(flow));
     }
 
     private void SendUp(Flow flow)

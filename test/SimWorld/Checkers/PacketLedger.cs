@@ -1,0 +1,35 @@
+using System.Globalization;
+using Masquerade.Core.Diagnostics;
+using Masquerade.SimWorld.World;
+
+namespace Masquerade.SimWorld.Checkers;
+
+/// <summary>
+/// The books of one access point over one life of its tables: every flow packet that went in came out, was dropped for a counted reason, or is still held. A packet that
+/// vanishes without a reason stays on the books as held for ever; one that the product makes twice turns the balance negative. Frames that belong to no flow (ARP,
+/// neighbour discovery, datagrams between nodes) are not booked, and none of them may be dropped in a simulated site.
+/// </summary>
+internal sealed class PacketLedger
+{
+    public long In { get; private set; }
+
+    public long Out { get; private set; }
+
+    /// <summary>A frame on its way into or out of the node.</summary>
+    public static bool IsBooked(ReadOnlySpan<byte> frame) =>
+        frame.Length > 14 && ((frame[12] << 8) | frame[13]) is 0x0800 or 0x86DD
+        && WireFormat.TryRead(frame[14..], out _, out _, out _, out _, out var payload) && Flow.TryReadPayload(payload, out _, out _, out _);
+
+    public void BookIn(ReadOnlySpan<byte> frame) => In += IsBooked(frame) ? 1 : 0;
+
+    public void BookOut(ReadOnlySpan<byte> frame) => Out += IsBooked(frame) ? 1 : 0;
+
+    /// <summary>What must be waiting in the node, by the books.</summary>
+    public long Held(DropCounters drops) => In - Out - drops.Total;
+
+    public string Describe(DropCounters drops)
+    {
+        var reasons = Enum.GetValues<DropReason>().Where(r => r != DropReason.None && drops[r] > 0).Select(r => string.Create(CultureInfo.InvariantCulture, $"{r} {drops[r]}"));
+        return string.Create(CultureInfo.InvariantCulture, $"{In} in, {Out} out, {Held(drops)} held; dropped: {string.Join(", ", reasons)}");
+    }
+}
