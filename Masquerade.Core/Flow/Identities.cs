@@ -3,10 +3,13 @@ using System.Globalization;
 namespace Masquerade.Core.Flow;
 
 /// <summary>
-/// The number of a client's moves, given by the coordinator. Of two statements about a client the one with the higher epoch is right,
+/// The number of a client's move, given by the coordinator and higher with every move. Of two statements about a client the one with the higher epoch is right,
 /// whatever order they arrive in.
 /// </summary>
-/// <param name="Value">0 means "none yet" (provisional); the first arrival gets 1.</param>
+/// <param name="Value">
+/// 0 means "none yet" (provisional). Otherwise one more than the client's last epoch or the time of the move in milliseconds since 1970, whichever is higher: a hybrid logical
+/// clock, so that a coordinator whose store has forgotten moves gives none of their numbers again.
+/// </param>
 public readonly record struct Epoch(ulong Value) : IComparable<Epoch>
 {
     /// <summary>No epoch has been given yet.</summary>

@@ -8,6 +8,12 @@ public sealed record CoordinatorOptions
     /// <summary>The coordinator's name.</summary>
     public NodeId Name { get; init; } = new("coordinator");
 
+    /// <summary>
+    /// Unix time at <see cref="Core.Time.Instant.Zero"/>, in milliseconds: a move's epoch is at least the time of the move, so that what is given after a loss of the store is above
+    /// all that was given before it. Null counts from 1, which suits only a store that never forgets.
+    /// </summary>
+    public ulong? EpochClock { get; init; }
+
     /// <summary>How long a new FAM's arrival waits for the previous FAM's hand-over.</summary>
     public TimeSpan HandOverTimeout { get; init; } = TimeSpan.FromMilliseconds(200);
 

@@ -23,7 +23,8 @@ internal sealed class CoordinatorServer : ICoordinatorOutput
         _config = config;
         _log = log;
         var random = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8));
-        _core = new CoordinatorCore(config.Options, new InMemoryClientStore(random, config.MaxClients), BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)), this);
+        var options = config.Options with { EpochClock = (ulong)DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() - (ulong)(Now().Nanoseconds / 1_000_000) };
+        _core = new CoordinatorCore(options, new InMemoryClientStore(random, config.MaxClients), BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)), this);
     }
 
     /// <summary>Serves until cancelled. Returns the exit code.</summary>

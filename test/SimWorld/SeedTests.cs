@@ -7,20 +7,35 @@ namespace Masquerade.SimWorld;
 
 public sealed class SeedTests(ITestOutputHelper output)
 {
-    /// <summary>
-    /// Without restarts of the coordinator: there is an open case, in which a store that has forgotten gives out an epoch that an access point out of reach still holds (two FAMs of
-    /// one epoch, until the client's next move; seed 41514150994503 of <see cref="Settings.From"/>). The fixed seeds have such restarts.
-    /// </summary>
+    /// <summary>MASQ_SIM_FRESH=n takes n seeds instead of fifty.</summary>
     [Fact]
     public void Fifty_fresh_seeds_hold()
     {
+        var count = ulong.Parse(Environment.GetEnvironmentVariable("MASQ_SIM_FRESH") ?? "50", CultureInfo.InvariantCulture);
         var first = (ulong)Random.Shared.NextInt64(1L << 40) * 50;
-        output.WriteLine($"seeds {first} to {first + 49}");
-        for (ulong i = 0; i < 50; i++)
+        output.WriteLine($"seeds {first} to {first + count - 1}");
+        var failures = new List<string>();
+        for (ulong i = 0; i < count; i++)
         {
-            Walk.Run(first + i, Settings.From(first + i) with { CoordinatorRestarts = false });
+            try
+            {
+                Walk.Run(first + i);
+            }
+            catch (SimFailure e)
+            {
+                failures.Add(e.Message);
+            }
         }
+
+        Assert.True(failures.Count == 0, string.Join("\n\n", failures));
     }
+
+    /// <summary>Seeds that have failed once: the store loses its memory while an access point that nobody can reach holds an epoch that would be given again.</summary>
+    [Theory]
+    [InlineData(41514150994503)]
+    [InlineData(11040406517099)]
+    [Trait("Req", "A-12")]
+    public void Seeds_that_failed_once_hold(ulong seed) => Walk.Run(seed);
 
     [Fact]
     public void The_same_seed_gives_the_same_world()

@@ -26,7 +26,7 @@ public static class ArriveStep
 
         var previous = client.Departed ? NodeId.None : client.Fam;
         var drain = !previous.IsNone && previous != node && context.Nodes.IsConnected(previous);
-        var epoch = (message.KnownEpoch > client.Epoch ? message.KnownEpoch : client.Epoch).Next();
+        var epoch = context.NextEpoch(message.KnownEpoch > client.Epoch ? message.KnownEpoch : client.Epoch);
         var awaited = Awaited(client, node, drain ? previous : NodeId.None, context);
         var complete = awaited.IsEmpty;
         ImmutableArray<FamOffer> offers = [.. message.Offers];

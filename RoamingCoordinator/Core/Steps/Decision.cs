@@ -9,7 +9,19 @@ namespace Masquerade.RoamingCoordinator.Steps;
 /// <param name="Options">Limits and times.</param>
 /// <param name="Now">The time.</param>
 /// <param name="Token">A fresh random number for a move.</param>
-public sealed record StepContext(NodeDirectory Nodes, CoordinatorOptions Options, Instant Now, ulong Token);
+public sealed record StepContext(NodeDirectory Nodes, CoordinatorOptions Options, Instant Now, ulong Token)
+{
+    /// <summary>
+    /// The epoch of a move: above <paramref name="known"/>, and not below the clock. A store that has forgotten moves can so never give a number again that an access point
+    /// out of reach still holds.
+    /// </summary>
+    public Epoch NextEpoch(Epoch known)
+    {
+        var clock = Options.EpochClock is { } origin ? new Epoch(origin + (ulong)Math.Max(0, Now.Nanoseconds / 1_000_000)) : Epoch.None;
+        var next = known.Next();
+        return clock > next ? clock : next;
+    }
+}
 
 /// <summary>
 /// What a step decides: the client's next record, one answer to the asker, and pushes to other nodes, which are repeated until acknowledged. A step has no side

@@ -64,13 +64,15 @@ public sealed class ServerTests : IAsyncLifetime
         using var first = await GreetedAsync(1);
         using var second = await GreetedAsync(2);
         await first.SendAsync(new Arrive { Id = 2, Client = Client });
-        Assert.Equal(new Epoch(1), (await first.ReadAsync<ArriveReply>()).Epoch);
-        await first.SendAsync(new Announce { Id = 3, Client = Client, Epoch = new Epoch(1), Mappings = [Mapping(1, 5_000, 1)] });
+        var before = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() - 60_000;
+        var epoch = (await first.ReadAsync<ArriveReply>()).Epoch;
+        Assert.InRange(epoch.Value, (ulong)before, (ulong)before + 120_000);
+        await first.SendAsync(new Announce { Id = 3, Client = Client, Epoch = epoch, Mappings = [Mapping(1, 5_000, epoch.Value)] });
         Assert.Equal(AckStatus.Ok, (await first.ReadAsync<Ack>()).Status);
         await second.SendAsync(new Arrive { Id = 2, Client = Client, Offers = [new FamOffer(TransportProtocol.Udp, At(2, 6_000))] });
         Assert.Equal(At(2, 6_000), Assert.Single((await second.ReadAsync<ArriveReply>()).Mappings).FamEndpoint);
         Assert.Equal(Ap2, (await first.ReadAsync<FamChange>()).NewFam);
-        await first.SendAsync(new HandOver { Id = 4, Client = Client, Epoch = new Epoch(1) });
+        await first.SendAsync(new HandOver { Id = 4, Client = Client, Epoch = epoch });
         Assert.True((await second.ReadAsync<ArrivalUpdate>()).Complete);
     }
 

@@ -1,5 +1,6 @@
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
+using Masquerade.RoamingCoordinator;
 using static Masquerade.Coordinator.Tests.CoordinatorBench;
 
 namespace Masquerade.Coordinator.Tests.Steps;
@@ -16,6 +17,41 @@ public sealed class ArriveTests
         Assert.Equal((AckStatus.Ok, new Epoch(1), true, NodeId.None), (reply.Status, reply.Epoch, reply.Complete, reply.PreviousFam));
         Assert.Empty(reply.Mappings);
         Assert.Equal(Ap1, _bench.Record.Fam);
+    }
+
+    /// <summary>
+    /// ap1, out of reach, holds the client in an epoch of before; the store forgets, and the client moves at other access points as often as it did before. Without the clock
+    /// those moves would get ap1's epoch again, and its claim would count when it is back.
+    /// </summary>
+    [Fact]
+    [Trait("Req", "A-12")]
+    public void A_store_that_has_forgotten_gives_no_epoch_again()
+    {
+        var bench = new CoordinatorBench(new CoordinatorOptions { EpochClock = 1_000_000 });
+        var held = bench.Ask<ArriveReply>(1, bench.Arrive(1)).Epoch;
+        Assert.Equal(1_001_000UL, held.Value);
+
+        var after = new CoordinatorBench(new CoordinatorOptions { EpochClock = 1_000_002 });
+        var given = after.Ask<ArriveReply>(2, after.Arrive(2)).Epoch;
+        Assert.True(given > held);
+
+        var status = after.Ask<Ack>(1, new Announce { Id = after.NextId(), Client = Client, Epoch = held, Mappings = [], Full = true }).Status;
+        Assert.Equal((AckStatus.StaleEpoch, Ap2), (status, after.Record.Fam));
+    }
+
+    /// <summary>A client that moves more often than the clock ticks, or a clock that was set back: epochs go on from the last.</summary>
+    [Fact]
+    [Trait("Req", "A-12")]
+    public void Epochs_grow_even_where_the_clock_does_not()
+    {
+        var bench = new CoordinatorBench(new CoordinatorOptions { EpochClock = 1_000_000 });
+        var first = bench.Ask<ArriveReply>(1, bench.Arrive(1)).Epoch;
+        var second = bench.Ask<ArriveReply>(2, bench.Arrive(2)).Epoch;
+        Assert.Equal(first.Value + 1, second.Value);
+
+        var behind = new CoordinatorBench(new CoordinatorOptions { EpochClock = 0 });
+        var known = behind.Arrive(1) with { KnownEpoch = second };
+        Assert.Equal(second.Value + 1, behind.Ask<ArriveReply>(1, known).Epoch.Value);
     }
 
     /// <summary>ap1 → ap2 with a mapping anchored at ap1: one round trip brings the mapping; ap1, HAM and previous FAM in one, hears of it once.</summary>

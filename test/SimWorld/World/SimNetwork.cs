@@ -266,7 +266,7 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
     private CoordinatorCore NewCoordinator()
     {
         var core = new CoordinatorCore(
-            new CoordinatorOptions { Heartbeat = TimeSpan.FromSeconds(20), SessionTimeout = TimeSpan.FromSeconds(120) },
+            new CoordinatorOptions { EpochClock = 0, Heartbeat = TimeSpan.FromSeconds(20), SessionTimeout = TimeSpan.FromSeconds(120) },
             new InMemoryClientStore(++_incarnation),
             Random.NextUInt64(),
             this);
