@@ -73,7 +73,17 @@ public enum TcpFlags : byte
     Cwr = 0x80,
 }
 
-/// <summary>ICMP and ICMPv6 types that matter to a translator (RFC 792, RFC 4443).</summary>
+/// <summary>ARP operations (RFC 826).</summary>
+public static class ArpOperation
+{
+    /// <summary>Who has the target address?</summary>
+    public const ushort Request = 1;
+
+    /// <summary>The sender has the sender address.</summary>
+    public const ushort Reply = 2;
+}
+
+/// <summary>ICMP types that matter to a translator (RFC 792).</summary>
 public static class IcmpType
 {
     /// <summary>ICMP echo reply.</summary>
@@ -96,10 +106,41 @@ public static class IcmpType
 
     /// <summary>ICMP timestamp reply.</summary>
     public const byte TimestampReply = 14;
+}
 
-    /// <summary>ICMPv6 echo request.</summary>
-    public const byte V6Echo = 128;
+/// <summary>ICMPv6 types that matter to a translator and to the link below it (RFC 4443, RFC 4861 section 4).</summary>
+public static class Icmpv6Type
+{
+    /// <summary>Destination unreachable.</summary>
+    public const byte DestinationUnreachable = 1;
 
-    /// <summary>ICMPv6 echo reply.</summary>
-    public const byte V6EchoReply = 129;
+    /// <summary>Packet too big.</summary>
+    public const byte PacketTooBig = 2;
+
+    /// <summary>Time exceeded.</summary>
+    public const byte TimeExceeded = 3;
+
+    /// <summary>Parameter problem.</summary>
+    public const byte ParameterProblem = 4;
+
+    /// <summary>Echo request.</summary>
+    public const byte Echo = 128;
+
+    /// <summary>Echo reply.</summary>
+    public const byte EchoReply = 129;
+
+    /// <summary>Router solicitation.</summary>
+    public const byte RouterSolicitation = 133;
+
+    /// <summary>Router advertisement.</summary>
+    public const byte RouterAdvertisement = 134;
+
+    /// <summary>Neighbour solicitation.</summary>
+    public const byte NeighbourSolicitation = 135;
+
+    /// <summary>Neighbour advertisement.</summary>
+    public const byte NeighbourAdvertisement = 136;
+
+    /// <summary>Redirect.</summary>
+    public const byte Redirect = 137;
 }

@@ -3,42 +3,32 @@ using Masquerade.Core.Flow;
 
 namespace Masquerade.Core.Wire;
 
-/// <summary>A view of an Ethernet II header over the caller's buffer (IEEE 802.3 clause 3).</summary>
+/// <summary>
+/// A view of an Ethernet II header over the caller's buffer (IEEE 802.3 clause 3). VLAN tags are not looked into: the type of a tagged frame is that of its tag.
+/// </summary>
 public readonly ref struct EthernetHeader
 {
-    /// <summary>Octets of the header; VLAN tags are not looked into.</summary>
+    /// <summary>Octets of the header: destination, source, type.</summary>
     public const int Length = 14;
 
-    private readonly Span<byte> _frame;
+    private readonly ReadOnlySpan<byte> _frame;
 
-    private EthernetHeader(Span<byte> frame) => _frame = frame;
+    private EthernetHeader(ReadOnlySpan<byte> frame) => _frame = frame;
 
     /// <summary>The receiver.</summary>
-    public MacAddress Destination
-    {
-        get => MacAddress.FromBytes(_frame);
-        set => value.WriteTo(_frame);
-    }
+    public MacAddress Destination => MacAddress.FromBytes(_frame);
 
     /// <summary>The sender.</summary>
-    public MacAddress Source
-    {
-        get => MacAddress.FromBytes(_frame[6..]);
-        set => value.WriteTo(_frame[6..]);
-    }
+    public MacAddress Source => MacAddress.FromBytes(_frame[6..]);
 
     /// <summary>What follows; one of <see cref="EtherType"/>.</summary>
-    public ushort Type
-    {
-        get => BinaryPrimitives.ReadUInt16BigEndian(_frame[12..]);
-        set => BinaryPrimitives.WriteUInt16BigEndian(_frame[12..], value);
-    }
+    public ushort Type => BinaryPrimitives.ReadUInt16BigEndian(_frame[12..]);
 
-    /// <summary>The octets after the header.</summary>
-    public Span<byte> Payload => _frame[Length..];
+    /// <summary>The octets after the header, padding included.</summary>
+    public ReadOnlySpan<byte> Payload => _frame[Length..];
 
     /// <summary>Makes a view; false if the frame is too short.</summary>
-    public static bool TryParse(Span<byte> frame, out EthernetHeader header)
+    public static bool TryParse(ReadOnlySpan<byte> frame, out EthernetHeader header)
     {
         header = new EthernetHeader(frame);
         return frame.Length >= Length;
@@ -51,4 +41,8 @@ public readonly ref struct EthernetHeader
         source.WriteTo(frame[6..]);
         BinaryPrimitives.WriteUInt16BigEndian(frame[12..], type);
     }
+
+    /// <summary>Writes a header in front of an IP packet that is already there; the type follows from the packet's version.</summary>
+    public static void WriteForIp(Span<byte> frame, MacAddress destination, MacAddress source) =>
+        Write(frame, destination, source, frame[Length] >> 4 == 4 ? EtherType.IPv4 : EtherType.IPv6);
 }

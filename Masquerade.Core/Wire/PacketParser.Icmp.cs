@@ -1,4 +1,3 @@
-using Masquerade.Core.Checksum;
 using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Flow;
 
@@ -25,7 +24,7 @@ public static partial class PacketParser
                 SetPorts(ref summary.Tuple, TransportProtocol.Icmp, 0, icmp.Identifier);
                 return DropReason.None;
             case PacketKind.IcmpError:
-                return ParseEmbedded(packet, message, ref summary);
+                return ParseEmbedded(packet, icmp, ref summary);
             default:
                 return DropReason.UnsupportedIcmp;
         }
@@ -34,9 +33,9 @@ public static partial class PacketParser
     private static PacketKind Classify(byte type, bool ipv6) => ipv6
         ? type switch
         {
-            IcmpType.V6Echo => PacketKind.IcmpQuery,
-            IcmpType.V6EchoReply => PacketKind.IcmpReply,
-            1 or 2 or 3 or 4 => PacketKind.IcmpError,
+            Icmpv6Type.Echo => PacketKind.IcmpQuery,
+            Icmpv6Type.EchoReply => PacketKind.IcmpReply,
+            Icmpv6Type.DestinationUnreachable or Icmpv6Type.PacketTooBig or Icmpv6Type.TimeExceeded or Icmpv6Type.ParameterProblem => PacketKind.IcmpError,
             _ => PacketKind.None,
         }
         : type switch
@@ -51,17 +50,14 @@ public static partial class PacketParser
     /// The packet inside an error. The outer ICMP checksum and the embedded IPv4 header checksum must be right (RFC 5508 REQ-3a, 3b); the embedded transport checksum
     /// is not looked at (REQ-3c), and what follows the first eight transport octets may be cut off or padded.
     /// </summary>
-    private static DropReason ParseEmbedded(ReadOnlySpan<byte> packet, ReadOnlySpan<byte> message, ref PacketSummary summary)
+    private static DropReason ParseEmbedded(ReadOnlySpan<byte> packet, IcmpHeader icmp, ref PacketSummary summary)
     {
-        var pseudo = summary.IsIPv6
-            ? InternetChecksum.PseudoHeaderSum(summary.Tuple.Source.Address, summary.Tuple.Destination.Address, IpProtocolNumber.Icmpv6, message.Length)
-            : 0;
-        if (InternetChecksum.Sum(message, pseudo) != 0xFFFF)
+        if (!(summary.IsIPv6 ? icmp.IsChecksumRight(summary.Tuple.Source.Address, summary.Tuple.Destination.Address) : icmp.IsChecksumRight()))
         {
             return DropReason.BadTransportChecksum;
         }
 
-        var embedded = message[IcmpHeader.HeaderLength..];
+        var embedded = icmp.Body;
         summary.EmbeddedOffset = packet.Length - embedded.Length;
         byte protocol;
         int offset;

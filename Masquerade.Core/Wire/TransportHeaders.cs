@@ -82,36 +82,3 @@ public readonly ref struct UdpHeader
         BinaryPrimitives.WriteUInt16BigEndian(datagram[6..], 0);
     }
 }
-
-/// <summary>A view of an ICMP or ICMPv6 header (RFC 792, RFC 4443) over the caller's buffer.</summary>
-public readonly ref struct IcmpHeader
-{
-    /// <summary>Octets up to the message body.</summary>
-    public const int HeaderLength = 8;
-
-    /// <summary>Where the checksum is.</summary>
-    public const int ChecksumOffset = 2;
-
-    /// <summary>Where the identifier of a query is.</summary>
-    public const int IdentifierOffset = 4;
-
-    private readonly ReadOnlySpan<byte> _message;
-
-    private IcmpHeader(ReadOnlySpan<byte> message) => _message = message;
-
-    /// <summary>Message type.</summary>
-    public byte Type => _message[0];
-
-    /// <summary>Message code.</summary>
-    public byte Code => _message[1];
-
-    /// <summary>Identifier, of a query or its reply.</summary>
-    public ushort Identifier => BinaryPrimitives.ReadUInt16BigEndian(_message[IdentifierOffset..]);
-
-    /// <summary>Makes a view; false if cut off.</summary>
-    public static bool TryParse(ReadOnlySpan<byte> message, out IcmpHeader header)
-    {
-        header = new IcmpHeader(message);
-        return message.Length >= HeaderLength;
-    }
-}
