@@ -1,8 +1,8 @@
 using System.Buffers.Binary;
-using Masquerade.AccessPoint.Link;
 using Masquerade.Core.Checksum;
 using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Engine;
+using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
 using Masquerade.Core.Wire;
 
@@ -28,18 +28,18 @@ public sealed partial class AccessPointNode
             return;
         }
 
-        var packet = frame[EthernetFrame.HeaderLength..];
+        var packet = frame[EthernetHeader.Length..];
         if (!TryParse(packet, out var summary))
         {
             return;
         }
 
         // Short packets come padded to the least frame length.
-        frame = frame[..(EthernetFrame.HeaderLength + summary.Length)];
+        frame = frame[..(EthernetHeader.Length + summary.Length)];
         packet = packet[..summary.Length];
         if (_clientLink.IsGateway(summary.Tuple.Destination.Address))
         {
-            AnswerAtGateway(frame, packet, offload);
+            AnswerAtGateway(frame, packet, summary, source, offload);
             return;
         }
 
@@ -47,39 +47,36 @@ public sealed partial class AccessPointNode
     }
 
     /// <summary>Answers a ping to the gateway in place, so that people on a client can tell a dead link from a dead network. Nothing else listens there.</summary>
-    private void AnswerAtGateway(Span<byte> frame, Span<byte> packet, in OffloadInfo offload)
+    private void AnswerAtGateway(Span<byte> frame, Span<byte> packet, in PacketSummary summary, MacAddress client, in OffloadInfo offload)
     {
-        var isV4 = packet[0] >> 4 == 4;
-        var at = isV4 ? (packet[0] & 0x0F) * 4 : 40;
-        var (request, reply) = isV4 ? ((byte)8, (byte)0) : ((byte)128, (byte)129);
-        if (offload.ChecksumPartial || packet.Length < at + 8 || packet[isV4 ? 9 : 6] != (isV4 ? 1 : 58) || packet[at] != request)
+        var isV4 = !summary.IsIPv6;
+        var (request, reply) = isV4 ? (IcmpType.Echo, IcmpType.EchoReply) : (Icmpv6Type.Echo, Icmpv6Type.EchoReply);
+        var message = packet[summary.TransportOffset..];
+        if (offload.ChecksumPartial || summary.Kind != PacketKind.IcmpQuery || message[0] != request)
         {
             Drops.Count(DropReason.NotForUs);
             return;
         }
 
-        var (source, destination, length) = isV4 ? (12, 16, 4) : (8, 24, 16);
-        Span<byte> asker = stackalloc byte[16];
-        packet.Slice(source, length).CopyTo(asker);
-        packet.Slice(destination, length).CopyTo(packet[source..]);
-        asker[..length].CopyTo(packet[destination..]);
+        summary.Tuple.Destination.Address.WriteTo(packet[(isV4 ? 12 : 8)..]);
+        summary.Tuple.Source.Address.WriteTo(packet[(isV4 ? 16 : 24)..]);
 
-        // RFC 1624 equation 3; swapping the addresses changes no sum. Type is the upper octet of the first word.
-        var checksum = (uint)(ushort)~BinaryPrimitives.ReadUInt16BigEndian(packet[(at + 2)..]);
-        checksum += (ushort)~(request << 8) + (uint)(reply << 8);
-        BinaryPrimitives.WriteUInt16BigEndian(packet[(at + 2)..], InternetChecksum.Finish(checksum));
-        packet[at] = reply;
+        // Swapping the addresses changes no sum; the type is the upper octet of its word.
+        message[0] = reply;
+        var checksum = message[IcmpHeader.ChecksumOffset..];
+        var delta = ChecksumDelta.Between((ushort)(request << 8), (ushort)(reply << 8));
+        BinaryPrimitives.WriteUInt16BigEndian(checksum, delta.ApplyTo(BinaryPrimitives.ReadUInt16BigEndian(checksum)));
         if (isV4)
         {
             packet[8] = EchoHopLimit;
             packet[10..12].Clear();
-            BinaryPrimitives.WriteUInt16BigEndian(packet[10..], InternetChecksum.Finish(InternetChecksum.Sum(packet[..at])));
+            BinaryPrimitives.WriteUInt16BigEndian(packet[10..], InternetChecksum.Compute(packet[..summary.TransportOffset]));
         }
         else
         {
             packet[7] = EchoHopLimit;
         }
 
-        _clientLink.SendInPlace(frame, offload, EthernetFrame.Source(frame));
+        _clientLink.SendInPlace(frame, offload, client);
     }
 }

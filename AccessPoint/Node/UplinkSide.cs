@@ -20,7 +20,7 @@ public sealed partial class AccessPointNode
     public void OnUplinkFrame(Span<byte> frame, in OffloadInfo offload, Instant now)
     {
         _now = now;
-        if (!_uplinkLink.Accept(frame, now) || !TryParse(frame[EthernetFrame.HeaderLength..], out var summary))
+        if (!_uplinkLink.Accept(frame, now) || !TryParse(frame[EthernetHeader.Length..], out var summary))
         {
             return;
         }
@@ -38,13 +38,13 @@ public sealed partial class AccessPointNode
             return;
         }
 
-        ProcessInbound(frame[..(EthernetFrame.HeaderLength + summary.Length)], summary, offload);
+        ProcessInbound(frame[..(EthernetHeader.Length + summary.Length)], summary, offload);
     }
 
     /// <summary>A packet to one of this node's addresses: a peer's datagram, the HAM's or the FAM's.</summary>
     private void ProcessInbound(Span<byte> frame, in PacketSummary summary, in OffloadInfo offload)
     {
-        var packet = frame[EthernetFrame.HeaderLength..];
+        var packet = frame[EthernetHeader.Length..];
         var isError = summary.Kind == PacketKind.IcmpError;
         if (!isError && summary.Tuple.Protocol == TransportProtocol.Udp && summary.Tuple.Destination.Port == _model.PeerPort)
         {
@@ -87,7 +87,7 @@ public sealed partial class AccessPointNode
 
     private void SendUplink(Span<byte> frame, in OffloadInfo offload)
     {
-        if (!_uplinkLink.IsOwn(EthernetFrame.IpDestination(frame[EthernetFrame.HeaderLength..])))
+        if (!_uplinkLink.IsOwn(UplinkLink.DestinationOf(frame[EthernetHeader.Length..])))
         {
             _uplinkLink.SendInPlace(frame, offload, _now);
             return;
@@ -100,7 +100,7 @@ public sealed partial class AccessPointNode
         }
 
         _hairpins++;
-        if (TryParse(frame[EthernetFrame.HeaderLength..], out var summary))
+        if (TryParse(frame[EthernetHeader.Length..], out var summary))
         {
             ProcessInbound(frame, summary, offload);
         }
@@ -110,15 +110,15 @@ public sealed partial class AccessPointNode
 
     private void SendUplinkCopy(ReadOnlySpan<byte> packet, in OffloadInfo offload)
     {
-        if (!_uplinkLink.IsOwn(EthernetFrame.IpDestination(packet)))
+        if (!_uplinkLink.IsOwn(UplinkLink.DestinationOf(packet)))
         {
             _uplinkLink.SendCopy(packet, offload, _now);
             return;
         }
 
-        var length = EthernetFrame.HeaderLength + packet.Length;
+        var length = EthernetHeader.Length + packet.Length;
         var buffer = ArrayPool<byte>.Shared.Rent(length);
-        packet.CopyTo(buffer.AsSpan(EthernetFrame.HeaderLength));
+        packet.CopyTo(buffer.AsSpan(EthernetHeader.Length));
         SendUplink(buffer.AsSpan(0, length), offload);
         ArrayPool<byte>.Shared.Return(buffer);
     }

@@ -2,6 +2,7 @@ using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
+using Masquerade.Core.Wire;
 
 namespace Masquerade.AccessPoint.Link;
 
@@ -16,10 +17,10 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
 
     private readonly IpAddress[] _gateways = [.. model.GatewayAddresses];
     private readonly IpPrefix[] _prefixes = [.. model.Prefixes];
-    private readonly IpPrefix[] _advertised = [.. model.Prefixes.Where(p => !p.IsIPv4).Take(NdMessage.MaxPrefixes)];
+    private readonly IpPrefix[] _advertised = [.. model.Prefixes.Where(p => !p.IsIPv4).Take(LinkFrames.MaxPrefixes)];
     private readonly IpAddress _routerAddress = model.GatewayAddresses.FirstOrDefault(a => !a.IsIPv4 && a.IsLinkLocal);
-    private readonly byte[] _scratch = new byte[NdMessage.MaxFrame];
-    private readonly byte[] _copy = new byte[ushort.MaxValue + EthernetFrame.HeaderLength];
+    private readonly byte[] _scratch = new byte[LinkFrames.MaxLength];
+    private readonly byte[] _copy = new byte[ushort.MaxValue + EthernetHeader.Length];
 
     /// <summary>When the next router advertisement is due.</summary>
     public Instant NextDeadline { get; private set; } = Instant.Zero;
@@ -37,14 +38,14 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
     public bool Accept(ReadOnlySpan<byte> frame, out MacAddress source)
     {
         source = MacAddress.None;
-        if (frame.Length < EthernetFrame.HeaderLength)
+        if (!EthernetHeader.TryParse(frame, out var ethernet))
         {
             drops.Count(DropReason.Truncated);
             return false;
         }
 
-        var sender = EthernetFrame.Source(frame);
-        var destination = EthernetFrame.Destination(frame);
+        var sender = ethernet.Source;
+        var destination = ethernet.Destination;
         if (sender.IsGroup || sender.IsNone)
         {
             drops.Count(DropReason.Malformed);
@@ -59,18 +60,18 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
         }
 
         source = sender;
-        var packet = frame[EthernetFrame.HeaderLength..];
-        switch (EthernetFrame.EtherType(frame))
+        var packet = ethernet.Payload;
+        switch (ethernet.Type)
         {
-            case EthernetFrame.Arp:
+            case EtherType.Arp:
                 AnswerArp(packet, source);
                 return false;
-            case EthernetFrame.Ipv6 when NdMessage.IsNeighbourDiscovery(packet):
+            case EtherType.IPv6 when NdMessage.IsNeighbourDiscovery(packet):
                 AnswerNd(packet, source);
                 return false;
-            case EthernetFrame.Ipv4 or EthernetFrame.Ipv6 when !destination.IsGroup:
+            case EtherType.IPv4 or EtherType.IPv6 when !destination.IsGroup:
                 return true;
-            case EthernetFrame.Ipv4 or EthernetFrame.Ipv6:
+            case EtherType.IPv4 or EtherType.IPv6:
                 drops.Count(DropReason.Multicast);
                 return false;
             default:
@@ -82,13 +83,13 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
     /// <summary>Sends an IP packet to a client; the Ethernet header in front of it is written here.</summary>
     public void SendInPlace(Span<byte> frame, in OffloadInfo offload, MacAddress client)
     {
-        if (offload.GsoType == 0 && frame.Length - EthernetFrame.HeaderLength > model.Mtu)
+        if (offload.GsoType == 0 && frame.Length - EthernetHeader.Length > model.Mtu)
         {
             drops.Count(DropReason.TooBig);
             return;
         }
 
-        EthernetFrame.WriteIpHeader(frame, client, model.GatewayMac);
+        EthernetHeader.WriteForIp(frame, client, model.GatewayMac);
         output.SendClientFrame(frame, offload);
     }
 
@@ -101,8 +102,8 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
             return;
         }
 
-        packet.CopyTo(_copy.AsSpan(EthernetFrame.HeaderLength));
-        SendInPlace(_copy.AsSpan(0, EthernetFrame.HeaderLength + packet.Length), offload, client);
+        packet.CopyTo(_copy.AsSpan(EthernetHeader.Length));
+        SendInPlace(_copy.AsSpan(0, EthernetHeader.Length + packet.Length), offload, client);
     }
 
     /// <summary>Sends router advertisements when they are due, the first at once.</summary>
@@ -122,18 +123,17 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
 
     private void AnswerArp(ReadOnlySpan<byte> packet, MacAddress source)
     {
-        if (!ArpPacket.TryParse(packet, out var arp) || arp.SenderMac != source)
+        if (!ArpHeader.TryParse(packet, out var arp) || arp.SenderMac != source)
         {
-            drops.Count(packet.Length < ArpPacket.Length ? DropReason.Truncated : DropReason.Malformed);
+            drops.Count(packet.Length < ArpHeader.Length ? DropReason.Truncated : DropReason.Malformed);
             return;
         }
 
         // Probes (RFC 5227: sender 0.0.0.0) and announcements (sender = target) ask whether an address is free; only for the gateway's own is the answer no.
         var isProbe = arp.SenderAddress == IpAddress.FromV4(0) || arp.SenderAddress == arp.TargetAddress;
-        if (arp.Operation == ArpPacket.Request && (IsGateway(arp.TargetAddress) || (!isProbe && IsProxied(arp.TargetAddress))))
+        if (arp.Operation == ArpOperation.Request && (IsGateway(arp.TargetAddress) || (!isProbe && IsProxied(arp.TargetAddress))))
         {
-            var reply = new ArpPacket(ArpPacket.Reply, model.GatewayMac, arp.TargetAddress, arp.SenderMac, arp.SenderAddress);
-            output.SendClientFrame(_scratch.AsSpan(0, reply.WriteFrame(_scratch, source, model.GatewayMac)), OffloadInfo.None);
+            Send(LinkFrames.ArpReply(_scratch, model.GatewayMac, arp));
             return;
         }
 
@@ -149,32 +149,27 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
             return;
         }
 
-        if (message.Type == NdMessage.RouterSolicitation && Advertises)
+        if (message.Type == Icmpv6Type.RouterSolicitation && Advertises)
         {
             Advertise(source, message.Source.IsNone ? NdMessage.AllNodes : message.Source);
             return;
         }
 
         var isGateway = IsGateway(message.Target);
-        if (message.Type != NdMessage.NeighbourSolicitation || (!isGateway && (message.Source.IsNone || message.Source == message.Target || !IsProxied(message.Target))))
+        if (message.Type != Icmpv6Type.NeighbourSolicitation || (!isGateway && (message.Source.IsNone || message.Source == message.Target || !IsProxied(message.Target))))
         {
             drops.Count(DropReason.NotForUs);
             return;
         }
 
-        // Duplicate address detection (source ::) is answered to everybody, unsolicited; a proxy never overrides (RFC 4861 section 7.2.8).
-        var isProbe = message.Source.IsNone;
-        var flags = (byte)((isGateway ? NdMessage.RouterFlag | NdMessage.OverrideFlag : 0) | (isProbe ? 0 : NdMessage.SolicitedFlag));
-        var to = isProbe ? NdMessage.GroupMac(NdMessage.AllNodes) : source;
-        var length = NdMessage.WriteAdvertisement(_scratch, to, model.GatewayMac, isProbe ? NdMessage.AllNodes : message.Source, message.Target, flags);
-        output.SendClientFrame(_scratch.AsSpan(0, length), OffloadInfo.None);
+        // A proxy never overrides (RFC 4861 section 7.2.8).
+        Send(LinkFrames.NeighbourAnswer(_scratch, source, model.GatewayMac, message, isGateway ? NdFlags.Router | NdFlags.Override : NdFlags.None));
     }
 
-    private void Advertise(MacAddress to, IpAddress destination)
-    {
-        var length = NdMessage.WriteRouterAdvertisement(_scratch, to, model.GatewayMac, _routerAddress, destination, model.Mtu, _advertised);
-        output.SendClientFrame(_scratch.AsSpan(0, length), OffloadInfo.None);
-    }
+    private void Advertise(MacAddress to, IpAddress destination) =>
+        Send(LinkFrames.RouterAdvertisement(_scratch, to, model.GatewayMac, _routerAddress, destination, model.Mtu, _advertised));
+
+    private void Send(int length) => output.SendClientFrame(_scratch.AsSpan(0, length), OffloadInfo.None);
 
     private bool IsProxied(IpAddress address)
     {

@@ -2,6 +2,7 @@ using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
+using Masquerade.Core.Wire;
 
 namespace Masquerade.AccessPoint.Link;
 
@@ -17,8 +18,8 @@ internal sealed class UplinkLink : INeighbourLink
     private readonly IpAddress[] _own;
     private readonly IpPrefix[] _onLink;
     private readonly NeighbourTable _neighbours;
-    private readonly byte[] _scratch = new byte[NdMessage.MaxFrame];
-    private readonly byte[] _copy = new byte[ushort.MaxValue + EthernetFrame.HeaderLength];
+    private readonly byte[] _scratch = new byte[LinkFrames.MaxLength];
+    private readonly byte[] _copy = new byte[ushort.MaxValue + EthernetHeader.Length];
     private bool _announced;
 
     public UplinkLink(UplinkModel model, INodeOutput output, DropCounters drops)
@@ -47,31 +48,31 @@ internal sealed class UplinkLink : INeighbourLink
     /// </summary>
     public bool Accept(ReadOnlySpan<byte> frame, Instant now)
     {
-        if (frame.Length < EthernetFrame.HeaderLength)
+        if (!EthernetHeader.TryParse(frame, out var ethernet))
         {
             _drops.Count(DropReason.Truncated);
             return false;
         }
 
-        var destination = EthernetFrame.Destination(frame);
+        var destination = ethernet.Destination;
         if (destination != _model.Mac && !destination.IsGroup)
         {
             _drops.Count(DropReason.NotForUs);
             return false;
         }
 
-        var packet = frame[EthernetFrame.HeaderLength..];
-        switch (EthernetFrame.EtherType(frame))
+        var packet = ethernet.Payload;
+        switch (ethernet.Type)
         {
-            case EthernetFrame.Arp:
-                OnArp(packet, EthernetFrame.Source(frame), now);
+            case EtherType.Arp:
+                OnArp(packet, ethernet.Source, now);
                 return false;
-            case EthernetFrame.Ipv6 when NdMessage.IsNeighbourDiscovery(packet):
-                OnNd(packet, EthernetFrame.Source(frame), now);
+            case EtherType.IPv6 when NdMessage.IsNeighbourDiscovery(packet):
+                OnNd(packet, ethernet.Source, now);
                 return false;
-            case EthernetFrame.Ipv4 or EthernetFrame.Ipv6 when !destination.IsGroup:
+            case EtherType.IPv4 or EtherType.IPv6 when !destination.IsGroup:
                 return true;
-            case EthernetFrame.Ipv4 or EthernetFrame.Ipv6:
+            case EtherType.IPv4 or EtherType.IPv6:
                 _drops.Count(DropReason.Multicast);
                 return false;
             default:
@@ -83,13 +84,13 @@ internal sealed class UplinkLink : INeighbourLink
     /// <summary>Sends an IP packet towards its destination address; the Ethernet header in front of it is written here.</summary>
     public void SendInPlace(Span<byte> frame, in OffloadInfo offload, Instant now)
     {
-        if (offload.GsoType == 0 && frame.Length - EthernetFrame.HeaderLength > _model.Mtu)
+        if (offload.GsoType == 0 && frame.Length - EthernetHeader.Length > _model.Mtu)
         {
             _drops.Count(DropReason.TooBig);
             return;
         }
 
-        var hop = NextHop(EthernetFrame.IpDestination(frame[EthernetFrame.HeaderLength..]));
+        var hop = NextHop(DestinationOf(frame[EthernetHeader.Length..]));
         if (hop.IsNone)
         {
             _drops.Count(DropReason.NoNeighbour);
@@ -111,14 +112,14 @@ internal sealed class UplinkLink : INeighbourLink
             return;
         }
 
-        packet.CopyTo(_copy.AsSpan(EthernetFrame.HeaderLength));
-        SendInPlace(_copy.AsSpan(0, EthernetFrame.HeaderLength + packet.Length), offload, now);
+        packet.CopyTo(_copy.AsSpan(EthernetHeader.Length));
+        SendInPlace(_copy.AsSpan(0, EthernetHeader.Length + packet.Length), offload, now);
     }
 
     /// <inheritdoc/>
     public void SendPending(Span<byte> frame, in OffloadInfo offload, MacAddress neighbour)
     {
-        EthernetFrame.WriteIpHeader(frame, neighbour, _model.Mac);
+        EthernetHeader.WriteForIp(frame, neighbour, _model.Mac);
         _output.SendUplinkFrame(frame, offload);
     }
 
@@ -131,15 +132,9 @@ internal sealed class UplinkLink : INeighbourLink
             return;
         }
 
-        if (address.IsIPv4)
-        {
-            var request = new ArpPacket(ArpPacket.Request, _model.Mac, source, MacAddress.None, address);
-            Send(request.WriteFrame(_scratch, known.IsNone ? MacAddress.Broadcast : known, _model.Mac));
-        }
-        else
-        {
-            Send(NdMessage.WriteSolicitation(_scratch, _model.Mac, source, address, known));
-        }
+        Send(address.IsIPv4
+            ? LinkFrames.ArpRequest(_scratch, known.IsNone ? MacAddress.Broadcast : known, _model.Mac, source, address)
+            : LinkFrames.NeighbourSolicitation(_scratch, _model.Mac, source, address, known));
     }
 
     /// <summary>Repeats what is due. The first call announces the node's addresses, so that neighbours that knew an earlier owner learn of the new one.</summary>
@@ -161,25 +156,15 @@ internal sealed class UplinkLink : INeighbourLink
     }
 
     /// <summary>Tells everybody on the link that an address is here: a gratuitous ARP request (RFC 5227 section 3) or an unsolicited advertisement (RFC 4861 section 7.2.6).</summary>
-    public void Announce(IpAddress address)
-    {
-        if (address.IsIPv4)
-        {
-            var announcement = new ArpPacket(ArpPacket.Request, _model.Mac, address, MacAddress.None, address);
-            Send(announcement.WriteFrame(_scratch, MacAddress.Broadcast, _model.Mac));
-        }
-        else
-        {
-            var allNodes = NdMessage.GroupMac(NdMessage.AllNodes);
-            Send(NdMessage.WriteAdvertisement(_scratch, allNodes, _model.Mac, NdMessage.AllNodes, address, NdMessage.RouterFlag | NdMessage.OverrideFlag));
-        }
-    }
+    public void Announce(IpAddress address) => Send(address.IsIPv4
+        ? LinkFrames.ArpRequest(_scratch, MacAddress.Broadcast, _model.Mac, address, address)
+        : LinkFrames.NeighbourAnnouncement(_scratch, _model.Mac, address, NdFlags.Router | NdFlags.Override));
 
     private void OnArp(ReadOnlySpan<byte> packet, MacAddress source, Instant now)
     {
-        if (!ArpPacket.TryParse(packet, out var arp) || arp.SenderMac != source)
+        if (!ArpHeader.TryParse(packet, out var arp) || arp.SenderMac != source)
         {
-            _drops.Count(packet.Length < ArpPacket.Length ? DropReason.Truncated : DropReason.Malformed);
+            _drops.Count(packet.Length < ArpHeader.Length ? DropReason.Truncated : DropReason.Malformed);
             return;
         }
 
@@ -188,10 +173,9 @@ internal sealed class UplinkLink : INeighbourLink
             _neighbours.Learn(arp.SenderAddress, arp.SenderMac, now);
         }
 
-        if (arp.Operation == ArpPacket.Request && IsOwn(arp.TargetAddress) && source != _model.Mac)
+        if (arp.Operation == ArpOperation.Request && IsOwn(arp.TargetAddress) && source != _model.Mac)
         {
-            var reply = new ArpPacket(ArpPacket.Reply, _model.Mac, arp.TargetAddress, arp.SenderMac, arp.SenderAddress);
-            Send(reply.WriteFrame(_scratch, source, _model.Mac));
+            Send(LinkFrames.ArpReply(_scratch, _model.Mac, arp));
         }
     }
 
@@ -203,27 +187,28 @@ internal sealed class UplinkLink : INeighbourLink
             return;
         }
 
-        if (message.Type == NdMessage.NeighbourAdvertisement)
+        if (message.Type == Icmpv6Type.NeighbourAdvertisement)
         {
             // An answer to a unicast solicitation may leave the option out (RFC 4861 section 4.4).
             _neighbours.Learn(message.Target, message.LinkLayer.IsNone ? source : message.LinkLayer, now);
             return;
         }
 
-        if (message.Type == NdMessage.NeighbourSolicitation && source != _model.Mac)
+        if (message.Type != Icmpv6Type.NeighbourSolicitation || source == _model.Mac)
         {
-            if (!message.LinkLayer.IsNone)
-            {
-                _neighbours.Learn(message.Source, message.LinkLayer, now);
-            }
+            // Routers' and hosts' own business: the next hops are configured.
+            _drops.Count(DropReason.NotForUs);
+            return;
+        }
 
-            if (IsOwn(message.Target))
-            {
-                var isProbe = message.Source.IsNone;
-                var flags = (byte)(NdMessage.RouterFlag | NdMessage.OverrideFlag | (isProbe ? 0 : NdMessage.SolicitedFlag));
-                var destination = isProbe ? NdMessage.AllNodes : message.Source;
-                Send(NdMessage.WriteAdvertisement(_scratch, isProbe ? NdMessage.GroupMac(destination) : source, _model.Mac, destination, message.Target, flags));
-            }
+        if (!message.LinkLayer.IsNone)
+        {
+            _neighbours.Learn(message.Source, message.LinkLayer, now);
+        }
+
+        if (IsOwn(message.Target))
+        {
+            Send(LinkFrames.NeighbourAnswer(_scratch, source, _model.Mac, message, NdFlags.Router | NdFlags.Override));
         }
     }
 
@@ -234,6 +219,9 @@ internal sealed class UplinkLink : INeighbourLink
             _neighbours.Prefetch(gateway, now);
         }
     }
+
+    /// <summary>The destination address of an IP packet whose fixed header is known to be there.</summary>
+    internal static IpAddress DestinationOf(ReadOnlySpan<byte> packet) => IpAddress.FromBytes(packet[0] >> 4 == 4 ? packet.Slice(16, 4) : packet.Slice(24, 16));
 
     private IpAddress NextHop(IpAddress destination)
     {

@@ -2,6 +2,7 @@ using Masquerade.AccessPoint.Link;
 using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
+using Masquerade.Core.Wire;
 
 namespace Masquerade.AccessPoint.Tests.Link;
 
@@ -64,18 +65,22 @@ public sealed class ClientLinkTests
     [InlineData("fd00:77::102", 0x40)]
     public void Neighbour_solicitations_are_answered_for_the_gateway_and_for_other_clients(string target, int flags)
     {
-        var frame = new byte[NdMessage.MaxFrame];
+        var frame = new byte[LinkFrames.MaxLength];
         var client = MacAddress.Parse("02:00:00:00:00:11");
         var source = IpAddress.Parse("fd00:77::101");
-        var length = NdMessage.WriteSolicitation(frame, client, source, IpAddress.Parse(target), MacAddress.None);
+        var length = LinkFrames.NeighbourSolicitation(frame, client, source, IpAddress.Parse(target), MacAddress.None);
         Assert.False(_link.Accept(frame.AsSpan(0, length), out _));
         var answer = Assert.Single(_output.Client);
-        Assert.Equal(client, EthernetFrame.Destination(answer));
-        Assert.Equal(AccessPointModel.DefaultGatewayMac, EthernetFrame.Source(answer));
-        Assert.True(NdMessage.TryParse(answer.AsSpan(EthernetFrame.HeaderLength), out var advertisement));
-        Assert.Equal(
-            new NdMessage(NdMessage.NeighbourAdvertisement, IpAddress.Parse(target), source, IpAddress.Parse(target), AccessPointModel.DefaultGatewayMac, (byte)flags),
-            advertisement);
+        Assert.True(EthernetHeader.TryParse(answer, out var ethernet));
+        Assert.Equal(client, ethernet.Destination);
+        Assert.Equal(AccessPointModel.DefaultGatewayMac, ethernet.Source);
+        Assert.True(NdMessage.TryParse(ethernet.Payload, out var advertisement));
+        Assert.Equal(Icmpv6Type.NeighbourAdvertisement, advertisement.Type);
+        Assert.Equal(IpAddress.Parse(target), advertisement.Source);
+        Assert.Equal(source, advertisement.Destination);
+        Assert.Equal(IpAddress.Parse(target), advertisement.Target);
+        Assert.Equal(AccessPointModel.DefaultGatewayMac, advertisement.LinkLayer);
+        Assert.Equal((NdFlags)flags, advertisement.Flags);
     }
 
     [Theory]
@@ -83,16 +88,10 @@ public sealed class ClientLinkTests
     [InlineData("fe80::1", 1)]
     public void Duplicate_address_detection_fails_only_for_the_gateways_address(string target, int answers)
     {
-        var frame = new byte[NdMessage.MaxFrame];
-        var length = NdMessage.WriteSolicitation(frame, MacAddress.Parse("02:00:00:00:00:11"), IpAddress.None, IpAddress.Parse(target), MacAddress.None);
-
-        // The writer adds a source link-layer option, which a probe must not have (RFC 4861 section 7.1.1): cut it off and sum again.
-        length -= 8;
-        frame[EthernetFrame.HeaderLength + 5] = 24;
-        frame.AsSpan(EthernetFrame.HeaderLength + 42, 2).Clear();
-        var body = frame.AsSpan(EthernetFrame.HeaderLength + 40, 24);
-        var sum = Core.Checksum.InternetChecksum.PseudoHeaderSum(IpAddress.None, NdMessage.SolicitedNode(IpAddress.Parse(target)), 58, 24);
-        System.Buffers.Binary.BinaryPrimitives.WriteUInt16BigEndian(body[2..], Core.Checksum.InternetChecksum.Finish(Core.Checksum.InternetChecksum.Sum(body, sum)));
+        var frame = new byte[LinkFrames.MaxLength];
+        EthernetHeader.Write(frame, NdMessage.GroupMac(NdMessage.SolicitedNode(IpAddress.Parse(target))), MacAddress.Parse("02:00:00:00:00:11"), EtherType.IPv6);
+        var probe = NdWriter.NeighbourSolicitation(frame.AsSpan(14), IpAddress.None, NdMessage.SolicitedNode(IpAddress.Parse(target)), IpAddress.Parse(target));
+        var length = 14 + probe.Finish();
         _link.Accept(frame.AsSpan(0, length), out _);
         Assert.Equal(answers, _output.Client.Count);
         Assert.Equal(0, _drops[DropReason.Malformed]);
@@ -104,13 +103,38 @@ public sealed class ClientLinkTests
         Assert.Equal(Instant.Zero, _link.NextDeadline);
         _link.Advance(Instant.FromMilliseconds(5));
         var frame = Assert.Single(_output.Client);
-        Assert.Equal("33:33:00:00:00:01", EthernetFrame.Destination(frame).ToString());
-        var body = frame.AsSpan(EthernetFrame.HeaderLength + 40);
-        Assert.Equal(NdMessage.RouterAdvertisement, body[0]);
-        Assert.Equal("030440c0"[..6] + "40", Convert.ToHexStringLower(body.Slice(32, 4)));
+        Assert.True(EthernetHeader.TryParse(frame, out var ethernet));
+        Assert.Equal("33:33:00:00:00:01", ethernet.Destination.ToString());
+        Assert.True(NdMessage.TryParse(ethernet.Payload, out var advertisement));
+        Assert.Equal(Icmpv6Type.RouterAdvertisement, advertisement.Type);
+        Assert.Equal(IpAddress.Parse("fe80::1"), advertisement.Source);
+        Assert.Equal(1_800, advertisement.RouterLifetime);
+        Assert.Equal(AccessPointModel.DefaultGatewayMac, advertisement.LinkLayer);
+        var prefixes = new List<NdPrefix>();
+        var options = advertisement.Options;
+        while (options.TryNext(out var option))
+        {
+            if (option.TryGetPrefix(out var prefix))
+            {
+                prefixes.Add(prefix);
+            }
+        }
+
+        Assert.Equal([new NdPrefix(IpAddress.Parse("fd00:77::"), 64, NdPrefixFlags.Autonomous, 86_400, 14_400)], prefixes);
         Assert.Equal(Instant.FromMilliseconds(5) + TimeSpan.FromSeconds(200), _link.NextDeadline);
-        var sum = Core.Checksum.InternetChecksum.PseudoHeaderSum(IpAddress.Parse("fe80::1"), NdMessage.AllNodes, 58, body.Length);
-        Assert.Equal(0, Core.Checksum.InternetChecksum.Finish(Core.Checksum.InternetChecksum.Sum(body, sum)));
+    }
+
+    /// <summary>RFC 4942 section 2.2: ::ffff:a.b.c.d in an IPv6 packet must not pass for the IPv4 address.</summary>
+    [Fact]
+    public void Nobody_asks_for_an_ipv4_address_by_nd()
+    {
+        var frame = new byte[LinkFrames.MaxLength];
+        EthernetHeader.Write(frame, NdMessage.GroupMac(NdMessage.AllNodes), MacAddress.Parse("02:00:00:00:00:11"), EtherType.IPv6);
+        var solicitation = NdWriter.NeighbourSolicitation(frame.AsSpan(14), IpAddress.Parse("fd00:77::101"), NdMessage.AllNodes, IpAddress.None);
+        Convert.FromHexString("00000000000000000000ffffc0a84d01").CopyTo(frame, 14 + 40 + 8);
+        _link.Accept(frame.AsSpan(0, 14 + solicitation.Finish()), out _);
+        Assert.Empty(_output.Client);
+        Assert.Equal(1, _drops[DropReason.Malformed]);
     }
 
     [Theory, Trait("Req", "A-29")]

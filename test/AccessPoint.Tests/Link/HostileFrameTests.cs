@@ -99,9 +99,9 @@ public sealed class HostileFrameTests
     {
         var mac = MacAddress.Parse("02:00:00:00:00:11");
         var arp = new byte[42];
-        new ArpPacket(ArpPacket.Request, mac, IpAddress.Parse("192.168.77.101"), MacAddress.None, IpAddress.Parse("192.168.77.1")).WriteFrame(arp, MacAddress.Broadcast, mac);
-        var nd = new byte[NdMessage.MaxFrame];
-        var length = NdMessage.WriteSolicitation(nd, mac, IpAddress.Parse("fd00:77::101"), IpAddress.Parse("fe80::1"), MacAddress.None);
+        LinkFrames.ArpRequest(arp, MacAddress.Broadcast, mac, IpAddress.Parse("192.168.77.101"), IpAddress.Parse("192.168.77.1"));
+        var nd = new byte[LinkFrames.MaxLength];
+        var length = LinkFrames.NeighbourSolicitation(nd, mac, IpAddress.Parse("fd00:77::101"), IpAddress.Parse("fe80::1"), MacAddress.None);
         return [arp, nd[..length]];
     }
 }

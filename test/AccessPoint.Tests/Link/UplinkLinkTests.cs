@@ -3,6 +3,7 @@ using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
+using Masquerade.Core.Wire;
 
 namespace Masquerade.AccessPoint.Tests.Link;
 
@@ -26,11 +27,11 @@ public sealed class UplinkLinkTests
         Assert.Equal("ffffffffffff" + Own + "0806" + "0001080006040001" + Own + "0a01010a" + "000000000000" + "0a01010a", Hex(0));
         Assert.True(NdMessage.TryParse(_output.Uplink[1].AsSpan(14), out var announcement));
         Assert.Equal(NdMessage.AllNodes, announcement.Destination);
-        Assert.Equal(NdMessage.RouterFlag | NdMessage.OverrideFlag, announcement.Flags);
+        Assert.Equal(NdFlags.Router | NdFlags.Override, announcement.Flags);
         Assert.Equal("ffffffffffff" + Own + "0806" + "0001080006040001" + Own + "0a01010a" + "000000000000" + "0a010101", Hex(2));
         Assert.True(NdMessage.TryParse(_output.Uplink[3].AsSpan(14), out var question));
         Assert.Equal("ff02::1:ff00:1", question.Destination.ToString());
-        Assert.Equal("33:33:ff:00:00:01", EthernetFrame.Destination(_output.Uplink[3]).ToString());
+        Assert.Equal("33:33:ff:00:00:01", MacAddress.FromBytes(_output.Uplink[3]).ToString());
         Assert.Equal(4, _output.Uplink.Count);
         Assert.Equal(_now + _config.RetryInterval, link.NextDeadline);
     }
@@ -145,13 +146,26 @@ public sealed class UplinkLinkTests
         IpAddress.Parse("fd00:10:1:1::10").WriteTo(packet.AsSpan(8));
         IpAddress.Parse("2001:db8::1").WriteTo(packet.AsSpan(24));
         link.SendCopy(packet, OffloadInfo.None, _now);
-        var frame = new byte[NdMessage.MaxFrame];
+        var frame = new byte[LinkFrames.MaxLength];
+        EthernetHeader.Write(frame, MacAddress.Parse("02:aa:00:00:00:01"), MacAddress.Parse("02:bb:00:00:00:01"), EtherType.IPv6);
         var gateway = IpAddress.Parse("fd00:10:1:1::1");
-        var length = NdMessage.WriteAdvertisement(
-            frame, MacAddress.Parse("02:aa:00:00:00:01"), MacAddress.Parse("02:bb:00:00:00:01"), IpAddress.Parse("fd00:10:1:1::10"), gateway, NdMessage.SolicitedFlag);
-        link.Accept(frame.AsSpan(0, length), _now);
+        var answer = NdWriter.NeighbourAdvertisement(frame.AsSpan(14), gateway, IpAddress.Parse("fd00:10:1:1::10"), gateway, NdFlags.Solicited);
+        answer.AddLinkLayer(NdOptionType.TargetLinkLayer, MacAddress.Parse("02:bb:00:00:00:01"));
+        link.Accept(frame.AsSpan(0, 14 + answer.Finish()), _now);
         Assert.Equal(Router + Own + "86dd", Convert.ToHexStringLower(_output.Uplink[^1].AsSpan(0, 14)));
         Assert.Equal(packet, _output.Uplink[^1][14..]);
+    }
+
+    [Fact, Trait("Req", "A-29")]
+    public void Other_routers_advertisements_are_not_for_this_node()
+    {
+        var link = Create();
+        var frame = new byte[LinkFrames.MaxLength];
+        var length = LinkFrames.RouterAdvertisement(
+            frame, NdMessage.GroupMac(NdMessage.AllNodes), MacAddress.Parse("02:bb:00:00:00:01"), IpAddress.Parse("fe80::1"), NdMessage.AllNodes, 1_500, []);
+        Assert.False(link.Accept(frame.AsSpan(0, length), _now));
+        Assert.Equal((1, 1), (_drops[DropReason.NotForUs], _drops.Total));
+        Assert.Empty(_output.Uplink);
     }
 
     [Fact, Trait("Req", "A-29")]
