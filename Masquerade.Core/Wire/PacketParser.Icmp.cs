@@ -78,6 +78,12 @@ public static partial class PacketParser
             }
 
             (source, destination) = (header.Source, header.Destination);
+
+            // As outside: it would find the mapping of an IPv4 client and give this packet four octets where sixteen belong.
+            if (source.IsIPv4 || destination.IsIPv4)
+            {
+                return DropReason.Martian;
+            }
         }
         else
         {

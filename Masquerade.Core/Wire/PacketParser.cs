@@ -36,7 +36,8 @@ public static partial class PacketParser
             return reason;
         }
 
-        var length = header.TotalLength == 0 ? packet.Length : header.TotalLength;
+        // Zero stands for what does not fit the field, in a GSO super-packet; in any other it contradicts the header.
+        var length = header.TotalLength == 0 && packet.Length > ushort.MaxValue ? packet.Length : header.TotalLength;
         if (length < header.HeaderLength)
         {
             return DropReason.Malformed;
@@ -70,7 +71,8 @@ public static partial class PacketParser
             return reason;
         }
 
-        var length = header.PayloadLength == 0 ? packet.Length : header.PayloadLength + Ipv6Header.Length;
+        var isSuperPacket = header.PayloadLength == 0 && packet.Length > ushort.MaxValue + Ipv6Header.Length;
+        var length = isSuperPacket ? packet.Length : header.PayloadLength + Ipv6Header.Length;
         if (length > packet.Length)
         {
             return DropReason.Truncated;
@@ -154,7 +156,7 @@ public static partial class PacketParser
             return transport.Length < UdpHeader.HeaderLength ? DropReason.Truncated : DropReason.Malformed;
         }
 
-        // A GSO super-packet may say 0 or the length of one segment; saying more than there is contradicts the packet.
+        // A GSO super-packet may say the length of one segment; saying more than there is contradicts the packet.
         if (udp.Length > transport.Length)
         {
             return DropReason.Malformed;

@@ -60,17 +60,17 @@ public readonly ref struct UdpHeader
     /// <summary>Destination port.</summary>
     public ushort DestinationPort => BinaryPrimitives.ReadUInt16BigEndian(_datagram[2..]);
 
-    /// <summary>Octets of header and payload by its own account.</summary>
+    /// <summary>Octets of header and payload by its own account; 0 in a GSO super-packet over 64 KB (as in RFC 2675 section 4).</summary>
     public int Length => BinaryPrimitives.ReadUInt16BigEndian(_datagram[4..]);
 
     /// <summary>The payload.</summary>
     public ReadOnlySpan<byte> Payload => _datagram[HeaderLength..];
 
-    /// <summary>Makes a view; false if cut off or if the length field is less than a header.</summary>
+    /// <summary>Makes a view; false if cut off or if the length field is less than a header, zero included unless the length does not fit the field.</summary>
     public static bool TryParse(ReadOnlySpan<byte> datagram, out UdpHeader header)
     {
         header = new UdpHeader(datagram);
-        return datagram.Length >= HeaderLength && header.Length is 0 or >= HeaderLength;
+        return datagram.Length >= HeaderLength && (header.Length >= HeaderLength || (header.Length == 0 && datagram.Length > ushort.MaxValue));
     }
 
     /// <summary>Writes a header in front of what fills the rest of the span, without a checksum (allowed over IPv4, RFC 768).</summary>

@@ -125,6 +125,58 @@ public sealed class PacketParserTests(ITestOutputHelper output)
         Assert.Equal(DropReason.Malformed, PacketParser.Parse(sourceRouted, out _));
     }
 
+    /// <summary>RFC 4942 section 2.2: it would find the mapping of an IPv4 client and write four octets where sixteen belong.</summary>
+    [Theory]
+    [InlineData(8)]
+    [InlineData(24)]
+    [Trait("Req", "N-04")]
+    public void An_IPv4_address_inside_an_ICMPv6_error_is_refused(int at)
+    {
+        var about = Packets.Udp(Packets.MasqueradeV6, Packets.ServerV6, [1]);
+        Convert.FromHexString("00000000000000000000ffff0a01010a").CopyTo(about, at);
+        var error = Packets.Error(Packets.ServerV6.Address, Packets.MasqueradeV6.Address, 1, 4, about, 100);
+        Assert.Equal(DropReason.Martian, PacketParser.Parse(error, out _));
+    }
+
+    /// <summary>Zero stands for a length that does not fit the field (RFC 2675 section 4); hardware makes such packets, a link of ours does not.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_length_of_zero_is_believed_only_of_what_is_too_long_for_the_field(bool v6)
+    {
+        var (from, to) = v6 ? (Packets.ClientV6, Packets.ServerV6) : (Packets.ClientV4, Packets.ServerV4);
+        foreach (var protocol in new[] { IpProtocolNumber.Tcp, IpProtocolNumber.Udp })
+        {
+            var small = Packet(1_000);
+            var big = Packet(70_000);
+            foreach (var packet in new[] { small, big })
+            {
+                var expected = packet == big ? DropReason.None : v6 ? DropReason.Truncated : DropReason.Malformed;
+                packet.AsSpan(v6 ? 4 : 2, 2).Clear();
+                if (!v6)
+                {
+                    packet[10] = packet[11] = 0;
+                    BinaryPrimitives.WriteUInt16BigEndian(packet.AsSpan(10), Packets.Complement(Packets.Add(0, packet.AsSpan(0, 20))));
+                }
+
+                Assert.Equal(expected, PacketParser.Parse(packet, out var summary));
+                Assert.True(expected != DropReason.None || summary.Length == packet.Length);
+            }
+
+            byte[] Packet(int payload) => protocol == IpProtocolNumber.Tcp
+                ? Packets.Tcp(from, to, 0x10, new byte[payload])
+                : WithoutLength(Packets.Udp(from, to, new byte[payload]), zero: payload > ushort.MaxValue);
+        }
+
+        Assert.Equal(DropReason.Malformed, PacketParser.Parse(WithoutLength(Packets.Udp(from, to, [1, 2]), zero: true), out _));
+
+        byte[] WithoutLength(byte[] packet, bool zero)
+        {
+            packet.AsSpan((v6 ? 40 : 20) + 4, zero ? 2 : 0).Clear();
+            return packet;
+        }
+    }
+
     private static DropReason Udp(string from, string to) =>
         PacketParser.Parse(Packets.Udp(new TransportEndpoint(IpAddress.Parse(from), 1_000), new TransportEndpoint(IpAddress.Parse(to), 2_000), [1]), out _);
 
