@@ -12,6 +12,9 @@ namespace Masquerade.Fam;
 /// </summary>
 public sealed partial class FamEngine
 {
+    /// <summary>Markers that may wait for the news of a move; a client has at most one HAM per node that it has opened connections at.</summary>
+    private const int MaxEarlyDrains = 32;
+
     private void OnFamChange(FamChange change, Instant now)
     {
         var client = _clients.Find(change.Client);
@@ -59,7 +62,7 @@ public sealed partial class FamEngine
             HandOverTo(client, now);
         }
 
-        AnswerEarlyDrain(client);
+        AnswerEarlyDrains(client);
     }
 
     private void BeSuperseded(int client, Instant now)
@@ -109,20 +112,32 @@ public sealed partial class FamEngine
             return;
         }
 
-        // The marker overtook the coordinator's message: it is answered when the move is known.
-        ref var record = ref _clients[client];
-        record.EarlyDrainToken = drain.Token;
-        record.EarlyDrainEpoch = drain.Epoch;
-        record.EarlyDrainFrom = from;
+        // The marker overtook the coordinator's message: it is answered when the move is known. Each HAM of the client sends one of its own.
+        var early = _clients[client].EarlyDrains ??= [];
+        early.RemoveAll(e => e.From == from);
+        if (early.Count == MaxEarlyDrains)
+        {
+            early.RemoveAt(0);
+        }
+
+        early.Add((from, drain));
     }
 
-    private void AnswerEarlyDrain(int client)
+    private void AnswerEarlyDrains(int client)
     {
         ref var record = ref _clients[client];
-        if (!record.EarlyDrainFrom.IsNone && record.EarlyDrainToken == record.MoveToken)
+        if (record.EarlyDrains is not { } early)
         {
-            _output.SendPeer(record.EarlyDrainFrom, new Drained(record.Mac, record.EarlyDrainEpoch, record.EarlyDrainToken));
-            record.EarlyDrainFrom = TransportEndpoint.None;
+            return;
+        }
+
+        record.EarlyDrains = null;
+        foreach (var (from, drain) in early)
+        {
+            if (drain.Token == record.MoveToken)
+            {
+                _output.SendPeer(from, new Drained(drain.Client, drain.Epoch, drain.Token));
+            }
         }
     }
 }

@@ -35,11 +35,9 @@ internal struct FamClient
     public ulong ArriveId;
     public ulong DepartId;
 
-    /// <summary>The token of the move away from here, and who asked for the drain before the move was known.</summary>
+    /// <summary>The token of the move away from here, and which HAMs asked for the drain before the move was known; null if none did.</summary>
     public ulong MoveToken;
-    public ulong EarlyDrainToken;
-    public Epoch EarlyDrainEpoch;
-    public TransportEndpoint EarlyDrainFrom;
+    public List<(TransportEndpoint From, Drain Marker)>? EarlyDrains;
 
     /// <summary>When the state's own time limit ends.</summary>
     public Instant Deadline;

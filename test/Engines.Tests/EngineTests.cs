@@ -186,15 +186,18 @@ public sealed class EngineTests
 
     [Fact]
     [Trait("Req", "A-11")]
-    public void The_previous_FAM_answers_a_marker_that_came_before_the_news()
+    public void The_previous_FAM_answers_every_marker_that_came_before_the_news()
     {
         var site = new Site();
-        var offer = site.Arrive(1).Offers.First(o => o.Protocol == TransportProtocol.Udp).Endpoint;
+        var thirdPeer = TransportEndpoint.Parse("10.1.3.10:4747");
+        site.Arrive(1);
         site.Fam.OnPeer(new Drain(Site.Client, new Epoch(2), 77), Site.OtherPeer, site.Now);
+        site.Fam.OnPeer(new Drain(Site.Client, new Epoch(2), 77), thirdPeer, site.Now);
+        site.Fam.OnPeer(new Drain(Site.Client, new Epoch(2), 78), TransportEndpoint.Parse("10.1.4.10:4747"), site.Now);
         Assert.Empty(site.Peers);
         site.Tell(Moved(2, Site.Other, Site.Self));
-        Assert.Equal(new Drained(Site.Client, new Epoch(2), 77), site.Peers.Single().Message);
-        Assert.False(offer.IsNone);
+        Assert.All(site.Peers, p => Assert.Equal(new Drained(Site.Client, new Epoch(2), 77), p.Message));
+        Assert.Equal([Site.OtherPeer, thirdPeer], site.Peers.Select(p => p.Peer));
     }
 
     [Fact]
