@@ -1,16 +1,22 @@
 namespace Masquerade.Core.Control;
 
-/// <summary>How large messages may be. A decoder refuses what is larger before it allocates anything for it.</summary>
+/// <summary>
+/// How large messages may be. A decoder refuses what is larger before it allocates anything for it. The numbers of entries are chosen so that any message that keeps to
+/// them fits a frame, whatever is in the entries; <see cref="MessageSize"/> does the sum.
+/// </summary>
 public static class ControlLimits
 {
     /// <summary>Octets of one frame's body.</summary>
     public const int MaxFrameBytes = 1 << 20;
 
-    /// <summary>Mappings in one message.</summary>
-    public const int MaxMappingsPerMessage = 4_096;
+    /// <summary>Mapping records in one message.</summary>
+    public const int MaxMappingsPerMessage = 2_048;
 
     /// <summary>Connections in one mapping record.</summary>
     public const int MaxConnectionsPerMapping = 4_096;
+
+    /// <summary>Connections in all mapping records of one message together.</summary>
+    public const int MaxConnectionsPerMessage = 16_384;
 
     /// <summary>FAM endpoints offered with one arrival.</summary>
     public const int MaxOffers = 1_024;
@@ -19,7 +25,10 @@ public static class ControlLimits
     public const int MaxAddresses = 64;
 
     /// <summary>Routes in one message.</summary>
-    public const int MaxRoutes = 8_192;
+    public const int MaxRoutes = 4_096;
+
+    /// <summary>Bare mappings (ended, released) in one message.</summary>
+    public const int MaxBareMappings = 8_192;
 
     /// <summary>Characters of a reason text.</summary>
     public const int MaxReasonLength = 200;

@@ -25,6 +25,35 @@ public static class FrameCodec
         output.Write(body);
         return true;
     }
+
+    /// <summary>
+    /// Encodes a message and writes it as a frame. False, and nothing is written, if the other end would have to refuse it; who sends it must say so where somebody reads
+    /// it, for a message that is repeated would never get through.
+    /// </summary>
+    /// <param name="message">The message.</param>
+    /// <param name="scratch">Is overwritten.</param>
+    /// <param name="output">Where the frame goes.</param>
+    /// <param name="reason">Why not; null if it was written.</param>
+    public static bool TryWriteMessage(ControlMessage message, ArrayBufferWriter<byte> scratch, IBufferWriter<byte> output, out string? reason)
+    {
+        reason = MessageSize.Excess(message);
+        if (reason is null)
+        {
+            try
+            {
+                scratch.ResetWrittenCount();
+                ControlCodec.Encode(message, scratch);
+                reason = WriteFrame(scratch.WrittenSpan, output) ? null : $"{scratch.WrittenCount} octets do not fit a frame";
+            }
+            catch (ArgumentException e)
+            {
+                reason = e.Message;
+            }
+        }
+
+        reason = reason is null ? null : $"{message.GetType().Name} {message.Id} was not sent: {reason}";
+        return reason is null;
+    }
 }
 
 /// <summary>

@@ -217,12 +217,16 @@ public sealed record Announce : ControlMessage
     /// <summary>Mappings that have ended.</summary>
     public IReadOnlyList<MappingId> Ended { get; init; } = [];
 
-    /// <summary>True after a reconnect: this is everything the sender has of the client; it claims to be its FAM in <see cref="Epoch"/>.</summary>
+    /// <summary>
+    /// True after a reconnect: with its other parts, if it takes several, this is everything the sender has of the client; it claims to be its FAM in <see cref="Epoch"/>.
+    /// What is not listed does not end by that: the sender says what has ended.
+    /// </summary>
     public bool Full { get; init; }
 }
 
 /// <summary>
-/// Previous FAM → coordinator, when told that it is superseded: all it still knows of the client, with fresh connection states. Answered by <see cref="Ack"/>.
+/// Previous FAM → coordinator, when told that it is superseded: all it still knows of the client, with fresh connection states. Answered by <see cref="Ack"/>. What is too
+/// much for one message comes in parts, and the last part when the others have been acknowledged.
 /// </summary>
 public sealed record HandOver : ControlMessage
 {
@@ -237,9 +241,15 @@ public sealed record HandOver : ControlMessage
 
     /// <summary>Mappings that ended and may not have been reported.</summary>
     public IReadOnlyList<MappingId> Ended { get; init; } = [];
+
+    /// <summary>True if this is a part and others follow: the arrival at the new FAM is not complete by it.</summary>
+    public bool More { get; init; }
 }
 
-/// <summary>FAM → coordinator: the client has left this access point. Answered by <see cref="Ack"/>.</summary>
+/// <summary>
+/// FAM → coordinator: the client has left this access point. Answered by <see cref="Ack"/>. What is too much for it goes ahead in <see cref="Announce"/>s, and it
+/// follows when they have been acknowledged.
+/// </summary>
 public sealed record Depart : ControlMessage
 {
     /// <summary>The client.</summary>

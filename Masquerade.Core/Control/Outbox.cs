@@ -8,6 +8,9 @@ public sealed record OutboxOptions
     /// <summary>The most messages that may wait for an answer.</summary>
     public int Capacity { get; init; } = 4_096;
 
+    /// <summary>The most octets of messages that may wait for an answer, by <see cref="MessageSize.AtMost"/>. One message may always wait, so that there is progress.</summary>
+    public long CapacityBytes { get; init; } = 64L << 20;
+
     /// <summary>When a message is repeated for the first time.</summary>
     public TimeSpan First { get; init; } = TimeSpan.FromMilliseconds(100);
 
@@ -17,7 +20,7 @@ public sealed record OutboxOptions
 
 /// <summary>
 /// Messages that wait for an answer, repeated until it comes. Sans-I/O; used by agents for requests and by the coordinator for pushes. Order is that of the
-/// message numbers, so that runs replay.
+/// message numbers, so that runs replay. It is only what is under way, and bounded: whoever has something to say keeps a mark of it until <see cref="Send"/> has taken it.
 /// </summary>
 public sealed class Outbox
 {
@@ -25,6 +28,7 @@ public sealed class Outbox
     private readonly Action<ControlMessage> _send;
     private readonly OutboxOptions _options;
     private ulong _lastId;
+    private long _bytes;
 
     /// <summary>An empty outbox.</summary>
     /// <param name="send">Puts a message on its way; called by <see cref="Send"/> and <see cref="Advance"/>.</param>
@@ -47,15 +51,31 @@ public sealed class Outbox
     /// <summary>The next message number: 1, 2, 3 …</summary>
     public ulong NextId() => ++_lastId;
 
-    /// <summary>Sends a message and remembers it under its number, in place of one with the same number. False, and nothing is sent, when too many wait.</summary>
-    public bool Send(ControlMessage message, Instant now)
+    /// <summary>Octets of what waits, at most.</summary>
+    public long Bytes => _bytes;
+
+    /// <summary>
+    /// Sends a message and remembers it under its number, in place of one with the same number. False, and nothing is sent, when there is no room: whoever has it to say
+    /// still has it to say.
+    /// </summary>
+    /// <param name="message">The message.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="canWait">True for what keeps its worth if it is said later. It leaves the last quarter of the room to what packets wait for.</param>
+    public bool Send(ControlMessage message, Instant now, bool canWait = false)
     {
-        if (_entries.Count >= _options.Capacity && !_entries.ContainsKey(message.Id))
+        var size = MessageSize.AtMost(message);
+        var known = _entries.TryGetValue(message.Id, out var old);
+        if (!known && _entries.Count > 0)
         {
-            return false;
+            var (count, bytes) = canWait ? (_options.Capacity - (_options.Capacity / 4), _options.CapacityBytes - (_options.CapacityBytes / 4)) : (_options.Capacity, _options.CapacityBytes);
+            if (_entries.Count >= count || _bytes + size > bytes)
+            {
+                return false;
+            }
         }
 
-        _entries[message.Id] = new Entry(message, now + _options.First, _options.First);
+        _bytes += size - (known ? old!.Size : 0);
+        _entries[message.Id] = new Entry(message, size, now + _options.First, _options.First);
         NextDeadline = Instant.Min(NextDeadline, Suspended ? Instant.Never : now + _options.First);
         if (!Suspended)
         {
@@ -68,7 +88,8 @@ public sealed class Outbox
     /// <summary>A message was answered; false if it was not waiting.</summary>
     public bool Complete(ulong id)
     {
-        var removed = _entries.Remove(id);
+        var removed = _entries.Remove(id, out var entry);
+        _bytes -= removed ? entry!.Size : 0;
         if (_entries.Count == 0)
         {
             NextDeadline = Instant.Never;
@@ -152,9 +173,11 @@ public sealed class Outbox
         }
     }
 
-    private sealed class Entry(ControlMessage message, Instant due, TimeSpan interval)
+    private sealed class Entry(ControlMessage message, int size, Instant due, TimeSpan interval)
     {
         public ControlMessage Message { get; } = message;
+
+        public int Size { get; } = size;
 
         public Instant Due { get; set; } = due;
 

@@ -132,7 +132,7 @@ public sealed partial class FamEngine
         }
     }
 
-    private List<MappingRecord> RecordsOf(int client, Instant now, bool dirtyOnly, int limit = 4_096)
+    private List<MappingRecord> RecordsOf(int client, Instant now, bool dirtyOnly, int limit = ControlLimits.MaxMappingsPerMessage)
     {
         var records = new List<MappingRecord>(Math.Min(limit, _clients[client].MappingCount));
         for (var slot = _clients[client].FirstMapping; slot >= 0 && records.Count < limit; slot = _table.Mapping(slot).NextOfClient)

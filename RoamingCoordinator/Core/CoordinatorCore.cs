@@ -26,7 +26,7 @@ public sealed partial class CoordinatorCore
     /// <summary>Creates a coordinator over a store.</summary>
     public CoordinatorCore(CoordinatorOptions options, IClientStore store, ulong seed, ICoordinatorOutput output)
     {
-        _options = options with { MaxMappingsPerClient = Math.Min(options.MaxMappingsPerClient, ControlLimits.MaxMappingsPerMessage) };
+        _options = options with { MaxMappingsPerClient = Math.Min(options.MaxMappingsPerClient, CoordinatorOptions.LargestMappingsPerClient) };
         _store = store;
         _random = new SeededRandom(seed);
         _output = output;

@@ -30,9 +30,12 @@ public sealed record CoordinatorOptions
     public TimeSpan AnchorTimeout { get; init; } = TimeSpan.FromMilliseconds(150);
 
     /// <summary>
-    /// The most mappings of one client, at most <see cref="Masquerade.Core.Control.ControlLimits.MaxMappingsPerMessage"/>: what a move tells one node fits one message.
+    /// The most mappings of one client, at most <see cref="LargestMappingsPerClient"/>. A decision looks at all of them; what it tells a node may take several messages.
     /// </summary>
     public int MaxMappingsPerClient { get; init; } = 4_096;
+
+    /// <summary>The highest <see cref="MaxMappingsPerClient"/>: as many as the ports of one address for one protocol.</summary>
+    public const int LargestMappingsPerClient = 65_536;
 
     /// <summary>The most questions about new connections that wait for the node that policy chose.</summary>
     public int MaxAnchorRequests { get; init; } = 65_536;

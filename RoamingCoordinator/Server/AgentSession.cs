@@ -27,18 +27,25 @@ internal sealed class AgentSession : IAsyncDisposable
 
     private readonly Stream _stream;
     private readonly ChannelWriter<SessionInput> _loop;
+    private readonly Action<string> _unsent;
     private readonly Channel<ControlMessage> _outgoing = Channel.CreateBounded<ControlMessage>(
         new BoundedChannelOptions(MaxQueuedMessages) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
 
     private readonly CancellationTokenSource _stop = new();
     private string? _closeReason;
 
-    public AgentSession(ulong id, string peer, Stream stream, ChannelWriter<SessionInput> loop)
+    /// <param name="id">The session's number.</param>
+    /// <param name="peer">The other end, for logs.</param>
+    /// <param name="stream">The connection.</param>
+    /// <param name="loop">Where what comes goes.</param>
+    /// <param name="unsent">Hears of messages that the agent would have to refuse, with the reason; called on any thread.</param>
+    public AgentSession(ulong id, string peer, Stream stream, ChannelWriter<SessionInput> loop, Action<string> unsent)
     {
         Id = id;
         Peer = peer;
         _stream = stream;
         _loop = loop;
+        _unsent = unsent;
     }
 
     public ulong Id { get; }
@@ -134,9 +141,10 @@ internal sealed class AgentSession : IAsyncDisposable
                 frames.ResetWrittenCount();
                 while (frames.WrittenCount < 256 * 1024 && _outgoing.Reader.TryRead(out var message))
                 {
-                    body.ResetWrittenCount();
-                    ControlCodec.Encode(message, body);
-                    FrameCodec.WriteFrame(body.WrittenSpan, frames);
+                    if (!FrameCodec.TryWriteMessage(message, body, frames, out var reason))
+                    {
+                        _unsent(reason!);
+                    }
                 }
 
                 await _stream.WriteAsync(frames.WrittenMemory).ConfigureAwait(false);

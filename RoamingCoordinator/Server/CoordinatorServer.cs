@@ -17,6 +17,7 @@ internal sealed class CoordinatorServer : ICoordinatorOutput
     private readonly CoordinatorCore _core;
     private readonly Lock _gate = new();
     private int _open;
+    private long _unsent;
 
     public CoordinatorServer(ServerConfig config, LineLog log)
     {
@@ -78,6 +79,12 @@ internal sealed class CoordinatorServer : ICoordinatorOutput
     public void Report(CoordinatorEvent coordinatorEvent) =>
         _log.Write(coordinatorEvent is ClaimRefused ? "warning" : "info", coordinatorEvent.ToString());
 
+    private void OnUnsent(string reason)
+    {
+        Interlocked.Increment(ref _unsent);
+        _log.Write("error", reason);
+    }
+
     private static Instant Now() => new((long)(Stopwatch.GetTimestamp() * (1_000_000_000.0 / Stopwatch.Frequency)));
 
     private async Task AcceptAsync(Socket listener, CancellationToken cancel)
@@ -97,7 +104,7 @@ internal sealed class CoordinatorServer : ICoordinatorOutput
 
                 socket.NoDelay = true;
                 Interlocked.Increment(ref _open);
-                var session = new AgentSession(++next, socket.RemoteEndPoint?.ToString() ?? "?", new NetworkStream(socket, ownsSocket: true), _inputs.Writer);
+                var session = new AgentSession(++next, socket.RemoteEndPoint?.ToString() ?? "?", new NetworkStream(socket, ownsSocket: true), _inputs.Writer, OnUnsent);
                 _ = Task.Run(
                     async () =>
                     {
@@ -198,7 +205,7 @@ internal sealed class CoordinatorServer : ICoordinatorOutput
     {
         lock (_gate)
         {
-            return StatusDocument.Describe(_core, Now());
+            return StatusDocument.Describe(_core, Interlocked.Read(ref _unsent), Now());
         }
     }
 }

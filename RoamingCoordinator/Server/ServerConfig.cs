@@ -71,7 +71,7 @@ internal sealed record ServerConfig
             Heartbeat = reader.Milliseconds("heartbeatMs", defaults.Heartbeat, 50, 60_000),
             SessionTimeout = reader.Milliseconds("sessionTimeoutMs", defaults.SessionTimeout, 200, 600_000),
             MaxNodes = reader.Number("maxNodes", defaults.MaxNodes, 1, 1_000_000),
-            MaxMappingsPerClient = reader.Number("maxMappingsPerClient", defaults.MaxMappingsPerClient, 1, ControlLimits.MaxMappingsPerMessage),
+            MaxMappingsPerClient = reader.Number("maxMappingsPerClient", defaults.MaxMappingsPerClient, 1, CoordinatorOptions.LargestMappingsPerClient),
         };
         if (options.SessionTimeout < options.Heartbeat * 2)
         {

@@ -9,7 +9,7 @@ internal static class StatusDocument
 {
     private const int MaxClients = 1_000;
 
-    public static byte[] Describe(CoordinatorCore core, Instant now)
+    public static byte[] Describe(CoordinatorCore core, long unsent, Instant now)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using var json = new Utf8JsonWriter(buffer);
@@ -17,6 +17,7 @@ internal static class StatusDocument
         json.WriteNumber("version", 1);
         json.WriteNumber("messagesReceived", core.MessagesReceived);
         json.WriteNumber("messagesSent", core.MessagesSent);
+        json.WriteNumber("messagesUnsent", unsent);
         json.WriteNumber("claimsRefused", core.ClaimsRefused);
         json.WriteNumber("clientCount", core.Store.Count);
         json.WriteStartArray("nodes");

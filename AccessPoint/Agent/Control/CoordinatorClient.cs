@@ -23,6 +23,7 @@ internal sealed class CoordinatorClient
     private readonly Func<AgentInput, CancellationToken, ValueTask> _post;
     private readonly TextWriter _log;
     private Channel<ControlMessage>? _outgoing;
+    private long _unsent;
 
     public CoordinatorClient(IReadOnlyList<CoordinatorAddress> addresses, Func<AgentInput, CancellationToken, ValueTask> post, TextWriter log)
     {
@@ -39,6 +40,9 @@ internal sealed class CoordinatorClient
 
     /// <summary>How long an attempt may take.</summary>
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>Messages that were not sent because the coordinator would have had to refuse them; each stands in the log. Any thread may ask.</summary>
+    public long Unsent => Interlocked.Read(ref _unsent);
 
     /// <summary>Sends a message if there is a connection; called on the data thread, never waits.</summary>
     public void Send(ControlMessage message)
@@ -114,7 +118,7 @@ internal sealed class CoordinatorClient
         }
     }
 
-    private static async Task WriteAsync(NetworkStream stream, ChannelReader<ControlMessage> messages, CancellationToken cancel)
+    private async Task WriteAsync(NetworkStream stream, ChannelReader<ControlMessage> messages, CancellationToken cancel)
     {
         var body = new ArrayBufferWriter<byte>(4096);
         var frames = new ArrayBufferWriter<byte>(4096);
@@ -124,9 +128,11 @@ internal sealed class CoordinatorClient
             frames.ResetWrittenCount();
             while (frames.WrittenCount < BatchBytes && messages.TryRead(out var message))
             {
-                body.ResetWrittenCount();
-                ControlCodec.Encode(message, body);
-                FrameCodec.WriteFrame(body.WrittenSpan, frames);
+                if (!FrameCodec.TryWriteMessage(message, body, frames, out var reason))
+                {
+                    Interlocked.Increment(ref _unsent);
+                    await _log.WriteLineAsync(reason).ConfigureAwait(false);
+                }
             }
 
             await stream.WriteAsync(frames.WrittenMemory, cancel).ConfigureAwait(false);
@@ -171,11 +177,11 @@ internal sealed class CoordinatorClient
     private static async Task SayGoodbyeAsync(NetworkStream stream)
     {
         using var limit = new CancellationTokenSource(FarewellTime);
-        var body = new ArrayBufferWriter<byte>();
-        ControlCodec.Encode(new Goodbye { Id = 0, Reason = "the agent stops" }, body);
         var frame = new ArrayBufferWriter<byte>();
-        FrameCodec.WriteFrame(body.WrittenSpan, frame);
-        await Quiet(stream.WriteAsync(frame.WrittenMemory, limit.Token).AsTask()).ConfigureAwait(false);
+        if (FrameCodec.TryWriteMessage(new Goodbye { Id = 0, Reason = "the agent stops" }, new ArrayBufferWriter<byte>(), frame, out _))
+        {
+            await Quiet(stream.WriteAsync(frame.WrittenMemory, limit.Token).AsTask()).ConfigureAwait(false);
+        }
     }
 
     private static async Task Quiet(Task task)

@@ -11,7 +11,7 @@ internal static class StatusDocument
 {
     private const int MostRows = 10_000;
 
-    public static byte[] Write(AccessPointModel model, AccessPointNode node, IPacketDevice uplink, IPacketDevice clients, long eventsLost, Instant now)
+    public static byte[] Write(AccessPointModel model, AccessPointNode node, IPacketDevice uplink, IPacketDevice clients, long eventsLost, long messagesUnsent, Instant now)
     {
         var buffer = new ArrayBufferWriter<byte>(4096);
         using var writer = new Utf8JsonWriter(buffer);
@@ -22,6 +22,7 @@ internal static class StatusDocument
         writer.WriteString("coordinator", node.Coordinator.Name);
         writer.WriteNumber("neighbours", node.NeighbourCount);
         writer.WriteNumber("eventsLost", eventsLost);
+        writer.WriteNumber("messagesUnsent", messagesUnsent);
         WriteClients(writer, node);
         WriteMappings(writer, node);
         WriteConnections(writer, node);

@@ -17,6 +17,9 @@ internal sealed class DeviceOutput(IPacketDevice uplink, IPacketDevice clients, 
     /// <summary>The time that events are reported with.</summary>
     public Instant Now { get; set; }
 
+    /// <summary>Messages to the coordinator that could not be sent as they were.</summary>
+    public long MessagesUnsent => coordinator?.Unsent ?? 0;
+
     /// <inheritdoc/>
     public void SendUplinkFrame(ReadOnlySpan<byte> frame, in OffloadInfo offload) => Send(uplink, frame, offload);
 

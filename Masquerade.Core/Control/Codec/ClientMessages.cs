@@ -43,11 +43,12 @@ public static partial class ControlCodec
                 writer.Write(announce.Full);
                 break;
             case HandOver handOver:
-                Begin(writer, message, 4);
+                Begin(writer, message, 5);
                 Write(writer, handOver.Client);
                 writer.Write(handOver.Epoch.Value);
                 Write(writer, handOver.Mappings);
                 Write(writer, handOver.Ended);
+                writer.Write(handOver.More);
                 break;
             case Depart depart:
                 Begin(writer, message, 5);
@@ -94,7 +95,15 @@ public static partial class ControlCodec
             Ended = fields.Mappings(),
             Full = fields.Boolean(),
         },
-        21 => new HandOver { Id = id, Client = fields.Mac(), Epoch = fields.Epoch(), Mappings = fields.Records(), Ended = fields.Mappings() },
+        21 => new HandOver
+        {
+            Id = id,
+            Client = fields.Mac(),
+            Epoch = fields.Epoch(),
+            Mappings = fields.Records(),
+            Ended = fields.Mappings(),
+            More = fields.Boolean(),
+        },
         22 => new Depart
         {
             Id = id,

@@ -11,6 +11,7 @@ internal ref struct FieldReader
     private MessagePackReader _reader;
     private int _left;
     private int _read;
+    private int _connections;
     private bool _failed;
 
     public FieldReader(MessagePackReader reader, int fields)
@@ -79,7 +80,7 @@ internal ref struct FieldReader
 
     public IReadOnlyList<MappingId> Mappings()
     {
-        var list = List<MappingId>(ControlLimits.MaxRoutes, out var count);
+        var list = List<MappingId>(ControlLimits.MaxBareMappings, out var count);
         while (!_failed && list.Count < count)
         {
             list.Add(ReadMapping());
@@ -138,7 +139,8 @@ internal ref struct FieldReader
         var revision = Check(_reader.TryReadUInt32(out var number)) ? number : 0;
         var fam = ReadEndpoint();
         var connections = new List<ConnectionRecord>();
-        if (Check(_reader.TryReadArrayHeader(out var count) && count <= ControlLimits.MaxConnectionsPerMapping))
+        if (Check(_reader.TryReadArrayHeader(out var count) && count <= ControlLimits.MaxConnectionsPerMapping
+            && (_connections += count) <= ControlLimits.MaxConnectionsPerMessage))
         {
             while (!_failed && connections.Count < count)
             {

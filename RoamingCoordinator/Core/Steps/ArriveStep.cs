@@ -39,7 +39,7 @@ public static class ArriveStep
             moved.Add(assigned);
         }
 
-        var told = Budget.Fill(moved.Take(context.Options.MaxMappingsPerReply).Select(e => Routes.For(e, node)));
+        var told = MessageParts.OfRecords(moved.Take(context.Options.MaxMappingsPerReply).Select(e => Routes.For(e, node))).FirstOrDefault() ?? [];
         var reply = new ArriveReply
         {
             Id = message.Id,

@@ -10,6 +10,7 @@ public static class HamStep
     /// <summary>Where is the client? Its other mappings at the same HAM ride along.</summary>
     public static Decision FamQuery(ClientRecord? state, NodeId node, FamQuery message)
     {
+        // The one that was asked about comes first: a HAM takes its absence for an answer.
         var known = state is not null && state.Mappings.ContainsKey(message.Mapping);
         return Decision.Reply(new FamQueryReply
         {
@@ -21,6 +22,7 @@ public static class HamStep
                 ? []
                 : [.. state.Mappings.Values
                     .Where(e => e.Record.Ham == node && !e.EndpointAt(state.Fam).IsNone)
+                    .OrderBy(e => e.Record.Mapping != message.Mapping)
                     .Take(ControlLimits.MaxRoutes)
                     .Select(e => new FamRoute(e.Record.Mapping, node, TransportEndpoint.None, e.EndpointAt(state.Fam)))],
         });
@@ -97,14 +99,7 @@ public static class HamStep
         if (unserved.Count > 0)
         {
             // The current FAM arrived while nobody could tell it of these; it attaches now.
-            decision.Pushes.Add((next.Fam, new ArrivalUpdate
-            {
-                Id = 0,
-                Client = next.Client,
-                Epoch = next.Epoch,
-                Complete = next.Pending is null,
-                Mappings = [.. unserved.Select(e => Routes.For(e, next.Fam))],
-            }));
+            Pushes.Update(decision, next, unserved.Select(e => Routes.For(e, next.Fam)), []);
         }
 
         return decision;
@@ -133,13 +128,12 @@ public static class HamStep
         {
             foreach (var group in next.Mappings.Values.GroupBy(e => e.Record.Ham.Name, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal))
             {
-                decision.Pushes.Add((new NodeId(group.Key), new FamCleared
-                {
-                    Id = 0,
-                    Client = state.Client,
-                    Epoch = state.Epoch,
-                    Routes = [.. group.Select(e => new FamRoute(e.Record.Mapping, e.Record.Ham, e.EndpointAt(node), TransportEndpoint.None))],
-                }));
+                Pushes.Cleared(
+                    decision,
+                    new NodeId(group.Key),
+                    state.Client,
+                    state.Epoch,
+                    [.. group.Select(e => new FamRoute(e.Record.Mapping, e.Record.Ham, e.EndpointAt(node), TransportEndpoint.None))]);
             }
         }
 
@@ -158,14 +152,7 @@ public static class HamStep
     {
         if ((gone.Count > 0 || evenIfNone) && !state.Fam.IsNone)
         {
-            decision.Pushes.Add((state.Fam, new ArrivalUpdate
-            {
-                Id = 0,
-                Client = state.Client,
-                Epoch = state.Epoch,
-                Complete = state.Pending is null,
-                Ended = gone,
-            }));
+            Pushes.Update(decision, state, [], gone);
         }
     }
 }

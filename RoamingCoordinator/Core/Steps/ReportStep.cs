@@ -67,7 +67,7 @@ public static class ReportStep
     /// <summary>Decides a hand-over.</summary>
     public static Decision HandOver(ClientRecord? state, NodeId node, HandOver message, StepContext context) => state is null
         ? Decision.Acknowledge(message.Id, AckStatus.Unknown)
-        : Merge(state, node, message.Epoch, message.Mappings, message.Ended, message.Id, AckStatus.Ok, IsAwaited(state, node, message.Id), context);
+        : Merge(state, node, message.Epoch, message.Mappings, message.Ended, message.Id, AckStatus.Ok, !message.More && IsAwaited(state, node, message.Id), context);
 
     /// <summary>Decides a departure.</summary>
     public static Decision Depart(ClientRecord? state, NodeId node, Depart message, StepContext context)
@@ -118,7 +118,7 @@ public static class ReportStep
         Routes.PushEnded(decision, state.Client, message.Epoch, ended, except: node);
         foreach (var (ham, routes) in cleared)
         {
-            decision.Pushes.Add((new NodeId(ham), new FamCleared { Id = 0, Client = state.Client, Epoch = state.Epoch, Routes = routes }));
+            Pushes.Cleared(decision, new NodeId(ham), state.Client, state.Epoch, routes);
         }
 
         decision.Events.Add(new ClientLeft(state.Client, state.Epoch, node));
@@ -174,7 +174,7 @@ public static class ReportStep
 
         if (completes || changed.Count > 0 || ended.Count > 0)
         {
-            PushUpdate(
+            Pushes.Update(
                 decision,
                 next,
                 changed.Where(e => mappings.ContainsKey(e.Record.Mapping)).Select(e => Routes.For(mappings[e.Record.Mapping], state.Fam)),
@@ -182,25 +182,6 @@ public static class ReportStep
         }
 
         return decision;
-    }
-
-    /// <summary>In as many messages as it takes; only the last one says that it was all.</summary>
-    private static void PushUpdate(Decision decision, ClientRecord next, IEnumerable<MappingRecord> records, IReadOnlyList<MappingId> ended)
-    {
-        var parts = Budget.Split(records).ToList();
-        for (var i = 0; i < Math.Max(parts.Count, 1); i++)
-        {
-            var isLast = i >= parts.Count - 1;
-            decision.Pushes.Add((next.Fam, new ArrivalUpdate
-            {
-                Id = 0,
-                Client = next.Client,
-                Epoch = next.Epoch,
-                Complete = isLast && next.Pending is null,
-                Mappings = i < parts.Count ? parts[i] : [],
-                Ended = isLast ? ended : [],
-            }));
-        }
     }
 
     private static bool IsAwaited(ClientRecord state, NodeId node, ulong id) => state.Pending?.IsAwaited(node, id) ?? false;

@@ -32,7 +32,7 @@ internal static class Routes
         var peer = drain ? context.Nodes.Find(previous)?.PeerEndpoint ?? TransportEndpoint.None : TransportEndpoint.None;
         foreach (var (node, routes) in routesByNode)
         {
-            decision.Pushes.Add((new NodeId(node), new FamChange
+            var change = new FamChange
             {
                 Id = 0,
                 Client = client.Client,
@@ -41,8 +41,8 @@ internal static class Routes
                 PreviousFam = previous,
                 PreviousFamPeer = peer,
                 Token = client.Token,
-                Routes = routes,
-            }));
+            };
+            Pushes.Change(decision, new NodeId(node), change, routes);
         }
     }
 
@@ -51,13 +51,7 @@ internal static class Routes
     {
         foreach (var group in ended.Where(e => e.Record.Ham != except).GroupBy(e => e.Record.Ham.Name, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal))
         {
-            decision.Pushes.Add((new NodeId(group.Key), new MappingsEnded
-            {
-                Id = 0,
-                Client = client,
-                Epoch = epoch,
-                Mappings = [.. group.Select(e => e.Record.Mapping)],
-            }));
+            Pushes.Ended(decision, new NodeId(group.Key), client, epoch, [.. group.Select(e => e.Record.Mapping)]);
         }
     }
 

@@ -103,7 +103,7 @@ public sealed class ControlCodecHostileTests(ITestOutputHelper output)
 
     /// <summary>The most memory for the fewest octets: a whole frame of the smallest connections, and of the smallest mappings.</summary>
     [Theory]
-    [InlineData(20, ControlLimits.MaxConnectionsPerMapping)]
+    [InlineData(ControlLimits.MaxConnectionsPerMessage / ControlLimits.MaxConnectionsPerMapping, ControlLimits.MaxConnectionsPerMapping)]
     [InlineData(ControlLimits.MaxMappingsPerMessage, 0)]
     public void The_densest_frame_stays_within_the_bound(int mappings, int connections)
     {

@@ -224,7 +224,7 @@ public sealed class ControlCodecTests(ITestOutputHelper output)
     [InlineData("mappings", ControlLimits.MaxMappingsPerMessage)]
     [InlineData("connections", ControlLimits.MaxConnectionsPerMapping)]
     [InlineData("routes", ControlLimits.MaxRoutes)]
-    [InlineData("ended", ControlLimits.MaxRoutes)]
+    [InlineData("ended", ControlLimits.MaxBareMappings)]
     public void Lists_are_taken_up_to_their_limit_and_not_beyond(string list, int limit)
     {
         Encoded.Decode(Encoded.Body(With(list, limit)));

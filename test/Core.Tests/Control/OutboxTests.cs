@@ -47,6 +47,38 @@ public sealed class OutboxTests(ITestOutputHelper output)
         Assert.True(Send(outbox, 3));
     }
 
+    /// <summary>What can wait leaves room to what packets wait for; both know that they were refused.</summary>
+    [Fact]
+    public void The_last_quarter_of_the_room_is_kept_for_what_cannot_wait()
+    {
+        var outbox = Box(new OutboxOptions { Capacity = 8 });
+        for (var id = 1UL; id <= 6; id++)
+        {
+            Assert.True(outbox.Send(new Heartbeat { Id = id }, _now, canWait: true));
+        }
+
+        Assert.False(outbox.Send(new Heartbeat { Id = 7 }, _now, canWait: true));
+        Assert.True(outbox.Send(new Heartbeat { Id = 8 }, _now));
+        Assert.True(outbox.Send(new Heartbeat { Id = 9 }, _now));
+        Assert.False(outbox.Send(new Heartbeat { Id = 10 }, _now));
+        Assert.Equal([1UL, 2UL, 3UL, 4UL, 5UL, 6UL, 8UL, 9UL], _sent.Select(s => s.Id));
+    }
+
+    [Fact]
+    public void Octets_are_bounded_as_well_as_messages_but_one_message_always_goes()
+    {
+        var outbox = Box(new OutboxOptions { CapacityBytes = 100_000 });
+        var large = new ReleaseMappings { Id = 1, Client = default, Mappings = new MappingId[8_000] };
+        Assert.True(outbox.Send(large, _now));
+        Assert.InRange(outbox.Bytes, 100_001, 1_000_000);
+        Assert.False(Send(outbox, 2));
+        Assert.True(outbox.Send(large with { Mappings = [] }, _now));
+        Assert.InRange(outbox.Bytes, 1, 1_000);
+        Assert.True(Send(outbox, 2));
+        Assert.Equal(2, outbox.RemoveAll(_ => true));
+        Assert.Equal(0, outbox.Bytes);
+    }
+
     [Fact]
     public void An_answer_ends_the_repetition()
     {

@@ -1,0 +1,103 @@
+namespace Masquerade.Core.Control;
+
+/// <summary>
+/// What messages can take on the wire at most. The constants are the longest encodings (IPv6, node names of full length, numbers of full width), so that who keeps to
+/// <see cref="ControlLimits"/> never makes a message that does not fit a frame; a test holds them against the codec.
+/// </summary>
+public static class MessageSize
+{
+    /// <summary>Octets of everything in a message that is not an element of a list: the largest is the text of a <see cref="Goodbye"/>.</summary>
+    public const int Fixed = 640;
+
+    /// <summary>Octets of an address.</summary>
+    public const int Address = 18;
+
+    /// <summary>Octets of an endpoint.</summary>
+    public const int Endpoint = 22;
+
+    /// <summary>Octets of a bare mapping, or of an offer.</summary>
+    public const int Mapping = 24;
+
+    /// <summary>Octets of a node's name.</summary>
+    public const int Node = 66;
+
+    /// <summary>Octets of a route.</summary>
+    public const int Route = 1 + Mapping + Node + Endpoint + Endpoint;
+
+    /// <summary>Octets of a connection.</summary>
+    public const int Connection = 1 + Endpoint + 1 + 5;
+
+    /// <summary>Octets of a mapping record besides its connections.</summary>
+    public const int Record = 1 + Mapping + Endpoint + Node + 9 + 5 + Endpoint + 3;
+
+    /// <summary>At most so many octets does the message take as the body of a frame.</summary>
+    public static int AtMost(ControlMessage message)
+    {
+        var lists = ListsOf(message);
+        return Fixed + (lists.Records.Count * Record) + (Connections(lists.Records) * Connection) + (lists.Mappings.Count * Mapping)
+            + (lists.Routes.Count * Route) + (lists.Offers.Count * Mapping) + (lists.Addresses.Count * Address);
+    }
+
+    /// <summary>What in a message is more than <see cref="ControlLimits"/> allow, so that the other end would refuse it; null if nothing is.</summary>
+    public static string? Excess(ControlMessage message)
+    {
+        var lists = ListsOf(message);
+        return Excess(lists.Records.Count, ControlLimits.MaxMappingsPerMessage, "records")
+            ?? Excess(lists.Records.Count == 0 ? 0 : lists.Records.Max(r => r.Connections.Count), ControlLimits.MaxConnectionsPerMapping, "connections of a mapping")
+            ?? Excess(Connections(lists.Records), ControlLimits.MaxConnectionsPerMessage, "connections")
+            ?? Excess(lists.Mappings.Count, ControlLimits.MaxBareMappings, "mappings")
+            ?? Excess(lists.Routes.Count, ControlLimits.MaxRoutes, "routes")
+            ?? Excess(lists.Offers.Count, ControlLimits.MaxOffers, "offers")
+            ?? Excess(lists.Addresses.Count, ControlLimits.MaxAddresses, "addresses");
+    }
+
+    private static string? Excess(int count, int limit, string what) => count > limit ? $"{count} {what}, at most {limit} are allowed" : null;
+
+    private static int Connections(IReadOnlyList<MappingRecord> records)
+    {
+        var count = 0;
+        for (var i = 0; i < records.Count; i++)
+        {
+            count += records[i].Connections.Count;
+        }
+
+        return count;
+    }
+
+    private static Lists ListsOf(ControlMessage message) => message switch
+    {
+        Hello m => new Lists { Addresses = m.Addresses },
+        Arrive m => new Lists { Addresses = m.Addresses, Offers = m.Offers },
+        ArriveReply m => new Lists { Addresses = m.Addresses, Records = m.Mappings },
+        ArrivalUpdate m => new Lists { Records = m.Mappings, Mappings = m.Ended },
+        Announce m => new Lists { Addresses = m.Addresses, Records = m.Mappings, Mappings = m.Ended },
+        HandOver m => new Lists { Records = m.Mappings, Mappings = m.Ended },
+        Depart m => new Lists { Records = m.Mappings, Mappings = m.Ended },
+        AttachReply { Mapping: { } record } => new Lists { Records = [record] },
+        LookupReply { Mapping: { } record } => new Lists { Records = [record] },
+        FamChange m => new Lists { Routes = m.Routes },
+        FamCleared m => new Lists { Routes = m.Routes },
+        FamQueryReply m => new Lists { Routes = m.Routes },
+        MappingsEnded m => new Lists { Mappings = m.Mappings },
+        ReleaseMappings m => new Lists { Mappings = m.Mappings },
+        AnchorReport m => new Lists { Records = m.Mappings },
+        _ => new Lists(),
+    };
+
+    private readonly ref struct Lists
+    {
+        public Lists()
+        {
+        }
+
+        public IReadOnlyList<MappingRecord> Records { get; init; } = [];
+
+        public IReadOnlyList<Flow.MappingId> Mappings { get; init; } = [];
+
+        public IReadOnlyList<FamRoute> Routes { get; init; } = [];
+
+        public IReadOnlyList<FamOffer> Offers { get; init; } = [];
+
+        public IReadOnlyList<Flow.IpAddress> Addresses { get; init; } = [];
+    }
+}
