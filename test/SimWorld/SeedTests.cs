@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using Masquerade.SimWorld.Scenarios;
 using Masquerade.SimWorld.World;
@@ -7,27 +8,27 @@ namespace Masquerade.SimWorld;
 
 public sealed class SeedTests(ITestOutputHelper output)
 {
-    /// <summary>MASQ_SIM_FRESH=n takes n seeds instead of fifty.</summary>
+    /// <summary>MASQ_SIM_FRESH=n takes n seeds instead of fifty; MASQ_SIM_FIRST=n begins with seed n. A world runs on one thread; several worlds run side by side.</summary>
     [Fact]
     public void Fifty_fresh_seeds_hold()
     {
-        var count = ulong.Parse(Environment.GetEnvironmentVariable("MASQ_SIM_FRESH") ?? "50", CultureInfo.InvariantCulture);
-        var first = (ulong)Random.Shared.NextInt64(1L << 40) * 50;
+        var count = Setting("MASQ_SIM_FRESH", 50);
+        var first = Setting("MASQ_SIM_FIRST", (ulong)Random.Shared.NextInt64(1L << 40) * 50);
         output.WriteLine($"seeds {first} to {first + count - 1}");
-        var failures = new List<string>();
-        for (ulong i = 0; i < count; i++)
+        var failures = new ConcurrentBag<string>();
+        Parallel.For(0, (long)count, i =>
         {
             try
             {
-                Walk.Run(first + i);
+                Walk.Run(first + (ulong)i);
             }
             catch (SimFailure e)
             {
                 failures.Add(e.Message);
             }
-        }
+        });
 
-        Assert.True(failures.Count == 0, string.Join("\n\n", failures));
+        Assert.True(failures.IsEmpty, string.Join("\n\n", failures));
     }
 
     /// <summary>Seeds that have failed once: the store loses its memory while an access point that nobody can reach holds an epoch that would be given again.</summary>
@@ -50,7 +51,7 @@ public sealed class SeedTests(ITestOutputHelper output)
     [Fact]
     public void Replay()
     {
-        var network = Walk.Run(ulong.Parse(Environment.GetEnvironmentVariable("MASQ_SIM_SEED") ?? "0", CultureInfo.InvariantCulture));
+        var network = Walk.Run(Setting("MASQ_SIM_SEED", 0));
         foreach (var ap in network.AccessPoints)
         {
             output.WriteLine($"{ap.Name}: {ap.Ledger.Describe(ap.Node.Drops)}");
@@ -58,4 +59,7 @@ public sealed class SeedTests(ITestOutputHelper output)
 
         output.WriteLine($"{network.Steps} steps, {network.Flows.Count} flows, trace {network.Chronicle.Trace:x16}");
     }
+
+    private static ulong Setting(string name, ulong otherwise) =>
+        Environment.GetEnvironmentVariable(name) is { Length: > 0 } text ? ulong.Parse(text, CultureInfo.InvariantCulture) : otherwise;
 }

@@ -69,7 +69,7 @@ internal sealed class Chronicle
     /// <summary>Writes both files; returns where.</summary>
     public string Write(ulong seed)
     {
-        var directory = Path.Combine(AppContext.BaseDirectory, "sim-failures");
+        var directory = Path.Combine(RepositoryRoot(), "artifacts", "sim");
         Directory.CreateDirectory(directory);
         var stem = Path.Combine(directory, $"seed-{seed}");
         var diagram = new StringBuilder("sequenceDiagram\n");
@@ -98,6 +98,19 @@ internal sealed class Chronicle
         }
 
         return stem;
+    }
+
+    private static string RepositoryRoot()
+    {
+        for (var at = new DirectoryInfo(AppContext.BaseDirectory); at is not null; at = at.Parent)
+        {
+            if (File.Exists(Path.Combine(at.FullName, "Masquerade.sln")))
+            {
+                return at.FullName;
+            }
+        }
+
+        return AppContext.BaseDirectory;
     }
 
     private void Mix(Instant at) => Trace = (Trace ^ (ulong)at.Nanoseconds) * 1_099_511_628_211;

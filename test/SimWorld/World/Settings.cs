@@ -1,4 +1,5 @@
 using Masquerade.Core.Flow;
+using Masquerade.Fam;
 
 namespace Masquerade.SimWorld.World;
 
@@ -37,6 +38,9 @@ internal sealed record Settings
 
     /// <summary>Sessions between access points and coordinator break for a while.</summary>
     public bool Partitions { get; init; }
+
+    /// <summary>Who decides where new connections are anchored.</summary>
+    public AnchorPolicy Anchoring { get; init; }
 
     /// <summary>How long the fault phase lasts, milliseconds.</summary>
     public int FaultPhase { get; init; } = 4_000;

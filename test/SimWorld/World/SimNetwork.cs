@@ -322,8 +322,8 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
                 Prefixes = [new IpPrefix(IpAddress.FromV4(0xC0A8_4D00), 24), new IpPrefix(new IpAddress(0xFD00_0077_0000_0000, 0), 64)],
             },
             PortRest = TimeSpan.FromMinutes(2),
-            Fam = new FamConfig { UdpTimeout = TimeSpan.FromMinutes(5) },
-            Ham = new HamConfig(),
+            Fam = Limits.Fam with { Anchoring = Settings.Anchoring },
+            Ham = Limits.Ham,
         };
     }
 

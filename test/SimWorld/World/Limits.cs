@@ -1,0 +1,28 @@
+using Masquerade.Fam;
+using Masquerade.Ham;
+
+namespace Masquerade.SimWorld.World;
+
+/// <summary>The bounds of a simulated access point: small, so that they are cheap to make, and so that what grows without end is seen to.</summary>
+internal static class Limits
+{
+    public static FamConfig Fam { get; } = new()
+    {
+        MaxClients = 32,
+        MaxMappings = 512,
+        MaxConnections = 512,
+        MaxHolds = 16,
+        HoldPackets = 512,
+        HoldBytes = 1 << 17,
+        UdpTimeout = TimeSpan.FromMinutes(5),
+    };
+
+    public static HamConfig Ham { get; } = new()
+    {
+        MaxMappings = 512,
+        MaxClients = 32,
+        MaxDrains = 16,
+        DrainPackets = 512,
+        DrainBytes = 1 << 17,
+    };
+}
