@@ -20,7 +20,7 @@ public sealed partial class CoordinatorCore
     private readonly Dictionary<ulong, ParkedAttach> _givenUp = [];
     private readonly Queue<ulong> _givenUpOrder = new();
 
-    private void OnAttach(NodeState node, Attach attach, Instant now)
+    private void OnAttach(NodeState node, Attach attach)
     {
         if (_parkedByRequest.ContainsKey((node.Id, attach.Id)))
         {
@@ -28,13 +28,36 @@ public sealed partial class CoordinatorCore
             return;
         }
 
-        Claim(node, attach.Client, new MappingId(attach.Protocol, attach.FamEndpoint), now);
-        var ham = RunAttach(node, attach, mayPlace: _parked.Count < _options.MaxAnchorRequests, now);
-        if (ham is null)
-        {
-            return;
-        }
+        RunAttach(node, attach, mayPlace: _parked.Count < _options.MaxAnchorRequests, isRequest: true);
+    }
 
+    /// <summary>Decides an attach; if policy wants its HAM elsewhere, that node is asked to anchor it.</summary>
+    private void RunAttach(NodeState asker, Attach attach, bool mayPlace, bool isRequest)
+    {
+        var context = new StepContext(Nodes, _options, _now, _random.NextUInt64());
+        var placeAt = NodeId.None;
+        Run(new Job(attach.Client, (state, refused) =>
+        {
+            placeAt = NodeId.None;
+            return refused is null ? AttachStep.Attach(state, asker.Id, attach, context, mayPlace, out placeAt) : AttachStep.Refuse(attach);
+        })
+        {
+            Asker = asker,
+            Request = attach,
+            Authority = asker.Id,
+            IsRequest = isRequest,
+            Done = () =>
+            {
+                if (Nodes.Find(placeAt) is { } ham)
+                {
+                    Place(asker, attach, ham);
+                }
+            },
+        });
+    }
+
+    private void Place(NodeState asker, Attach attach, NodeState ham)
+    {
         var request = new AnchorRequest
         {
             Id = ++_lastId,
@@ -43,24 +66,15 @@ public sealed partial class CoordinatorCore
             Protocol = attach.Protocol,
             ClientEndpoint = attach.ClientEndpoint,
         };
-        if (!ham.Outbox.Send(request, now))
+        if (!ham.Outbox.Send(request, _now))
         {
-            RunAttach(node, attach, mayPlace: false, now);
+            RunAttach(asker, attach, mayPlace: false, isRequest: false);
             return;
         }
 
-        _parked[request.Id] = new ParkedAttach(node.Id, ham.Id, attach);
-        _parkedByRequest[(node.Id, attach.Id)] = request.Id;
-        _parkedDeadlines.Enqueue((request.Id, now + _options.AnchorTimeout));
-    }
-
-    /// <summary>Decides an attach; the node that is to anchor the connection, or null if it is decided.</summary>
-    private NodeState? RunAttach(NodeState asker, Attach attach, bool mayPlace, Instant now)
-    {
-        var context = new StepContext(Nodes, _options, now, _random.NextUInt64());
-        var placeAt = NodeId.None;
-        Run(attach.Client, state => AttachStep.Attach(state, asker.Id, attach, context, mayPlace, out placeAt), asker, attach, now);
-        return Nodes.Find(placeAt);
+        _parked[request.Id] = new ParkedAttach(asker.Id, ham.Id, attach);
+        _parkedByRequest[(asker.Id, attach.Id)] = request.Id;
+        _parkedDeadlines.Enqueue((request.Id, _now + _options.AnchorTimeout));
     }
 
     private void OnAnchorReply(NodeState ham, AnchorReply reply, Instant now)
@@ -70,7 +84,7 @@ public sealed partial class CoordinatorCore
             _givenUp.Remove(reply.Id);
             if (reply.Status == AckStatus.Ok)
             {
-                Push(ham.Id, AttachStep.Unwanted(late.Attach, reply.Masquerade), now);
+                Push(ham.Id, AttachStep.Unwanted(late.Attach, reply.Masquerade));
             }
 
             return;
@@ -87,20 +101,21 @@ public sealed partial class CoordinatorCore
         {
             if (asker is not null)
             {
-                RunAttach(asker, parked.Attach, mayPlace: false, now);
+                RunAttach(asker, parked.Attach, mayPlace: false, isRequest: false);
             }
 
             return;
         }
 
-        Claim(ham, parked.Attach.Client, new MappingId(parked.Attach.Protocol, reply.Masquerade), now);
         var context = new StepContext(Nodes, _options, now, _random.NextUInt64());
-        Run(
-            parked.Attach.Client,
-            state => AttachStep.Placed(state, parked.Asker, parked.Attach, ham.Id, reply.Masquerade, context),
-            asker,
-            parked.Attach,
-            now);
+        Run(new Job(parked.Attach.Client, (state, refused) => refused is null
+            ? AttachStep.Placed(state, parked.Asker, parked.Attach, ham.Id, reply.Masquerade, context)
+            : AttachStep.NotPlaced(parked.Attach, ham.Id, reply.Masquerade))
+        {
+            Asker = asker,
+            Request = parked.Attach,
+            Authority = ham.Id,
+        });
     }
 
     /// <summary>Who has waited long enough for the node that policy chose is its own HAM.</summary>
@@ -114,7 +129,7 @@ public sealed partial class CoordinatorCore
                 GiveUp(next.Id, parked);
                 if (Nodes.Find(parked.Asker) is { } asker)
                 {
-                    RunAttach(asker, parked.Attach, mayPlace: false, now);
+                    RunAttach(asker, parked.Attach, mayPlace: false, isRequest: false);
                 }
             }
         }

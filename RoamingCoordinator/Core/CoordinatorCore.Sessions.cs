@@ -47,19 +47,33 @@ public sealed partial class CoordinatorCore
             _output.Close(old, "replaced by a newer session of the same node");
         }
 
-        var restarted = node.Incarnation != 0 && node.Incarnation != hello.Incarnation;
+        node.Joining = session;
+        if (node.Incarnation == 0 || node.Incarnation == hello.Incarnation)
+        {
+            Join(session, node, hello, restarted: false);
+            return;
+        }
+
+        // What it claimed in its last life is forgotten before it may claim anything anew.
+        node.Outbox.RemoveAll(_ => true);
+        ForgetClaims(node.Id, 0, () => Join(session, node, hello, restarted: true));
+    }
+
+    private void Join(ulong session, NodeState node, Hello hello, bool restarted)
+    {
+        if (node.Joining != session || !_sessions.ContainsKey(session))
+        {
+            // Another session, or the end of this one, has overtaken the preparations.
+            return;
+        }
+
+        node.Joining = 0;
         _sessions[session] = node;
         node.Session = session;
-        node.LastHeard = now;
+        node.LastHeard = _now;
         node.Incarnation = hello.Incarnation;
         node.PeerEndpoint = hello.PeerEndpoint;
         Nodes.SetAddresses(node, hello.Addresses);
-        if (restarted)
-        {
-            node.Outbox.RemoveAll(_ => true);
-            ForgetClaims(node.Id, now);
-        }
-
         _output.Report(new NodeUp(node.Id, node.Incarnation, restarted));
         Send(node, new Welcome
         {
@@ -69,17 +83,48 @@ public sealed partial class CoordinatorCore
             HeartbeatMilliseconds = (uint)_options.Heartbeat.TotalMilliseconds,
         });
         node.Outbox.Suspended = false;
-        node.Outbox.Restart(now);
-        node.Outbox.Advance(now);
+        node.Outbox.Restart(_now);
+        node.Outbox.Advance(_now);
     }
 
-    private void ForgetClaims(NodeId node, Instant now)
+    /// <summary>Goes through the clients that a node may have claims on, part by part, however long the store takes.</summary>
+    private void ForgetClaims(NodeId node, ulong from, Action done)
     {
-        var context = new StepContext(Nodes, _options, now, _random.NextUInt64());
-        foreach (var client in _store.Clients())
+        _store.List(node, from, page =>
         {
-            Run(client, state => state is null ? null : HamStep.NodeRestarted(state, node, context), now);
-        }
+            if (page.Failure != StoreFailure.None)
+            {
+                CountFailure(page.Failure);
+                Later(() => ForgetClaims(node, from, done));
+                return;
+            }
+
+            var context = new StepContext(Nodes, _options, _now, _random.NextUInt64());
+            var left = page.Clients.Count + 1;
+            void OneDone()
+            {
+                if (--left > 0)
+                {
+                    return;
+                }
+
+                if (page.Next != 0)
+                {
+                    ForgetClaims(node, page.Next, done);
+                }
+                else
+                {
+                    done();
+                }
+            }
+
+            foreach (var client in page.Clients)
+            {
+                Run(new Job(client, (state, _) => state is null ? null : HamStep.NodeRestarted(state, node, context)) { Done = OneDone });
+            }
+
+            OneDone();
+        });
     }
 
     private void End(ulong session, string reason)

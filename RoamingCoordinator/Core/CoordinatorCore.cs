@@ -11,9 +11,6 @@ namespace Masquerade.RoamingCoordinator;
 /// </summary>
 public sealed partial class CoordinatorCore
 {
-    /// <summary>How often a decision is made anew when others set the same client; with one coordinator per store once is enough.</summary>
-    private const int MaxAttempts = 8;
-
     private readonly CoordinatorOptions _options;
     private readonly IClientStore _store;
     private readonly SeededRandom _random;
@@ -22,6 +19,7 @@ public sealed partial class CoordinatorCore
     private readonly PriorityQueue<(MacAddress Client, Epoch Epoch), Instant> _arrivals = new();
     private readonly Queue<(ulong Session, Instant Deadline)> _greetings = new();
     private ulong _lastId;
+    private Instant _now;
 
     /// <summary>Creates a coordinator over a store.</summary>
     public CoordinatorCore(CoordinatorOptions options, IClientStore store, ulong seed, ICoordinatorOutput output)
@@ -55,6 +53,7 @@ public sealed partial class CoordinatorCore
             var next = _arrivals.TryPeek(out _, out var due) ? due : Instant.Never;
             next = _greetings.TryPeek(out var greeting) ? Instant.Min(next, greeting.Deadline) : next;
             next = _parkedDeadlines.TryPeek(out var parked) ? Instant.Min(next, parked.Deadline) : next;
+            next = _retries.TryPeek(out _, out var retry) ? Instant.Min(next, retry) : next;
             foreach (var node in Nodes.Nodes)
             {
                 if (node.IsConnected)
@@ -72,16 +71,29 @@ public sealed partial class CoordinatorCore
     /// <param name="now">The time.</param>
     public void OnConnected(ulong session, Instant now)
     {
+        _now = now;
         _sessions[session] = null;
         _greetings.Enqueue((session, now + _options.SessionTimeout));
     }
 
     /// <summary>A transport connection has ended.</summary>
-    public void OnDisconnected(ulong session, Instant now) => Drop(session, "connection closed");
+    public void OnDisconnected(ulong session, Instant now)
+    {
+        _now = now;
+        Drop(session, "connection closed");
+    }
+
+    /// <summary>A completion of the store has come. A store that answers within the call does not need this.</summary>
+    public void Complete(Action completion, Instant now)
+    {
+        _now = now;
+        completion();
+    }
 
     /// <summary>A message has come.</summary>
     public void OnMessage(ulong session, ControlMessage message, Instant now)
     {
+        _now = now;
         if (!_sessions.TryGetValue(session, out var node))
         {
             return;
@@ -125,16 +137,17 @@ public sealed partial class CoordinatorCore
     /// <summary>Does what is due: repeats pushes, completes arrivals that waited long enough, ends silent sessions.</summary>
     public void Advance(Instant now)
     {
+        _now = now;
         while (_arrivals.TryPeek(out var arrival, out var due) && due <= now)
         {
             _arrivals.Dequeue();
             Run(
                 arrival.Client,
-                state => state?.Pending is { } pending && pending.Deadline <= now && state.Epoch == arrival.Epoch ? ArriveStep.TimeOut(state) : null,
-                now);
+                state => state?.Pending is { } pending && pending.Deadline <= now && state.Epoch == arrival.Epoch ? ArriveStep.TimeOut(state) : null);
         }
 
         AdvanceParked(now);
+        AdvanceRetries(now);
         while (_greetings.TryPeek(out var greeting) && greeting.Deadline <= now)
         {
             _greetings.Dequeue();
@@ -176,73 +189,40 @@ public sealed partial class CoordinatorCore
                 Refuse(node, arrive, "a client needs a MAC address of its own");
                 break;
             case Arrive arrive:
-                Run(arrive.Client, state => ArriveStep.Decide(state, node.Id, arrive, context), node, arrive, now);
+                Ask(node, arrive, arrive.Client, (state, _) => ArriveStep.Decide(state, node.Id, arrive, context));
                 break;
             case Announce announce:
-                announce = announce with { Mappings = Admit(node, announce.Client, announce.Mappings, now) };
-                Run(announce.Client, state => ReportStep.Announce(state, node.Id, announce, context), node, announce, now);
+                Ask(node, announce, announce.Client, (state, refused) => ReportStep.Announce(
+                    state, node.Id, refused is null ? announce : announce with { Mappings = Admitted(announce.Mappings, refused) }, context));
                 break;
             case HandOver handOver:
-                handOver = handOver with { Mappings = Admit(node, handOver.Client, handOver.Mappings, now) };
-                Run(handOver.Client, state => ReportStep.HandOver(state, node.Id, handOver, context), node, handOver, now);
+                Ask(node, handOver, handOver.Client, (state, refused) => ReportStep.HandOver(
+                    state, node.Id, refused is null ? handOver : handOver with { Mappings = Admitted(handOver.Mappings, refused) }, context));
                 break;
             case Depart depart:
-                depart = depart with { Mappings = Admit(node, depart.Client, depart.Mappings, now) };
-                Run(depart.Client, state => ReportStep.Depart(state, node.Id, depart, context), node, depart, now);
+                Ask(node, depart, depart.Client, (state, refused) => ReportStep.Depart(
+                    state, node.Id, refused is null ? depart : depart with { Mappings = Admitted(depart.Mappings, refused) }, context));
                 break;
             case Attach attach:
-                OnAttach(node, attach, now);
+                OnAttach(node, attach);
                 break;
             case Lookup lookup:
-                Run(lookup.Client, state => AttachStep.Lookup(state, node.Id, lookup), node, lookup, now);
+                Ask(node, lookup, lookup.Client, (state, _) => AttachStep.Lookup(state, node.Id, lookup));
                 break;
             case FamQuery query:
-                Run(query.Client, state => HamStep.FamQuery(state, node.Id, query), node, query, now);
+                Ask(node, query, query.Client, (state, _) => HamStep.FamQuery(state, node.Id, query));
                 break;
             case ReleaseMappings release:
-                Run(release.Client, state => HamStep.Release(state, node.Id, release), node, release, now);
+                Ask(node, release, release.Client, (state, _) => HamStep.Release(state, node.Id, release));
                 break;
             case AnchorReport report:
-                report = report with { Mappings = Admit(node, report.Client, report.Mappings, now) };
-                Run(report.Client, state => HamStep.AnchorReport(state, node.Id, report, context), node, report, now);
+                Ask(node, report, report.Client, (state, refused) => HamStep.AnchorReport(
+                    state, node.Id, refused is null ? report : report with { Mappings = Admitted(report.Mappings, refused) }, context));
                 break;
             default:
                 End(node.Session, $"{message.GetType().Name} is not a message for a coordinator");
                 break;
         }
-    }
-
-    /// <summary>A step that nobody has asked for: a deadline, a restart.</summary>
-    private void Run(MacAddress client, Func<ClientRecord?, Decision?> step, Instant now) => Run(client, step, asker: null, request: null, now);
-
-    /// <summary>Load, decide, compare-and-set, then say it. A decision that was overtaken is made again.</summary>
-    private void Run(MacAddress client, Func<ClientRecord?, Decision?> step, NodeState? asker, ControlMessage? request, Instant now)
-    {
-        var outcome = StoreOutcome.Changed;
-        for (var attempt = 0; attempt < MaxAttempts && outcome == StoreOutcome.Changed; attempt++)
-        {
-            var (record, version) = _store.Load(client);
-            var decision = step(record);
-            if (decision is null)
-            {
-                return;
-            }
-
-            outcome = decision.Next is null || ReferenceEquals(decision.Next, record) ? StoreOutcome.Stored : _store.CompareAndSet(decision.Next, version);
-            if (outcome == StoreOutcome.Stored)
-            {
-                Carry(decision, asker, now);
-                return;
-            }
-        }
-
-        // Overtaken again and again: the request comes again. Anything else will not get better by asking again, so it is answered.
-        Refuse(asker, outcome == StoreOutcome.Changed ? null : request, outcome switch
-        {
-            StoreOutcome.Full => "the store is full",
-            StoreOutcome.Taken => "a mapping belongs to another client",
-            _ => "the client's record is set by others again and again",
-        });
     }
 
     private void Refuse(NodeState? asker, ControlMessage? request, string reason)
@@ -255,7 +235,7 @@ public sealed partial class CoordinatorCore
         }
     }
 
-    private void Carry(Decision decision, NodeState? asker, Instant now)
+    private void Carry(Decision decision, NodeState? asker)
     {
         if (decision.Next is { Pending: { } pending } next)
         {
@@ -270,7 +250,7 @@ public sealed partial class CoordinatorCore
 
         foreach (var (id, message) in decision.Pushes)
         {
-            Push(id, message, now);
+            Push(id, message);
         }
 
         foreach (var report in decision.Events)
@@ -280,7 +260,7 @@ public sealed partial class CoordinatorCore
     }
 
     /// <summary>A push is kept until acknowledged, also over a reconnect; a newer move of the same client replaces older news of moves.</summary>
-    private void Push(NodeId id, ControlMessage message, Instant now)
+    private void Push(NodeId id, ControlMessage message)
     {
         var node = Nodes.Find(id);
         if (node is null)
@@ -293,45 +273,10 @@ public sealed partial class CoordinatorCore
             node.Outbox.RemoveAll(m => m is FamChange old && old.Client == change.Client && old.Epoch < change.Epoch);
         }
 
-        if (!node.Outbox.Send(message with { Id = ++_lastId }, now))
+        if (!node.Outbox.Send(message with { Id = ++_lastId }, _now))
         {
             ClaimsRefused++;
             _output.Report(new ClaimRefused(id, MacAddress.None, "too many unacknowledged pushes"));
-        }
-    }
-
-    /// <summary>One client per masquerade endpoint: of what a node reports, the mappings that no other client has. The others are refused one by one, not the whole report.</summary>
-    private IReadOnlyList<MappingRecord> Admit(NodeState node, MacAddress client, IReadOnlyList<MappingRecord> records, Instant now)
-    {
-        List<MappingRecord>? admitted = null;
-        for (var i = 0; i < records.Count; i++)
-        {
-            var record = records[i];
-            if (record.Ham == node.Id)
-            {
-                Claim(node, client, record.Mapping, now);
-            }
-
-            if (_store.TryFindOwner(record.Mapping, out var owner) && owner != client)
-            {
-                admitted ??= [.. records.Take(i)];
-                ClaimsRefused++;
-                _output.Report(new ClaimRefused(node.Id, client, $"{record.Mapping} belongs to {owner}"));
-                continue;
-            }
-
-            admitted?.Add(record);
-        }
-
-        return admitted ?? records;
-    }
-
-    /// <summary>A mapping that its own HAM claims for one client cannot be another's any more: the port was rested and is used again.</summary>
-    private void Claim(NodeState node, MacAddress client, MappingId mapping, Instant now)
-    {
-        if (Nodes.OwnerOf(mapping.Masquerade.Address) == node.Id && _store.TryFindOwner(mapping, out var owner) && owner != client)
-        {
-            Run(owner, state => state is null ? null : HamStep.Disown(state, [mapping]), now);
         }
     }
 

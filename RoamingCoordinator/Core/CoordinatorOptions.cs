@@ -46,6 +46,12 @@ public sealed record CoordinatorOptions
     /// <summary>The most pushes that wait for one node's acknowledgment.</summary>
     public int MaxPushesPerNode { get; init; } = 65_536;
 
+    /// <summary>The most requests about one client that wait while the store is asked about it.</summary>
+    public int MaxWaitingPerClient { get; init; } = 64;
+
+    /// <summary>The most requests that wait in this way altogether; one node may have an eighth of it. What is refused is repeated by its sender.</summary>
+    public int MaxWaiting { get; init; } = 65_536;
+
     /// <summary>Where new connections are anchored that agents ask about.</summary>
     public IHamPlacement Placement { get; init; } = new ThisAccessPoint();
 }

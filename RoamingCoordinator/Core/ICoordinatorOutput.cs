@@ -33,3 +33,8 @@ public sealed record ClientLeft(MacAddress Client, Epoch Epoch, NodeId From) : C
 
 /// <summary>A claim was refused.</summary>
 public sealed record ClaimRefused(NodeId Node, MacAddress Client, string Reason) : CoordinatorEvent;
+
+/// <summary>The store has failed; reported at most once a second.</summary>
+/// <param name="Reason">The latest reason.</param>
+/// <param name="Count">How often it has failed since the last report, for whatever reason.</param>
+public sealed record StoreTrouble(StoreFailure Reason, long Count) : CoordinatorEvent;

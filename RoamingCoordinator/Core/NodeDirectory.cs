@@ -35,6 +35,12 @@ public sealed class NodeState
     public bool IsConnected => Session != 0;
 
     internal Outbox Outbox { get; }
+
+    /// <summary>A session that has said who it is and is being prepared; 0 if there is none.</summary>
+    internal ulong Joining { get; set; }
+
+    /// <summary>Its requests that wait for another request about the same client.</summary>
+    internal int Waiting { get; set; }
 }
 
 /// <summary>The nodes that have introduced themselves, by name and by address.</summary>

@@ -19,7 +19,7 @@ internal static class StatusDocument
         json.WriteNumber("messagesSent", core.MessagesSent);
         json.WriteNumber("messagesUnsent", unsent);
         json.WriteNumber("claimsRefused", core.ClaimsRefused);
-        json.WriteNumber("clientCount", core.Store.Count);
+        json.WriteNumber("clientCount", core.Store.ClientCount ?? -1);
         json.WriteStartArray("nodes");
         foreach (var node in core.Nodes.Nodes)
         {

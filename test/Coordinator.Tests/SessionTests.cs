@@ -14,7 +14,7 @@ public sealed class SessionTests
         _bench.Core.OnConnected(9, _bench.Now);
         Assert.IsType<Goodbye>(Assert.Single(_bench.Tell(9, _bench.Arrive(1))).Message);
         Assert.Equal(9UL, Assert.Single(_bench.Closed).Session);
-        Assert.Equal(0, _bench.Store.Count);
+        Assert.Equal(0, _bench.Store.ClientCount);
     }
 
     [Fact]

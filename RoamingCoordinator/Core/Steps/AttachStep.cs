@@ -100,7 +100,8 @@ public static class AttachStep
         Id = 0, Client = message.Client, Epoch = message.Epoch, Mappings = [new MappingId(message.Protocol, masquerade)],
     };
 
-    private static Decision NotPlaced(Attach message, NodeId ham, TransportEndpoint masquerade)
+    /// <summary>The mapping was anchored for an attach that cannot be: the HAM gives it up.</summary>
+    public static Decision NotPlaced(Attach message, NodeId ham, TransportEndpoint masquerade)
     {
         var refused = Refuse(message);
         refused.Pushes.Add((ham, Unwanted(message, masquerade)));

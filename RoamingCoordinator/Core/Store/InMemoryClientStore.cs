@@ -2,7 +2,7 @@ using Masquerade.Core.Flow;
 
 namespace Masquerade.RoamingCoordinator;
 
-/// <summary>The embedded default: one process, rebuilt from what the agents announce after a restart.</summary>
+/// <summary>The embedded default: one process, rebuilt from what the agents announce after a restart. It answers within the call.</summary>
 public sealed class InMemoryClientStore : IClientStore
 {
     private readonly SortedDictionary<ulong, (ClientRecord Record, long Version)> _clients = [];
@@ -22,32 +22,62 @@ public sealed class InMemoryClientStore : IClientStore
     public ulong Incarnation { get; }
 
     /// <inheritdoc/>
+    public bool IsShared => false;
+
+    /// <inheritdoc/>
+    public int? ClientCount => Count;
+
+    /// <summary>How many clients are known.</summary>
     public int Count => _clients.Count;
 
     /// <inheritdoc/>
-    public Versioned Load(MacAddress client) => _clients.TryGetValue(client.Value, out var found) ? new Versioned(found.Record, found.Version) : default;
+    public void Load(MacAddress client, Action<LoadResult> done) =>
+        done(new LoadResult(_clients.TryGetValue(client.Value, out var found) ? new Versioned(found.Record, found.Version) : default));
 
     /// <inheritdoc/>
-    public StoreOutcome CompareAndSet(ClientRecord record, long version)
+    public void CompareAndSet(ClientRecord record, Versioned loaded, IReadOnlyList<EndpointClaim> withdrawn, Action<SetResult> done) =>
+        done(CompareAndSet(record, loaded.Version));
+
+    /// <inheritdoc/>
+    public void FindClaim(MappingId mapping, Action<EndpointClaim?> done) =>
+        done(_owners.TryGetValue(mapping, out var client) ? new EndpointClaim(mapping, client, 0) : null);
+
+    /// <inheritdoc/>
+    public void List(NodeId node, ulong from, Action<ClientPage> done) => done(new ClientPage([.. _clients.Keys.Select(mac => new MacAddress(mac))], 0));
+
+    private SetResult CompareAndSet(ClientRecord record, long version)
     {
         var known = _clients.TryGetValue(record.Client.Value, out var current);
         if ((known ? current.Version : 0) != version)
         {
-            return StoreOutcome.Changed;
+            return new SetResult(StoreOutcome.Changed);
         }
 
         if (!known && _clients.Count >= _capacity)
         {
-            return StoreOutcome.Full;
+            return new SetResult(StoreOutcome.Full);
         }
 
+        // Records and index change together here, so there are no claims without a mapping.
         var before = known ? current.Record.Mappings : [];
+        List<EndpointClaim>? taken = null;
+        if (ReferenceEquals(before, record.Mappings))
+        {
+            _clients[record.Client.Value] = (record, version + 1);
+            return new SetResult(StoreOutcome.Stored);
+        }
+
         foreach (var id in record.Mappings.Keys)
         {
             if (!before.ContainsKey(id) && _owners.TryGetValue(id, out var owner) && owner != record.Client)
             {
-                return StoreOutcome.Taken;
+                (taken ??= []).Add(new EndpointClaim(id, owner, 0));
             }
+        }
+
+        if (taken is not null)
+        {
+            return new SetResult(StoreOutcome.Taken, Claims: taken);
         }
 
         foreach (var id in before.Keys)
@@ -64,12 +94,6 @@ public sealed class InMemoryClientStore : IClientStore
         }
 
         _clients[record.Client.Value] = (record, version + 1);
-        return StoreOutcome.Stored;
+        return new SetResult(StoreOutcome.Stored);
     }
-
-    /// <inheritdoc/>
-    public bool TryFindOwner(MappingId mapping, out MacAddress client) => _owners.TryGetValue(mapping, out client);
-
-    /// <inheritdoc/>
-    public IEnumerable<MacAddress> Clients() => _clients.Keys.Select(mac => new MacAddress(mac)).ToArray();
 }

@@ -185,6 +185,6 @@ public sealed class ArriveTests
     public void What_is_no_client_is_refused(ulong mac)
     {
         Assert.Equal(AckStatus.Refused, _bench.Ask<ArriveReply>(1, new Arrive { Id = _bench.NextId(), Client = new MacAddress(mac) }).Status);
-        Assert.Equal(0, _bench.Store.Count);
+        Assert.Equal(0, _bench.Store.ClientCount);
     }
 }

@@ -1,5 +1,6 @@
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
+using Masquerade.RoamingCoordinator;
 using static Masquerade.Coordinator.Tests.CoordinatorBench;
 
 namespace Masquerade.Coordinator.Tests.Steps;
@@ -165,7 +166,7 @@ public sealed class ReportTests
     [Fact]
     public void A_full_store_answers_and_keeps_what_it_has()
     {
-        var bench = new CoordinatorBench(store: new RoamingCoordinator.InMemoryClientStore(1, capacity: 1));
+        var bench = new CoordinatorBench(store: new InMemoryClientStore(1, capacity: 1));
         bench.Tell(1, bench.Arrive(1));
         Assert.Equal(AckStatus.Refused, bench.Ask<ArriveReply>(2, new Arrive { Id = bench.NextId(), Client = OtherClient }).Status);
         Assert.Equal(AckStatus.Ok, bench.Ask<Ack>(1, bench.Announce(1, Mapping(1, 5_000, 1))).Status);

@@ -1,0 +1,79 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+using Masquerade.RoamingCoordinator.Steps;
+
+namespace Masquerade.RoamingCoordinator;
+
+/// <summary>
+/// One client per masquerade endpoint. The store finds the conflict when it is about to set a record; it is resolved by a second step over the other client's record. That step
+/// does not wait in the other client's lane, so that two clients can never wait for each other; the versions keep it safe.
+/// </summary>
+public sealed partial class CoordinatorCore
+{
+    /// <summary>Of what a node reports, the mappings that no other client has: these are refused one by one, not the whole report.</summary>
+    private static IReadOnlyList<MappingRecord> Admitted(IReadOnlyList<MappingRecord> records, IReadOnlySet<MappingId> refused) =>
+        [.. records.Where(r => !refused.Contains(r.Mapping))];
+
+    /// <summary>Settles conflicts, one after the other, then decides again.</summary>
+    private void Settle(Job job, ClientRecord wanted, IReadOnlyList<EndpointClaim> claims, int index)
+    {
+        if (index == claims.Count)
+        {
+            Decide(job);
+            return;
+        }
+
+        // A mapping that its own HAM claims for one client cannot be another's any more: the port was rested and is used again.
+        var claim = claims[index];
+        var proven = wanted.Mappings.TryGetValue(claim.Mapping, out var entry) && entry.Record.Ham == job.Authority
+            && Nodes.OwnerOf(claim.Mapping.Masquerade.Address) == job.Authority;
+        Withdraw(job, claim, proven, attempt: 1, () => Settle(job, wanted, claims, index + 1));
+    }
+
+    /// <summary>
+    /// Takes a claim away from a client: by proof, or because its record knows nothing of it (its coordinator died between claim and record, or the mapping has ended since).
+    /// </summary>
+    private void Withdraw(Job job, EndpointClaim claim, bool proven, int attempt, Action then) => _store.Load(claim.Client, loaded =>
+    {
+        if (loaded.Failure != StoreFailure.None)
+        {
+            CountFailure(loaded.Failure);
+            GiveUp(job);
+            return;
+        }
+
+        var owner = loaded.Found.Record;
+        var has = owner is not null && owner.Mappings.ContainsKey(claim.Mapping);
+        if (has && !proven)
+        {
+            ClaimsRefused++;
+            _output.Report(new ClaimRefused(job.Asker?.Id ?? NodeId.None, job.Client, $"{claim.Mapping} belongs to {claim.Client}"));
+            (job.Refused ??= []).Add(claim.Mapping);
+            then();
+            return;
+        }
+
+        // Also without the mapping the record is set: whoever is about to give it this mapping must find another version.
+        var decision = has ? HamStep.Disown(owner!, [claim.Mapping]) : new Decision(owner ?? new ClientRecord { Client = claim.Client }, null);
+        _store.CompareAndSet(decision.Next!, loaded.Found, [claim], set =>
+        {
+            switch (set.Outcome)
+            {
+                case StoreOutcome.Stored:
+                    Carry(decision, asker: null);
+                    then();
+                    break;
+                case StoreOutcome.Changed when attempt < MaxAttempts:
+                    Withdraw(job, claim, proven, attempt + 1, then);
+                    break;
+                case StoreOutcome.Failed:
+                    CountFailure(set.Failure);
+                    GiveUp(job);
+                    break;
+                default:
+                    then();
+                    break;
+            }
+        });
+    });
+}
