@@ -178,7 +178,7 @@ public sealed class GoldenTests(ITestOutputHelper output)
         return after;
     }
 
-    private void Accepted(GoldenRun run, IReadOnlyList<byte[]> frames)
+    private void Accepted(GoldenRun run, List<byte[]> frames)
     {
         foreach (var (judge, wrong) in new[] { ("scapy", run.AskScapy(frames)), ("tshark", run.AskTshark(frames)) })
         {
