@@ -1,8 +1,10 @@
+using System.ComponentModel.DataAnnotations;
+using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
 
 namespace Masquerade.RoamingCoordinator;
 
-/// <summary>Limits and times of a <see cref="CoordinatorCore"/>.</summary>
+/// <summary>Limits and times of a <see cref="CoordinatorCore"/>; ranges of times are in milliseconds.</summary>
 public sealed record CoordinatorOptions
 {
     /// <summary>The coordinator's name.</summary>
@@ -15,35 +17,44 @@ public sealed record CoordinatorOptions
     public ulong? EpochClock { get; init; }
 
     /// <summary>How long a new FAM's arrival waits for the previous FAM's hand-over.</summary>
+    [Range(1, 60_000)]
     public TimeSpan HandOverTimeout { get; init; } = TimeSpan.FromMilliseconds(200);
 
     /// <summary>How often agents send a heartbeat.</summary>
+    [Range(50, 60_000)]
     public TimeSpan Heartbeat { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>A session that has been silent this long is closed.</summary>
+    [Range(200, 600_000)]
     public TimeSpan SessionTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>The most nodes known.</summary>
+    [Range(1, 1_000_000)]
     public int MaxNodes { get; init; } = 10_000;
 
     /// <summary>How long a node that policy chose as HAM may take to anchor a mapping; after that the asker is the HAM.</summary>
+    [Range(1, 60_000)]
     public TimeSpan AnchorTimeout { get; init; } = TimeSpan.FromMilliseconds(150);
 
     /// <summary>
     /// The most mappings of one client, at most <see cref="LargestMappingsPerClient"/>. A decision looks at all of them; what it tells a node may take several messages.
     /// </summary>
+    [Range(1, LargestMappingsPerClient)]
     public int MaxMappingsPerClient { get; init; } = 4_096;
 
     /// <summary>The highest <see cref="MaxMappingsPerClient"/>: as many as the ports of one address for one protocol.</summary>
     public const int LargestMappingsPerClient = 65_536;
 
     /// <summary>The most questions about new connections that wait for the node that policy chose.</summary>
+    [Range(1, 16_777_216)]
     public int MaxAnchorRequests { get; init; } = 65_536;
 
     /// <summary>The most mappings in one answer to an arrival; the rest is asked for one by one.</summary>
+    [Range(1, ControlLimits.MaxMappingsPerMessage)]
     public int MaxMappingsPerReply { get; init; } = 2_048;
 
     /// <summary>The most pushes that wait for one node's acknowledgment.</summary>
+    [Range(16, 16_777_216)]
     public int MaxPushesPerNode { get; init; } = 65_536;
 
     /// <summary>The most requests about one client that wait while the store is asked about it.</summary>

@@ -47,7 +47,7 @@ internal sealed class CoordinatorServer : ICoordinatorOutput
         var server = new CoordinatorServer(config, log);
         log.Write("info", $"{config.Options.Name} listens on {config.Listen}");
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        var status = config.StatusSocket is null ? Task.CompletedTask : StatusSocket.ServeAsync(config.StatusSocket, server.DescribeAsJson, log, stop.Token);
+        var status = config.StatusSocket.Length == 0 ? Task.CompletedTask : StatusSocket.ServeAsync(config.StatusSocket, server.DescribeAsJson, log, stop.Token);
         var accept = server.AcceptAsync(listener, stop.Token);
         await server.LoopAsync(stop.Token).ConfigureAwait(false);
         await stop.CancelAsync().ConfigureAwait(false);

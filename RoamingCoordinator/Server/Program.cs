@@ -4,31 +4,12 @@ using Masquerade.RoamingCoordinator.Server;
 
 [assembly: SupportedOSPlatform("linux")]
 
-var config = new Option<string?>("--config") { Description = "JSON configuration file; options on the command line win over it" };
-var listen = new Option<string?>("--listen") { Description = $"address:port for agents (default {ServerConfig.DefaultListen})" };
-var name = new Option<string?>("--name") { Description = "name of this coordinator (default \"coordinator\")" };
-var status = new Option<string?>("--status-socket") { Description = "Unix socket that answers every connection with one JSON document" };
-var check = new Option<bool>("--check") { Description = "check the configuration and exit: 0 if it is good, 2 if not" };
-var root = new RootCommand("The roaming coordinator: knows which connection is anchored where, and which access point serves each client.") { config, listen, name, status, check };
-root.SetAction((parse, cancel) =>
-{
-    var loaded = ServerConfig.Load(parse.GetValue(config), parse.GetValue(listen), parse.GetValue(name), parse.GetValue(status), out var mistakes);
-    foreach (var mistake in mistakes)
-    {
-        Console.Error.WriteLine($"configuration: {mistake}");
-    }
-
-    if (loaded is null)
-    {
-        return Task.FromResult(2);
-    }
-
-    if (parse.GetValue(check))
-    {
-        Console.WriteLine("the configuration is good");
-        return Task.FromResult(0);
-    }
-
-    return CoordinatorServer.RunAsync(loaded, new LineLog(Console.Error), cancel);
-});
-return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(5) });
+// Exit codes: 0 stopped as asked (or the configuration is right), 1 could not run, 2 the command line or the configuration has mistakes.
+var config = new Option<string?>("--config") { Description = "The configuration file (JSON; docs/operations.md lists the keys). Without it everything has its default." };
+var listen = new Option<string?>("--listen") { Description = $"Where agents connect, address:port; wins over the configuration (default {ServerConfig.DefaultListen})." };
+var check = new Option<bool>("--check") { Description = "Validate the configuration, name every mistake, and stop." };
+var root = new RootCommand("The roaming coordinator: knows which connection is anchored where, and which access point serves each client.") { config, listen, check };
+root.SetAction((parse, cancel) => CoordinatorProgram.RunAsync(parse.GetValue(config), parse.GetValue(listen), parse.GetValue(check), Console.Out, Console.Error, cancel));
+var parsed = root.Parse(args);
+var code = await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(5) }).ConfigureAwait(false);
+return parsed.Errors.Count > 0 ? 2 : code;

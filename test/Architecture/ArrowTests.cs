@@ -14,8 +14,9 @@ public sealed partial class ArrowTests
         { "Masquerade.Fam", ["Masquerade.Core"], "a FAM knows its node's HAM only by the contract ILocalAnchor" },
         { "Masquerade.RoamingCoordinator", ["Masquerade.Core"], "agent and coordinator share nothing but Core's messages, so that each can be replaced" },
         { "Masquerade.AccessPoint", ["Masquerade.Core", "Masquerade.Ham", "Masquerade.Fam"], "the node composes the engines and must run in a simulation, without an agent" },
-        { "masq-coordinator", ["Masquerade.Core", "Masquerade.RoamingCoordinator"], "the coordinator runs where no access point is" },
-        { "masq-agent", ["Masquerade.Core", "Masquerade.Ham", "Masquerade.Fam", "Masquerade.AccessPoint"], "an agent speaks to the coordinator by messages only" },
+        { "Masquerade.Configuration", ["Masquerade.Core"], "how settings are read is the same for every program" },
+        { "masq-coordinator", ["Masquerade.Core", "Masquerade.Configuration", "Masquerade.RoamingCoordinator"], "the coordinator runs where no access point is" },
+        { "masq-agent", ["Masquerade.Core", "Masquerade.Configuration", "Masquerade.Ham", "Masquerade.Fam", "Masquerade.AccessPoint"], "an agent speaks to the coordinator by messages only" },
     };
 
     [Theory]

@@ -134,7 +134,7 @@ public sealed class CoordinatorTests : ICoordinatorOutput
     [Trait("Req", "A-07")]
     public void Policy_places_a_connection_at_another_node()
     {
-        _core = new CoordinatorCore(new CoordinatorOptions { Placement = new FixedNode(new NodeId("ap3")) }, new InMemoryClientStore(7), 1, this);
+        _core = new CoordinatorCore(new CoordinatorOptions { Placement = new PlacementRules(new PlacementRule(new NodeId("ap3"))) }, new InMemoryClientStore(7), 1, this);
         for (ulong node = 1; node <= 3; node++)
         {
             Greet(node);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Masquerade.Configuration;
 using Masquerade.Core.Flow;
 using Masquerade.Fam;
 
@@ -10,33 +11,16 @@ public static class ConfigFile
     /// <summary>The most addresses of one kind.</summary>
     private const int MaxAddresses = EndpointPool.MaxAddresses;
 
-    private static readonly JsonDocumentOptions Lenient = new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true, MaxDepth = 16 };
-
     /// <summary>Reads a file's text. The result is null if there are mistakes.</summary>
-    public static AgentConfig? Read(ReadOnlyMemory<byte> text, out IReadOnlyList<ConfigMistake> mistakes)
-    {
-        var found = new List<ConfigMistake>();
-        mistakes = found;
-        try
-        {
-            using var document = JsonDocument.Parse(text, Lenient);
-            var config = ReadRoot(new ConfigObject(document.RootElement, string.Empty, found));
-            return found.Count == 0 ? config : null;
-        }
-        catch (JsonException e)
-        {
-            found.Add(new ConfigMistake(string.Empty, $"line {e.LineNumber + 1}, column {e.BytePositionInLine + 1}: {e.Message}", "JSON (comments and trailing commas may stay)"));
-            return null;
-        }
-    }
+    public static AgentConfig? Read(ReadOnlyMemory<byte> text, out IReadOnlyList<ConfigMistake> mistakes) => ConfigText.Read(text, ReadRoot, out mistakes);
 
     private static AgentConfig ReadRoot(ConfigObject root)
     {
-        var node = root.Required("node", Values.Node, "1 to 64 characters of A-Z a-z 0-9 . _ -", NodeId.None);
-        var coordinators = root.List<CoordinatorAddress?>("coordinator", Values.Coordinator, Values.CoordinatorText, 1, 8);
+        var node = root.Required("node", Values.Node, Values.NodeText, NodeId.None);
+        var coordinators = root.List<CoordinatorAddress?>("coordinator", CoordinatorAddress.TryRead, CoordinatorAddress.Allowed, 1, 8);
         if (coordinators.Contains(null) && coordinators.Count > 1)
         {
-            root.Mistake("coordinator", "\"none\" among others", Values.CoordinatorText);
+            root.Mistake("coordinator", "\"none\" among others", CoordinatorAddress.Allowed);
         }
 
         var uplinkObject = root.Object("uplink");
@@ -90,7 +74,7 @@ public static class ConfigFile
             Seed = root.Optional<ulong?>("seed", Values.Seed, "a whole number from 0 to 18446744073709551615", null),
         };
         OptionGroup.Read(root.Object("ham"), config.Model.Ham);
-        OptionGroup.Read(root.Object("fam"), config.Model.Fam);
+        OptionGroup.Read(root.Object("fam"), config.Model.Fam, nameof(FamConfig.Standalone));
         root.Finish();
         if (config.IsOffline && !standalone && coordinators.Count > 0)
         {

@@ -1,6 +1,8 @@
 using System.Text;
 using System.Text.Json;
+using Masquerade.Configuration;
 using Masquerade.Core.Flow;
+using Masquerade.Fam;
 
 namespace Masquerade.AccessPoint.Agent.Configuration;
 
@@ -56,7 +58,7 @@ internal static class EffectiveConfig
             }
 
             OptionGroup.Write(writer, "ham", model.Ham);
-            OptionGroup.Write(writer, "fam", model.Fam);
+            OptionGroup.Write(writer, "fam", model.Fam, nameof(FamConfig.Standalone));
             writer.WriteEndObject();
         }
 

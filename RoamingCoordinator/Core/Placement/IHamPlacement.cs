@@ -15,24 +15,3 @@ public sealed class ThisAccessPoint : IHamPlacement
     /// <inheritdoc/>
     public NodeId Choose(NodeId asker, MacAddress client, TransportProtocol protocol, TransportEndpoint server) => asker;
 }
-
-/// <summary>Every connection is anchored at one node: the central deployment.</summary>
-/// <param name="node">That node.</param>
-public sealed class FixedNode(NodeId node) : IHamPlacement
-{
-    /// <inheritdoc/>
-    public NodeId Choose(NodeId asker, MacAddress client, TransportProtocol protocol, TransportEndpoint server) => node;
-}
-
-/// <summary>Long-lived services, known by their port, are anchored at one node, everything else where it was opened.</summary>
-/// <param name="protocol">The services' protocol.</param>
-/// <param name="ports">Their ports.</param>
-/// <param name="node">That node.</param>
-public sealed class ByDestinationPort(TransportProtocol protocol, IReadOnlySet<ushort> ports, NodeId node) : IHamPlacement
-{
-    private readonly TransportProtocol _protocol = protocol;
-
-    /// <inheritdoc/>
-    public NodeId Choose(NodeId asker, MacAddress client, TransportProtocol protocol, TransportEndpoint server) =>
-        protocol == _protocol && ports.Contains(server.Port) ? node : asker;
-}

@@ -1,5 +1,6 @@
 using System.Text;
 using Masquerade.AccessPoint.Agent.Configuration;
+using Masquerade.Configuration;
 
 namespace Masquerade.AccessPoint.Tests.Configuration;
 

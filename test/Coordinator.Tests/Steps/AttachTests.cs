@@ -78,7 +78,7 @@ public sealed class AttachTests
     [Trait("Req", "A-22")]
     public void Policy_places_the_ham_at_another_node()
     {
-        var bench = Served(new FixedNode(Ap3));
+        var bench = Served(new PlacementRules(new PlacementRule(Ap3)));
         var sent = bench.Tell(1, bench.Attach(1, 1, 9_000, 5_000));
         var (session, message) = Assert.Single(sent);
         var request = Assert.IsType<AnchorRequest>(message);
@@ -94,16 +94,34 @@ public sealed class AttachTests
     [Trait("Req", "A-14")]
     public void Long_lived_services_go_to_a_central_ham_and_others_do_not()
     {
-        var bench = Served(new ByDestinationPort(TransportProtocol.Udp, new HashSet<ushort> { 22 }, Ap3));
+        var bench = Served(new PlacementRules(new PlacementRule(Ap3) { Protocol = TransportProtocol.Udp, Ports = new HashSet<ushort> { 22 } }));
         Assert.IsType<AnchorRequest>(Assert.Single(bench.Tell(1, bench.Attach(1, 1, 9_000, 5_000, serverPort: 22))).Message);
         Assert.Equal(AttachStatus.Established, bench.Ask<AttachReply>(1, bench.Attach(1, 1, 9_001, 5_001)).Status);
     }
 
     [Fact]
     [Trait("Req", "A-14")]
+    public void The_first_rule_that_matches_decides()
+    {
+        var rules = new PlacementRules(
+            new PlacementRule(Ap3) { Clients = new HashSet<MacAddress> { Client } },
+            new PlacementRule(NodeId.None) { Protocol = TransportProtocol.Icmp },
+            new PlacementRule(Ap2) { Ports = new HashSet<ushort> { 22 } },
+            new PlacementRule(Ap1));
+        NodeId At(MacAddress client, TransportProtocol protocol, ushort port) =>
+            rules.Choose(new NodeId("asker"), client, protocol, new TransportEndpoint(IpAddress.FromV4(0xCB00_710A), port));
+        Assert.Equal(Ap3, At(Client, TransportProtocol.Tcp, 22));
+        Assert.Equal(new NodeId("asker"), At(OtherClient, TransportProtocol.Icmp, 22));
+        Assert.Equal(Ap2, At(OtherClient, TransportProtocol.Tcp, 22));
+        Assert.Equal(Ap1, At(OtherClient, TransportProtocol.Udp, 53));
+        Assert.Equal(new NodeId("asker"), new PlacementRules().Choose(new NodeId("asker"), Client, TransportProtocol.Tcp, default));
+    }
+
+    [Fact]
+    [Trait("Req", "A-14")]
     public void A_ham_that_does_not_answer_is_replaced_by_the_asker_and_its_late_anchor_is_ended()
     {
-        var bench = Served(new FixedNode(Ap3));
+        var bench = Served(new PlacementRules(new PlacementRule(Ap3)));
         var attach = bench.Attach(1, 1, 9_000, 5_000);
         var request = Assert.IsType<AnchorRequest>(Assert.Single(bench.Tell(1, attach)).Message);
         Assert.Empty(bench.Tell(1, attach));
@@ -121,7 +139,7 @@ public sealed class AttachTests
     [Trait("Req", "A-14")]
     public void A_ham_that_is_away_or_refuses_is_replaced_by_the_asker(bool refuses)
     {
-        var bench = Served(new FixedNode(Ap3));
+        var bench = Served(new PlacementRules(new PlacementRule(Ap3)));
         var attach = bench.Attach(1, 1, 9_000, 5_000);
         if (!refuses)
         {

@@ -1,70 +1,76 @@
-using System.Globalization;
 using System.Text.Json;
 using Masquerade.Core.Flow;
 
-namespace Masquerade.AccessPoint.Agent.Configuration;
-
-/// <summary>Where a coordinator listens.</summary>
-/// <param name="Host">A name or an address.</param>
-/// <param name="Port">A TCP port.</param>
-public sealed record CoordinatorAddress(string Host, ushort Port)
-{
-    /// <inheritdoc/>
-    public override string ToString() =>
-        string.Create(CultureInfo.InvariantCulture, $"{(Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]" : Host)}:{Port}");
-}
+namespace Masquerade.Configuration;
 
 /// <summary>The kinds of values that a configuration has.</summary>
-internal static class Values
+public static class Values
 {
+    /// <summary>What a node name may be.</summary>
+    public const string NodeText = "1 to 64 characters of A-Z a-z 0-9 . _ -";
+
+    /// <summary>What an address may be.</summary>
     public const string AddressText = "a unicast IPv4 or IPv6 address";
+
+    /// <summary>What a prefix may be.</summary>
     public const string PrefixText = "a prefix such as 192.0.2.0/24 or 2001:db8::/64, without bits behind the length";
+
+    /// <summary>What a MAC address may be.</summary>
     public const string MacText = "a unicast MAC address such as 02:6d:71:00:00:01";
-    public const string CoordinatorText = "\"host:port\", a list of these, or \"none\" for an access point on its own";
+
+    /// <summary>What a text may be.</summary>
     public const string TextText = "a text that is not empty";
 
+    /// <summary>A text that is not empty.</summary>
     public static bool Text(JsonElement element, out string value)
     {
         value = element.ValueKind == JsonValueKind.String ? element.GetString()! : string.Empty;
         return value.Length > 0;
     }
 
+    /// <summary>The name of a node.</summary>
     public static bool Node(JsonElement element, out NodeId value)
     {
         value = Text(element, out var text) ? new NodeId(text) : NodeId.None;
         return NodeId.IsValid(value.Name);
     }
 
+    /// <summary>An address that a node may have.</summary>
     public static bool Address(JsonElement element, out IpAddress value)
     {
         value = IpAddress.None;
         return Text(element, out var text) && IpAddress.TryParse(text, out value) && IsUsable(value);
     }
 
+    /// <summary>A prefix.</summary>
     public static bool Prefix(JsonElement element, out IpPrefix value)
     {
         value = default;
         return Text(element, out var text) && IpPrefix.TryParse(text, out value);
     }
 
+    /// <summary>A MAC address of one station.</summary>
     public static bool Mac(JsonElement element, out MacAddress value)
     {
         value = MacAddress.None;
         return Text(element, out var text) && MacAddress.TryParse(text, out value) && !value.IsGroup && !value.IsNone;
     }
 
+    /// <summary>A port, not 0.</summary>
     public static bool Port(JsonElement element, out ushort value)
     {
         value = 0;
         return element.ValueKind == JsonValueKind.Number && element.TryGetUInt16(out value) && value > 0;
     }
 
+    /// <summary>A seed.</summary>
     public static bool Seed(JsonElement element, out ulong? value)
     {
         value = element.ValueKind == JsonValueKind.Number && element.TryGetUInt64(out var number) ? number : null;
         return value is not null;
     }
 
+    /// <summary>A whole number within bounds, both included.</summary>
     public static ValueParser<int> Number(int least, int most) => (JsonElement element, out int value) =>
     {
         value = 0;
@@ -81,6 +87,7 @@ internal static class Values
         return valid;
     };
 
+    /// <summary>One of some words.</summary>
     public static ValueParser<T> OneOf<T>(params (string Name, T Value)[] choices) => (JsonElement element, out T value) =>
     {
         value = choices[0].Value;
@@ -101,31 +108,11 @@ internal static class Values
         return false;
     };
 
-    /// <summary>An address of a coordinator; null stands for "none".</summary>
-    public static bool Coordinator(JsonElement element, out CoordinatorAddress? value)
+    /// <summary>True or false.</summary>
+    public static bool Flag(JsonElement element, out bool value)
     {
-        value = null;
-        if (!Text(element, out var text))
-        {
-            return false;
-        }
-
-        if (string.Equals(text, "none", StringComparison.Ordinal))
-        {
-            return true;
-        }
-
-        var colon = text.LastIndexOf(':');
-        if (colon <= 0 || !ushort.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port) || port == 0)
-        {
-            return false;
-        }
-
-        var host = text[..colon];
-        var isBracketed = host.StartsWith('[') && host.EndsWith(']');
-        host = isBracketed ? host[1..^1] : host;
-        value = new CoordinatorAddress(host, port);
-        return isBracketed ? IpAddress.TryParse(host, out _) : Uri.CheckHostName(host) is UriHostNameType.Dns or UriHostNameType.IPv4;
+        value = element.ValueKind == JsonValueKind.True;
+        return element.ValueKind is JsonValueKind.True or JsonValueKind.False;
     }
 
     private static bool IsUsable(IpAddress address) =>

@@ -1,20 +1,26 @@
 using System.Text.Json;
 
-namespace Masquerade.AccessPoint.Agent.Configuration;
+namespace Masquerade.Configuration;
 
-/// <summary>Turns the text of one JSON value into a setting.</summary>
-internal delegate bool ValueParser<T>(JsonElement element, out T value);
+/// <summary>Turns one JSON value into a setting.</summary>
+/// <typeparam name="T">The setting's type.</typeparam>
+/// <returns>False if the value is not one of those that are allowed.</returns>
+public delegate bool ValueParser<T>(JsonElement element, out T value);
 
 /// <summary>
 /// Reads one JSON object key by key and writes every mistake down instead of stopping at the first: who starts an agent on a hundred access points wants to know all at once.
 /// </summary>
-internal sealed class ConfigObject
+public sealed class ConfigObject
 {
     private readonly Dictionary<string, JsonElement> _members = new(StringComparer.Ordinal);
     private readonly HashSet<string> _asked = new(StringComparer.Ordinal);
     private readonly string _path;
     private readonly List<ConfigMistake> _mistakes;
 
+    /// <summary>Starts reading an object.</summary>
+    /// <param name="element">The object; undefined stands for one without members.</param>
+    /// <param name="path">Its path from the root, such as <c>uplink.neighbours</c>; empty for the root.</param>
+    /// <param name="mistakes">Where mistakes are written down.</param>
     public ConfigObject(JsonElement element, string path, List<ConfigMistake> mistakes)
     {
         _path = path;
@@ -39,10 +45,13 @@ internal sealed class ConfigObject
         }
     }
 
+    /// <summary>The path of a key of this object.</summary>
     public string PathOf(string key) => _path.Length == 0 ? key : _path + "." + key;
 
+    /// <summary>Whether a key is there.</summary>
     public bool Has(string key) => _members.ContainsKey(key);
 
+    /// <summary>A setting without a default.</summary>
     public T Required<T>(string key, ValueParser<T> parse, string allowed, T otherwise)
     {
         if (!Has(key))
@@ -55,6 +64,7 @@ internal sealed class ConfigObject
         return Optional(key, parse, allowed, otherwise);
     }
 
+    /// <summary>A setting with a default.</summary>
     public T Optional<T>(string key, ValueParser<T> parse, string allowed, T otherwise)
     {
         _asked.Add(key);
@@ -114,10 +124,31 @@ internal sealed class ConfigObject
         return values;
     }
 
+    /// <summary>An object below this one; without members if it is not there.</summary>
     public ConfigObject Object(string key)
     {
         _asked.Add(key);
         return new ConfigObject(_members.GetValueOrDefault(key), PathOf(key), _mistakes);
+    }
+
+    /// <summary>A list of objects; a single one may stand for a list of one.</summary>
+    public IReadOnlyList<ConfigObject> Objects(string key, int atMost)
+    {
+        _asked.Add(key);
+        if (!_members.TryGetValue(key, out var element))
+        {
+            return [];
+        }
+
+        var isList = element.ValueKind == JsonValueKind.Array;
+        var items = isList ? [.. element.EnumerateArray()] : new[] { element };
+        if (items.Length > atMost)
+        {
+            _mistakes.Add(new ConfigMistake(PathOf(key), $"{items.Length} objects", $"at most {atMost}"));
+            return [];
+        }
+
+        return [.. items.Select((item, i) => new ConfigObject(item, isList ? $"{PathOf(key)}[{i}]" : PathOf(key), _mistakes))];
     }
 
     /// <summary>The members as they are; for objects whose keys are data.</summary>
@@ -130,6 +161,7 @@ internal sealed class ConfigObject
         }
     }
 
+    /// <summary>Writes down a mistake that only shows when settings are looked at together.</summary>
     public void Mistake(string key, string value, string allowed) => _mistakes.Add(new ConfigMistake(PathOf(key), value, allowed));
 
     /// <summary>Call last: whatever has not been asked for is not a key.</summary>
@@ -144,6 +176,7 @@ internal sealed class ConfigObject
         }
     }
 
+    /// <summary>A value as it is written, shortened if it is long.</summary>
     public static string Text(JsonElement element)
     {
         const int LongEnough = 80;

@@ -1,4 +1,4 @@
-namespace Masquerade.AccessPoint.Agent.Configuration;
+namespace Masquerade.Configuration;
 
 /// <summary>One mistake in a configuration file.</summary>
 /// <param name="Path">The key, as in <c>uplink.addresses[1]</c>; empty if it concerns the file as a whole.</param>

@@ -1,7 +1,6 @@
 using System.Globalization;
-using Masquerade.Core.Flow;
 
-namespace Masquerade.AccessPoint;
+namespace Masquerade.Core.Flow;
 
 /// <summary>An address prefix of either family (RFC 4632, RFC 4291 section 2.3). Bits behind the length are zero.</summary>
 public readonly record struct IpPrefix

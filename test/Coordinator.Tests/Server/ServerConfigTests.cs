@@ -1,0 +1,88 @@
+using System.Text;
+using Masquerade.Configuration;
+using Masquerade.Core.Flow;
+using Masquerade.RoamingCoordinator;
+using Masquerade.RoamingCoordinator.Server;
+
+namespace Masquerade.Coordinator.Tests.Server;
+
+public sealed class ServerConfigTests
+{
+    [Fact]
+    public void All_mistakes_are_reported_at_once()
+    {
+        var text = """
+            {
+              "listen": "nowhere", "name": "a b", "maxSessions": 0, "colour": "red",
+              "roaming": { "heartbeatMilliseconds": 1, "maxNodes": "many", "speed": 3 },
+              "placement": [ { "protocol": "sctp" }, { "at": "central", "ports": [0] } ]
+            }
+            """;
+        Assert.Null(Read(text, out var mistakes));
+        string[] wrong =
+        [
+            "listen", "name", "maxSessions", "colour", "roaming.heartbeatMilliseconds", "roaming.maxNodes", "roaming.speed", "placement[0].at", "placement[0].protocol",
+            "placement[1].ports[0]",
+        ];
+        Assert.Equal(wrong.Order(StringComparer.Ordinal), mistakes.Select(m => m.Path).Order(StringComparer.Ordinal));
+        Assert.Equal("roaming.heartbeatMilliseconds: 1 - allowed: milliseconds from 50 to 60000", mistakes.Single(m => m.Path.EndsWith("beatMilliseconds", StringComparison.Ordinal)).ToString());
+    }
+
+    [Fact]
+    public void A_session_must_outlive_a_late_heartbeat()
+    {
+        Assert.Null(Read("""{ "roaming": { "heartbeatMilliseconds": 3000 } }""", out var mistakes));
+        Assert.Equal("roaming.sessionTimeoutMilliseconds", Assert.Single(mistakes).Path);
+    }
+
+    [Fact]
+    [Trait("Req", "A-14")]
+    [Trait("Req", "A-22")]
+    public void Placement_is_a_list_of_rules()
+    {
+        var text = """
+            { "placement": [
+                { "at": "home", "clients": "02:00:00:00:00:07" },
+                { "at": "here", "protocol": "icmp" },
+                { "at": "central", "protocol": "tcp", "ports": [22, 5222] } ] }
+            """;
+        var placement = Read(text, out var mistakes)!.Options.Placement;
+        Assert.Empty(mistakes);
+        NodeId Choose(ulong client, TransportProtocol protocol, ushort port) =>
+            placement.Choose(new NodeId("ap1"), new MacAddress(0x0200_0000_0000 + client), protocol, new TransportEndpoint(IpAddress.FromV4(0xCB00_710A), port));
+        Assert.Equal("home", Choose(7, TransportProtocol.Udp, 53).Name);
+        Assert.Equal("ap1", Choose(8, TransportProtocol.Icmp, 22).Name);
+        Assert.Equal("central", Choose(8, TransportProtocol.Tcp, 22).Name);
+        Assert.Equal("ap1", Choose(8, TransportProtocol.Tcp, 443).Name);
+    }
+
+    [Fact]
+    public void The_operations_page_explains_every_key_with_its_default_and_nothing_else()
+    {
+        var page = File.ReadAllText(Path.Combine(Root(), "docs", "operations.md"));
+        var from = page.IndexOf("### Every key of the coordinator", StringComparison.Ordinal);
+        var table = page[from..page.IndexOf("\n## ", from, StringComparison.Ordinal)];
+        var knobs = OptionGroup.Keys(new CoordinatorOptions()).ToList();
+        string[] keys =
+        [
+            "name", "listen", "statusSocket", "maxSessions", "maxClients", "placement[].at", "placement[].protocol", "placement[].ports", "placement[].clients",
+            .. knobs.Select(k => "roaming." + k.Key),
+        ];
+        var cells = table.Split('\n').Where(line => line.StartsWith("| `", StringComparison.Ordinal)).Select(line => line.Split('`')[1]);
+        Assert.Equal(keys.Order(StringComparer.Ordinal), cells.Order(StringComparer.Ordinal));
+        Assert.All(knobs, k => Assert.Contains($"| `roaming.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
+    }
+
+    private static ServerConfig? Read(string text, out IReadOnlyList<ConfigMistake> mistakes) => ServerConfig.Read(Encoding.UTF8.GetBytes(text), out mistakes);
+
+    private static string Root()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder!.FullName, "Masquerade.sln")))
+        {
+            folder = folder.Parent;
+        }
+
+        return folder.FullName;
+    }
+}
