@@ -1,9 +1,11 @@
 using System.CommandLine;
 using Masquerade.Cli.Demo;
+using Masquerade.Cli.Pki;
 
 var root = new RootCommand("Masquerade: connections that survive a walk across access points.")
 {
     DemoCommand.Create(),
+    PkiCommand.Create(),
 };
 
 // The demo ends itself in order on Ctrl-C and SIGTERM; the default of two seconds would cut its cleaning up short.
