@@ -27,7 +27,8 @@ public static partial class PacketRewriter
     private static void WriteError(Span<byte> packet, in PacketSummary summary, in Rewrite rewrite, bool embeddedSource, ChecksumDelta outerAddress)
     {
         // The ICMP checksum covers the embedded packet: it takes the change of every word in there, the embedded checksums included.
-        var icmp = summary.EmbeddedKind is PacketKind.IcmpQuery or PacketKind.IcmpReply or PacketKind.Tcp or PacketKind.Udp ? rewrite.BothDelta : default;
+        var changesPort = summary.EmbeddedKind is PacketKind.Tcp or PacketKind.Udp || HasIdentifier(summary.EmbeddedKind, embeddedSource);
+        var icmp = changesPort ? rewrite.BothDelta : rewrite.AddressDelta;
         if (summary.IsIPv6)
         {
             icmp += outerAddress;
@@ -42,21 +43,26 @@ public static partial class PacketRewriter
             icmp += ChecksumDelta.Between(before, BinaryPrimitives.ReadUInt16BigEndian(embedded[10..]));
         }
 
-        icmp += WriteEmbeddedTransport(packet[summary.EmbeddedTransportOffset..summary.Length], summary, rewrite, embeddedSource ? 0 : 2);
+        icmp += WriteEmbeddedTransport(packet[summary.EmbeddedTransportOffset..summary.Length], summary, rewrite, embeddedSource ? 0 : 2, changesPort);
         Apply(packet[(summary.TransportOffset + IcmpHeader.ChecksumOffset)..], icmp);
     }
 
     /// <summary>Writes the port or identifier in the embedded transport header and its checksum, as far as it is there. Returns the change of that checksum field.</summary>
-    private static ChecksumDelta WriteEmbeddedTransport(Span<byte> transport, in PacketSummary summary, in Rewrite rewrite, int portOffset)
+    private static ChecksumDelta WriteEmbeddedTransport(Span<byte> transport, in PacketSummary summary, in Rewrite rewrite, int portOffset, bool changesPort)
     {
+        var change = changesPort ? rewrite.BothDelta : rewrite.AddressDelta;
         var (checksumOffset, delta) = summary.EmbeddedKind switch
         {
-            PacketKind.Tcp => (TcpHeader.ChecksumOffset, rewrite.BothDelta),
-            PacketKind.Udp => (UdpHeader.ChecksumOffset, rewrite.BothDelta),
-            _ => (IcmpHeader.ChecksumOffset, summary.IsIPv6 ? rewrite.BothDelta : rewrite.PortDelta),
+            PacketKind.Tcp => (TcpHeader.ChecksumOffset, change),
+            PacketKind.Udp => (UdpHeader.ChecksumOffset, change),
+            _ => (IcmpHeader.ChecksumOffset, summary.IsIPv6 ? change : changesPort ? rewrite.PortDelta : default),
         };
         var isIcmp = summary.EmbeddedKind is PacketKind.IcmpQuery or PacketKind.IcmpReply;
-        BinaryPrimitives.WriteUInt16BigEndian(transport[(isIcmp ? IcmpHeader.IdentifierOffset : portOffset)..], rewrite.To.Port);
+        if (changesPort)
+        {
+            BinaryPrimitives.WriteUInt16BigEndian(transport[(isIcmp ? IcmpHeader.IdentifierOffset : portOffset)..], rewrite.To.Port);
+        }
+
         if (transport.Length < checksumOffset + 2)
         {
             return default;

@@ -92,15 +92,21 @@ public static partial class PacketRewriter
             case PacketKind.IcmpQuery:
             case PacketKind.IcmpReply:
                 // Only ICMPv6 covers the addresses (RFC 4443 section 2.3).
-                BinaryPrimitives.WriteUInt16BigEndian(transport[IcmpHeader.IdentifierOffset..], rewrite.To.Port);
-                Apply(
-                    transport[IcmpHeader.ChecksumOffset..],
-                    ipv6 ? rewrite.AddressDelta : default,
-                    ipv6 ? rewrite.BothDelta : rewrite.PortDelta,
-                    partial);
+                var address = ipv6 ? rewrite.AddressDelta : default;
+                var whole = address;
+                if (HasIdentifier(kind, isSource: portOffset == 0))
+                {
+                    BinaryPrimitives.WriteUInt16BigEndian(transport[IcmpHeader.IdentifierOffset..], rewrite.To.Port);
+                    whole += rewrite.PortDelta;
+                }
+
+                Apply(transport[IcmpHeader.ChecksumOffset..], address, whole, partial);
                 break;
         }
     }
+
+    /// <summary>Whose port the identifier is: that of who asks, which is the source of a query and the destination of a reply. The other side has none.</summary>
+    private static bool HasIdentifier(PacketKind kind, bool isSource) => kind == PacketKind.IcmpQuery == isSource;
 
     /// <summary>
     /// A finished checksum takes the whole change. An unfinished one has only the pseudo-header so far: the sender's hardware would have added the segment,

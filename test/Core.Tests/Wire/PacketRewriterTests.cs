@@ -137,6 +137,43 @@ public sealed class PacketRewriterTests(ITestOutputHelper output)
         }
     }
 
+    /// <summary>The identifier is the asker's port: who answers, or is asked, has none, and only its address changes.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    [Trait("Req", "A-19")]
+    public void The_identifier_of_a_query_stays_when_the_side_that_is_asked_is_rewritten(bool v6)
+    {
+        var (client, masquerade, server) = Endpoints(v6);
+        (client, masquerade) = (client with { Port = 0 }, masquerade with { Port = 0 });
+        var rewrite = new PacketRewriter.Rewrite(client, masquerade);
+        var reply = Packets.Echo(client, server, request: false, [1, 2, 3]);
+        Assert.Equal(DropReason.None, PacketParser.Parse(reply, out var summary));
+        Assert.Equal(client, summary.Tuple.Source);
+        PacketRewriter.Source(reply, summary, rewrite, checksumPartial: false);
+        Assert.Equal(Packets.Echo(masquerade, server, request: false, [1, 2, 3]), reply);
+
+        var query = Packets.Echo(server, client, request: true, [1, 2, 3]);
+        Assert.Equal(DropReason.None, PacketParser.Parse(query, out summary));
+        Assert.Equal(client, summary.Tuple.Destination);
+        PacketRewriter.Destination(query, summary, rewrite, checksumPartial: false);
+        Assert.Equal(Packets.Echo(server, masquerade, request: true, [1, 2, 3]), query);
+
+        // An error about such a reply.
+        var router = IpAddress.Parse(v6 ? "2001:db8::fe" : "198.51.100.1");
+        var type = v6 ? Icmpv6Type.DestinationUnreachable : IcmpType.DestinationUnreachable;
+        var error = Packets.Error(router, masquerade.Address, type, 1, Packets.Echo(masquerade, server, request: false, [1]), 100);
+        Assert.Equal(DropReason.None, PacketParser.Parse(error, out summary));
+        PacketRewriter.ErrorInbound(error, summary, new PacketRewriter.Rewrite(masquerade, client));
+        Assert.Equal(Packets.Error(router, client.Address, type, 1, Packets.Echo(client, server, request: false, [1]), 100), error);
+
+        // And one of the client about a query that it got.
+        error = Packets.Error(client.Address, server.Address, type, 1, Packets.Echo(server, client, request: true, [1]), 100);
+        Assert.Equal(DropReason.None, PacketParser.Parse(error, out summary));
+        PacketRewriter.ErrorOutbound(error, summary, rewrite);
+        Assert.Equal(Packets.Error(masquerade.Address, server.Address, type, 1, Packets.Echo(server, masquerade, request: true, [1]), 100), error);
+    }
+
     [Fact]
     public void Rewriting_allocates_nothing()
     {
