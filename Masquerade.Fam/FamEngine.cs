@@ -50,10 +50,11 @@ public sealed partial class FamEngine
         _outbox = outbox;
         _output = output;
         _drops = drops;
-        _clients = new ClientTable(config.MaxClients, config.MaxAddressesPerClient, (uint)random.NextUInt64());
+        _clients = new ClientTable(config.MaxClients, Math.Min(config.MaxAddressesPerClient, ControlLimits.MaxAddresses), (uint)random.NextUInt64());
         _table = new FamTranslationTable(config, pool, _clients, (uint)random.NextUInt64());
         _offered = new EndpointIndex(pool);
         _holds = new HoldQueuePool(config.MaxHolds, config.HoldPackets, config.HoldBytes);
+        _unsaid = new SlotQueue(config.MaxClients);
         _idle = new TimerWheel(config.MaxConnections, TimeSpan.FromMilliseconds(500), Instant.Zero);
     }
 
@@ -68,7 +69,7 @@ public sealed partial class FamEngine
 
     /// <summary>When <see cref="Advance"/> must be called at the latest.</summary>
     public Instant NextDeadline =>
-        Instant.Min(Instant.Min(_nextClientDeadline, _announceAt), _table.ConnectionCount == 0 ? Instant.Never : _idle.NextDeadline);
+        Instant.Min(Instant.Min(_nextClientDeadline, Instant.Min(_sayAt, NextAttachDeadline)), _table.ConnectionCount == 0 ? Instant.Never : _idle.NextDeadline);
 
     /// <summary>Whether this is a FAM endpoint of a mapping known here, or one that has been offered for a client that is arriving.</summary>
     public bool ServesEndpoint(TransportProtocol protocol, TransportEndpoint endpoint) =>
@@ -170,6 +171,15 @@ public sealed partial class FamEngine
         {
             AnnounceEverything(now);
         }
+
+        for (var client = _clients.Next(0); client >= 0; client = _clients.Next(client + 1))
+        {
+            if (_clients[client].FirstNews >= 0)
+            {
+                // Attaches are not asked for while nobody answers.
+                SaySoon(client, ClientNews.None, now);
+            }
+        }
     }
 
     /// <summary>The session with the coordinator is down: whoever is being waited for may be served without it (new connections go on).</summary>
@@ -184,7 +194,7 @@ public sealed partial class FamEngine
     {
         AdvanceClients(now);
         AdvanceAttaches(now);
-        FlushAnnouncements(now);
+        SayCollected(now);
         ExpireConnections(now);
     }
 

@@ -52,7 +52,7 @@ public sealed partial class HamEngine : ILocalAnchor
     public long Forwarded { get; private set; }
 
     /// <summary>When <see cref="Advance"/> must be called at the latest.</summary>
-    public Instant NextDeadline => Instant.Min(_nextDrainDeadline, _table.Count == 0 ? Instant.Never : _orphans.NextDeadline);
+    public Instant NextDeadline => Instant.Min(Instant.Min(_nextDrainDeadline, _reportAt), _table.Count == 0 ? Instant.Never : _orphans.NextDeadline);
 
     /// <summary>Whether this node owns this masquerade endpoint.</summary>
     public bool Anchors(TransportProtocol protocol, TransportEndpoint masquerade) => _table.Find(protocol, masquerade) >= 0;
@@ -85,13 +85,19 @@ public sealed partial class HamEngine : ILocalAnchor
         };
     }
 
-    /// <summary>A message from the coordinator. Messages that do not concern a HAM are ignored; the caller acknowledges pushes.</summary>
-    public void OnControl(ControlMessage message, Instant now)
+    /// <summary>
+    /// A message from the coordinator. Messages that do not concern a HAM are ignored; the caller acknowledges pushes, unless the result is false: something must be said
+    /// in return for which the outbox has no room, so the push must come again.
+    /// </summary>
+    public bool OnControl(ControlMessage message, Instant now)
     {
         switch (message)
         {
             case FamChange change:
-                OnFamChange(change, now);
+                return OnFamChange(change, now);
+            case Ack when _table.Unreported.Count > 0:
+                // There is room again.
+                Report(now);
                 break;
             case FamCleared cleared:
                 OnFamCleared(cleared, now);
@@ -106,6 +112,8 @@ public sealed partial class HamEngine : ILocalAnchor
                 OnAnchorRequest(request, now);
                 break;
         }
+
+        return true;
     }
 
     /// <summary>A datagram from another node.</summary>
@@ -121,6 +129,11 @@ public sealed partial class HamEngine : ILocalAnchor
     public void Advance(Instant now)
     {
         EndOverdueDrains(now);
+        if (now >= _reportAt)
+        {
+            Report(now);
+        }
+
         ExpireOrphans(now);
     }
 

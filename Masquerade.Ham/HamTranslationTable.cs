@@ -40,6 +40,9 @@ internal struct HamEntry
 
     /// <summary>The previous FAM is being drained: packets wait in the client's queue.</summary>
     public bool Draining;
+
+    /// <summary>The coordinator has forgotten it and has not been told again.</summary>
+    public bool Unreported;
 }
 
 /// <summary>What a HAM knows of a client: its mappings, and the move that is being drained.</summary>
@@ -72,12 +75,16 @@ internal sealed class HamTranslationTable
         _clients = new Slab<HamClient>(maxClients);
         _byMasquerade = new EndpointIndex(pool);
         _byMac = new HashIndex(maxClients);
+        Unreported = new SlotQueue(maxClients);
         _hashSeed = hashSeed;
     }
 
     public int Count => _entries.Count;
 
     public int Capacity => _entries.Capacity;
+
+    /// <summary>Clients of which mappings are still to be reported.</summary>
+    public SlotQueue Unreported { get; }
 
     public ref HamEntry this[int slot] => ref _entries[slot];
 
@@ -172,6 +179,7 @@ internal sealed class HamTranslationTable
         }
 
         _byMac.Remove(FlowHash.Of(record.Mac, _hashSeed), client);
+        Unreported.Remove(client);
         _clients.Free(client);
     }
 

@@ -110,10 +110,13 @@ public sealed partial class AccessPointNode
                 Ham.OnControl(message, now);
                 break;
             case FamChange or FamCleared or MappingsEnded or ArrivalUpdate when Fam.CanTake(message):
-                // The FAM first: what it held goes out before the HAM switches and newer packets take the new way. One acknowledgement for both.
+                // The FAM first: what it held goes out before the HAM switches and newer packets take the new way. One acknowledgement for both, once it is done.
                 Fam.OnControl(message, now);
-                Ham.OnControl(message, now);
-                _output.SendControl(new Ack { Id = message.Id, Status = AckStatus.Ok });
+                if (Ham.OnControl(message, now))
+                {
+                    _output.SendControl(new Ack { Id = message.Id, Status = AckStatus.Ok });
+                }
+
                 break;
             case AnchorRequest:
                 Ham.OnControl(message, now);

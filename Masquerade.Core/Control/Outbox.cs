@@ -54,6 +54,9 @@ public sealed class Outbox
     /// <summary>Octets of what waits, at most.</summary>
     public long Bytes => _bytes;
 
+    /// <summary>Whether a small message would be taken; to ask before a large one is made.</summary>
+    public bool HasRoom(bool canWait) => HasRoom(MessageSize.Fixed, canWait);
+
     /// <summary>
     /// Sends a message and remembers it under its number, in place of one with the same number. False, and nothing is sent, when there is no room: whoever has it to say
     /// still has it to say.
@@ -65,13 +68,9 @@ public sealed class Outbox
     {
         var size = MessageSize.AtMost(message);
         var known = _entries.TryGetValue(message.Id, out var old);
-        if (!known && _entries.Count > 0)
+        if (!known && !HasRoom(size, canWait))
         {
-            var (count, bytes) = canWait ? (_options.Capacity - (_options.Capacity / 4), _options.CapacityBytes - (_options.CapacityBytes / 4)) : (_options.Capacity, _options.CapacityBytes);
-            if (_entries.Count >= count || _bytes + size > bytes)
-            {
-                return false;
-            }
+            return false;
         }
 
         _bytes += size - (known ? old!.Size : 0);
@@ -171,6 +170,17 @@ public sealed class Outbox
                 _send(message);
             }
         }
+    }
+
+    private bool HasRoom(int size, bool canWait)
+    {
+        var (count, bytes) = (_options.Capacity, _options.CapacityBytes);
+        if (canWait)
+        {
+            (count, bytes) = (count - (count / 4), bytes - (bytes / 4));
+        }
+
+        return _entries.Count == 0 || (_entries.Count < count && _bytes + size <= bytes);
     }
 
     private sealed class Entry(ControlMessage message, int size, Instant due, TimeSpan interval)

@@ -89,4 +89,7 @@ public enum DropReason : byte
 
     /// <summary>The packet is larger than the link it must leave by.</summary>
     TooBig,
+
+    /// <summary>The packet needs an answer from the coordinator, and too many questions are under way to ask for it.</summary>
+    ControlQueueFull,
 }

@@ -42,6 +42,7 @@ public sealed class EndpointPool
     private readonly ulong[]?[] _taken;
     private readonly ulong[]?[] _lent;
     private readonly int[] _free;
+    private readonly int[] _size = new int[3];
     private readonly EndpointPoolOptions _options;
     private readonly SeededRandom _random;
     private readonly Queue<Resting> _resting = new();
@@ -73,7 +74,7 @@ public sealed class EndpointPool
         _free = new int[_addresses.Length * 3];
         for (var space = 0; space < _free.Length; space++)
         {
-            _free[space] = options.LastPort - options.FirstPort + 1 - options.Reserved.Distinct().Count(r => Index(r.Protocol) == space % 3 && InRange(r.Port));
+            _free[space] = _size[space % 3] = options.LastPort - options.FirstPort + 1 - options.Reserved.Distinct().Count(r => Index(r.Protocol) == space % 3 && InRange(r.Port));
         }
     }
 
@@ -106,6 +107,18 @@ public sealed class EndpointPool
         for (var i = 0; i < _addresses.Length; i++)
         {
             total += _addresses[i].IsIPv4 == ipv6 ? 0 : _free[(i * 3) + Index(protocol)];
+        }
+
+        return total;
+    }
+
+    /// <summary>How many ports of a protocol there are over all addresses of a family, free or not.</summary>
+    public int Size(TransportProtocol protocol, bool ipv6)
+    {
+        var total = 0;
+        for (var i = 0; i < _addresses.Length; i++)
+        {
+            total += _addresses[i].IsIPv4 == ipv6 ? 0 : _size[Index(protocol)];
         }
 
         return total;

@@ -11,6 +11,9 @@ namespace Masquerade.Fam;
 /// </summary>
 public sealed partial class FamEngine
 {
+    /// <summary>One arrival is offered at most this part of the endpoints that may be offered.</summary>
+    private const int OfferShare = 8;
+
     /// <summary>The link layer says that a client is associated here.</summary>
     public void OnAssociated(MacAddress mac, Instant now)
     {
@@ -95,13 +98,30 @@ public sealed partial class FamEngine
 
         WithdrawOffers(ref record, settled: false, now);
         MakeOffers(client, now);
+        TurnFarewellIntoArrival(client);
         record.ArriveId = _outbox.NextId();
         SetDeadline(client, record.GuardUntil);
-        var atHam = _anchor.NewestEpoch(record.Mac);
-        var known = atHam > record.HighestEpoch ? atHam : record.HighestEpoch;
-        _outbox.Send(
-            new Arrive { Id = record.ArriveId, Client = record.Mac, KnownEpoch = known, Addresses = [.. record.Addresses], Offers = [.. record.Offers] },
-            now);
+        SayNow(client, now);
+    }
+
+    /// <summary>
+    /// What was to be said in parting need not be, for the client is here; what has changed since it was said is still to be said, once the client has its new epoch. A
+    /// departure that the coordinator has been sent may not have reached it; it is left to be answered, so that it does not come after the arrival.
+    /// </summary>
+    private void TurnFarewellIntoArrival(int client)
+    {
+        ref var record = ref _clients[client];
+        for (var slot = record.FirstNews; slot >= 0;)
+        {
+            var next = _table.Mapping(slot).NextNews;
+            _table.ClearNews(slot, MappingNews.Whole | MappingNews.Attach);
+            slot = next;
+        }
+
+        record.Farewell = 0;
+        record.PartsUnderWay = 0;
+        record.DepartId = 0;
+        record.News = record.FirstNews >= 0 || record.Ended.Count > 0 ? ClientNews.Arrival | ClientNews.Changes : ClientNews.Arrival;
     }
 
     private void MakeOffers(int client, Instant now)
@@ -114,8 +134,14 @@ public sealed partial class FamEngine
         }
     }
 
+    /// <summary>
+    /// Endpoints that were offered and whose arrival came to nothing rest for minutes. Many such arrivals must not use up the ports: an offer takes a small share of what
+    /// is free above the last quarter, which is left to connections. What is not offered costs an <see cref="Attach"/> later.
+    /// </summary>
     private void Offer(int client, TransportProtocol protocol, bool ipv6, int count, Instant now)
     {
+        var spare = _pool.Free(protocol, ipv6, now) - (_pool.Size(protocol, ipv6) / 4);
+        count = Math.Min(Math.Min(count, spare / OfferShare), ControlLimits.MaxOffers - _clients[client].Offers.Count);
         for (var i = 0; i < count && _pool.TryAllocate(protocol, ipv6, 0, now, out var endpoint); i++)
         {
             _clients[client].Offers.Add(new FamOffer(protocol, endpoint));
@@ -178,7 +204,7 @@ public sealed partial class FamEngine
             record.Epoch = reply.Epoch;
             Install(client, reply.Mappings, now);
             BeSuperseded(client, now);
-            HandOverTo(client, now);
+            BeginFarewell(client, ClientNews.HandOver, now);
             return;
         }
 

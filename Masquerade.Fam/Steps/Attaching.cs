@@ -22,6 +22,11 @@ public sealed partial class FamEngine
     private readonly Dictionary<ulong, PendingAttach> _pendingById = [];
     private readonly Dictionary<(TransportProtocol Protocol, TransportEndpoint Client), ulong> _pendingByEndpoint = [];
 
+    /// <summary>All wait equally long, so the order of asking is that of the deadlines.</summary>
+    private readonly Queue<(ulong Id, Instant Deadline)> _pendingDeadlines = new();
+
+    private Instant NextAttachDeadline => _pendingDeadlines.TryPeek(out var next) ? next.Deadline : Instant.Never;
+
     private Verdict AskAboutConnection(int client, Span<byte> packet, in PacketSummary summary, in OffloadInfo offload, Instant now)
     {
         var key = (summary.Tuple.Protocol, summary.Tuple.Source);
@@ -49,7 +54,12 @@ public sealed partial class FamEngine
             return DropReason.PortsExhausted;
         }
 
-        var id = SendAttach(client, tuple, endpoint, mayEstablish, now);
+        if (!TrySendAttach(client, tuple, endpoint, mayEstablish, now, out var id))
+        {
+            _pool.ReleaseUnused(tuple.Protocol, endpoint);
+            return DropReason.ControlQueueFull;
+        }
+
         Remember(id, new PendingAttach(_clients[client].Mac, tuple, endpoint, mayEstablish, IsKnown: false, now + _config.AnswerTimeout));
         return DropReason.None;
     }
@@ -57,9 +67,12 @@ public sealed partial class FamEngine
     private DropReason AskWhetherKnown(int client, in FlowTuple tuple, bool mayEstablish, Instant now)
     {
         var id = _outbox.NextId();
-        _outbox.Send(
-            new Lookup { Id = id, Client = _clients[client].Mac, Protocol = tuple.Protocol, ClientEndpoint = tuple.Source, Server = tuple.Destination },
-            now);
+        var lookup = new Lookup { Id = id, Client = _clients[client].Mac, Protocol = tuple.Protocol, ClientEndpoint = tuple.Source, Server = tuple.Destination };
+        if (!_outbox.Send(lookup, now))
+        {
+            return DropReason.ControlQueueFull;
+        }
+
         Remember(id, new PendingAttach(_clients[client].Mac, tuple, TransportEndpoint.None, mayEstablish, IsKnown: false, now + _config.AnswerTimeout));
         return DropReason.None;
     }
@@ -67,21 +80,38 @@ public sealed partial class FamEngine
     /// <summary>A mapping that came without an assigned FAM endpoint works outbound at once; the attach tells everybody where inbound packets go.</summary>
     private void AttachKnown(int client, int mapping, Instant now)
     {
-        ref var record = ref _table.Mapping(mapping);
-        if (record.FirstConnection < 0 || _pendingById.Count >= MaxPendingAttaches)
+        if (!TryAttachKnown(client, mapping, now))
         {
-            return;
+            _table.AddNews(mapping, MappingNews.Attach);
+            SaySoon(client, ClientNews.None, now);
+        }
+    }
+
+    /// <summary>False if it must be tried again.</summary>
+    private bool TryAttachKnown(int client, int mapping, Instant now)
+    {
+        ref var record = ref _table.Mapping(mapping);
+        if (record.FirstConnection < 0 || record.IsUnheardOf)
+        {
+            // Nobody can be asked about what nobody has heard of; the announcement is on its way.
+            return true;
         }
 
         var tuple = _table.Connection(record.FirstConnection).Tuple;
-        var id = SendAttach(client, tuple, record.Fam, mayEstablish: false, now, record.Id.Masquerade);
-        _pendingById[id] = new PendingAttach(_clients[client].Mac, tuple, record.Fam, MayEstablish: false, IsKnown: true, now + _config.AnswerTimeout);
+        if (_pendingById.Count >= MaxPendingAttaches || !TrySendAttach(client, tuple, record.Fam, mayEstablish: false, now, out var id, record.Id.Masquerade))
+        {
+            return false;
+        }
+
+        Await(id, new PendingAttach(_clients[client].Mac, tuple, record.Fam, MayEstablish: false, IsKnown: true, now + _config.AnswerTimeout));
+        return true;
     }
 
-    private ulong SendAttach(int client, in FlowTuple tuple, TransportEndpoint endpoint, bool mayEstablish, Instant now, TransportEndpoint masquerade = default)
+    private bool TrySendAttach(
+        int client, in FlowTuple tuple, TransportEndpoint endpoint, bool mayEstablish, Instant now, out ulong id, TransportEndpoint masquerade = default)
     {
-        var id = _outbox.NextId();
-        _outbox.Send(
+        id = _outbox.NextId();
+        return _outbox.Send(
             new Attach
             {
                 Id = id,
@@ -95,7 +125,6 @@ public sealed partial class FamEngine
                 Masquerade = masquerade,
             },
             now);
-        return id;
     }
 
     private void OnLookupReply(LookupReply reply, Instant now)
@@ -268,9 +297,14 @@ public sealed partial class FamEngine
 
     private void Remember(ulong id, in PendingAttach pending)
     {
-        _pendingById[id] = pending;
+        Await(id, pending);
         _pendingByEndpoint[(pending.Tuple.Protocol, pending.Tuple.Source)] = id;
-        _nextClientDeadline = Instant.Min(_nextClientDeadline, pending.Deadline);
+    }
+
+    private void Await(ulong id, in PendingAttach pending)
+    {
+        _pendingById[id] = pending;
+        _pendingDeadlines.Enqueue((id, pending.Deadline));
     }
 
     private bool Take(ulong id, out PendingAttach pending, out int client)
@@ -301,30 +335,35 @@ public sealed partial class FamEngine
         return false;
     }
 
-    /// <summary>Questions that got no answer in time are given up; their packets have expired with them.</summary>
+    /// <summary>
+    /// Questions that got no answer in time are given up; their packets have expired with them. What concerns a mapping that is served is asked again, for its inbound
+    /// packets depend on it.
+    /// </summary>
     private void AdvanceAttaches(Instant now)
     {
-        if (_pendingById.Count == 0)
+        while (_pendingDeadlines.TryPeek(out var next) && (next.Deadline <= now || !_pendingById.ContainsKey(next.Id)))
         {
-            return;
-        }
-
-        List<ulong>? overdue = null;
-        foreach (var (id, pending) in _pendingById)
-        {
-            if (pending.Deadline <= now)
+            _pendingDeadlines.Dequeue();
+            if (!_pendingById.ContainsKey(next.Id))
             {
-                (overdue ??= []).Add(id);
+                continue;
             }
-        }
 
-        foreach (var id in overdue ?? [])
-        {
-            _outbox.Complete(id);
-            if (Take(id, out var pending, out _) && !pending.IsKnown && !pending.Endpoint.IsNone)
+            _outbox.Complete(next.Id);
+            if (!Take(next.Id, out var pending, out var client))
+            {
+                continue;
+            }
+
+            if (!pending.IsKnown && !pending.Endpoint.IsNone)
             {
                 // The coordinator may have counted it in before its answer got lost: the endpoint rests.
                 _pool.Release(pending.Tuple.Protocol, pending.Endpoint, now);
+            }
+            else if (pending.IsKnown && _table.FindByFamEndpoint(pending.Tuple.Protocol, pending.Endpoint) is var mapping and >= 0 && _table.Mapping(mapping).Client == client)
+            {
+                _table.AddNews(mapping, MappingNews.Attach);
+                SaySoon(client, ClientNews.None, now);
             }
         }
     }

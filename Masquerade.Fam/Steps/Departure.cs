@@ -103,6 +103,10 @@ public sealed partial class FamEngine
             case ClientState.Away:
                 Depart(client, idle: false, now);
                 break;
+            case ClientState.Superseded when (_clients[client].News & ClientNews.HandOver) != 0:
+                // What was opened here last is known to nobody else: it is kept until it could be said.
+                SetDeadline(client, now + _config.ForwardTime);
+                break;
             case ClientState.Superseded:
                 Forget(client, DropReason.ClientGone, now);
                 break;
@@ -125,36 +129,12 @@ public sealed partial class FamEngine
 
         record.State = ClientState.Departing;
         record.GuardUntil = now + _config.ReturnGuard;
-        record.DepartId = _outbox.NextId();
+        record.DepartsIdle = idle;
         SetDeadline(client, Instant.Never);
-        _outbox.Send(
-            new Depart
-            {
-                Id = record.DepartId,
-                Client = record.Mac,
-                Epoch = record.Epoch,
-                Idle = idle,
-                Mappings = RecordsOf(client, now, dirtyOnly: false),
-                Ended = [.. record.Ended],
-            },
-            now);
-        record.Ended.Clear();
+        BeginFarewell(client, ClientNews.Departure, now);
         if (idle)
         {
             _output.Report(new ClientDeparted(record.Mac, record.Epoch));
-        }
-    }
-
-    /// <summary>Only when the coordinator has the client's state may this node let it go.</summary>
-    private void OnAck(Ack ack, Instant now)
-    {
-        for (var client = _clients.Next(0); client >= 0; client = _clients.Next(client + 1))
-        {
-            if (_clients[client].State == ClientState.Departing && _clients[client].DepartId == ack.Id)
-            {
-                Forget(client, DropReason.ClientGone, now);
-                return;
-            }
         }
     }
 
@@ -174,6 +154,7 @@ public sealed partial class FamEngine
         }
 
         WithdrawOffers(ref _clients[client], settled: false, now);
+        _unsaid.Remove(client);
         _clients.Remove(client);
     }
 

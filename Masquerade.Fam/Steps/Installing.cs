@@ -171,7 +171,7 @@ public sealed partial class FamEngine
         for (var slot = _clients[client].FirstMapping; slot >= 0;)
         {
             var next = _table.Mapping(slot).NextOfClient;
-            if (!live.Contains(_table.Mapping(slot).Id) && !_table.Mapping(slot).Dirty)
+            if (!live.Contains(_table.Mapping(slot).Id) && (_table.Mapping(slot).News & MappingNews.Changed) == 0)
             {
                 RemoveMapping(slot, now);
             }
@@ -208,13 +208,17 @@ public sealed partial class FamEngine
     {
         var client = _table.Mapping(slot).Client;
         var id = _table.Mapping(slot).Id;
+        var isUnheardOf = _table.Mapping(slot).IsUnheardOf;
         if (_table.Mapping(slot).HamIsHere)
         {
             _anchor.Release(id, now);
         }
 
         RemoveMapping(slot, now);
-        NoteEnded(client, id, now);
+        if (!isUnheardOf)
+        {
+            NoteEnded(client, id, now);
+        }
     }
 
     /// <summary>Takes a mapping with its connections out of the table. A FAM endpoint of its own rests; the masquerade endpoint is the HAM's affair.</summary>

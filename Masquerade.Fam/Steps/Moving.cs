@@ -38,7 +38,7 @@ public sealed partial class FamEngine
 
         record.MoveToken = change.Token;
         var wasServing = record.State is not ClientState.Superseded;
-        var hadDeparted = record.State is ClientState.Departing;
+        var hadDeparted = record.State is ClientState.Departing && (record.News & ClientNews.Departure) == 0;
         foreach (var route in change.Routes)
         {
             var slot = _table.FindOfClient(client, route.Mapping);
@@ -59,7 +59,7 @@ public sealed partial class FamEngine
         _output.Report(new ClientSuperseded(change.Client, change.Epoch, change.NewFam, flushed));
         if (wasServing && !hadDeparted)
         {
-            HandOverTo(client, now);
+            BeginFarewell(client, ClientNews.HandOver, now);
         }
 
         AnswerEarlyDrains(client);
@@ -68,32 +68,11 @@ public sealed partial class FamEngine
     private void BeSuperseded(int client, Instant now)
     {
         ref var record = ref _clients[client];
-        if (record.State == ClientState.Departing)
-        {
-            _outbox.Complete(record.DepartId);
-        }
-
+        EndFarewell(ref record);
         record.State = ClientState.Superseded;
         record.GuardUntil = now + _config.ReturnGuard;
-        record.Dirty = false;
         WithdrawOffers(ref record, settled: false, now);
         SetDeadline(client, now + _config.ForwardTime);
-    }
-
-    private void HandOverTo(int client, Instant now)
-    {
-        ref var record = ref _clients[client];
-        _outbox.Send(
-            new HandOver
-            {
-                Id = _outbox.NextId(),
-                Client = record.Mac,
-                Epoch = record.Epoch,
-                Mappings = RecordsOf(client, now, dirtyOnly: false),
-                Ended = [.. record.Ended],
-            },
-            now);
-        record.Ended.Clear();
     }
 
     /// <summary>A datagram from another node: a HAM asks to be told when everything in front of its marker has been passed on.</summary>

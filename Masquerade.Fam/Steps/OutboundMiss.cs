@@ -91,6 +91,7 @@ public sealed partial class FamEngine
         }
 
         _table.Mapping(mapping).AnchorEpoch = record.Epoch;
+        _table.Mapping(mapping).IsUnheardOf = true;
         var verdict = OpenOn(mapping, packet, summary, offload, now);
         if (_table.Mapping(mapping).ConnectionCount == 0)
         {

@@ -53,6 +53,8 @@ internal sealed class ClientTable
         {
             Mac = mac,
             FirstMapping = -1,
+            FirstNews = -1,
+            LastNews = -1,
             Addresses = [],
             Offers = [],
             Ended = [],

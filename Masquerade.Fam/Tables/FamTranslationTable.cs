@@ -14,6 +14,7 @@ internal sealed class FamTranslationTable
     private readonly Slab<FamConnection> _connections;
     private readonly HashIndex _byTuple;
     private readonly HashIndex _byClientEndpoint;
+    private readonly HashIndex _byId;
     private readonly EndpointIndex _byFamEndpoint;
     private readonly ClientTable _clients;
     private readonly TimeSpan _probeInterval;
@@ -25,6 +26,7 @@ internal sealed class FamTranslationTable
         _connections = new Slab<FamConnection>(config.MaxConnections);
         _byTuple = new HashIndex(config.MaxConnections);
         _byClientEndpoint = new HashIndex(config.MaxMappings);
+        _byId = new HashIndex(config.MaxMappings);
         _byFamEndpoint = new EndpointIndex(pool);
         _clients = clients;
         _probeInterval = config.ProbeInterval;
@@ -77,9 +79,10 @@ internal sealed class FamTranslationTable
 
     public int FindOfClient(int client, MappingId id)
     {
-        for (var slot = _clients[client].FirstMapping; slot >= 0; slot = _mappings[slot].NextOfClient)
+        var hash = FlowHash.Of(id.Protocol, id.Masquerade, _seed);
+        for (var slot = _byId.First(hash, out var probe); slot >= 0; slot = _byId.Next(ref probe))
         {
-            if (_mappings[slot].Id == id)
+            if (_mappings[slot].Id == id && _mappings[slot].Client == client)
             {
                 return slot;
             }
@@ -109,6 +112,8 @@ internal sealed class FamTranslationTable
             NextOfClient = owner.FirstMapping,
             PreviousOfClient = -1,
             FirstConnection = -1,
+            NextNews = -1,
+            PreviousNews = -1,
         };
         SetFamEndpoint(slot, fam);
         if (owner.FirstMapping >= 0)
@@ -119,6 +124,7 @@ internal sealed class FamTranslationTable
         owner.FirstMapping = slot;
         owner.MappingCount++;
         _byClientEndpoint.Insert(FlowHash.Of(id.Protocol, clientEndpoint, _seed), slot);
+        _byId.Insert(FlowHash.Of(id.Protocol, id.Masquerade, _seed), slot);
         return slot;
     }
 
@@ -163,6 +169,8 @@ internal sealed class FamTranslationTable
         _byFamEndpoint[mapping.Id.Protocol, mapping.Fam] = -1;
         SetReturnEndpoint(slot, TransportEndpoint.None);
         _byClientEndpoint.Remove(FlowHash.Of(mapping.Id.Protocol, mapping.ClientEndpoint, _seed), slot);
+        _byId.Remove(FlowHash.Of(mapping.Id.Protocol, mapping.Id.Masquerade, _seed), slot);
+        ClearNews(slot, mapping.News);
         ref var owner = ref _clients[mapping.Client];
         owner.MappingCount--;
         if (mapping.NextOfClient >= 0)
@@ -181,6 +189,59 @@ internal sealed class FamTranslationTable
 
         mapping = default;
         _mappings.Free(slot);
+    }
+
+    /// <summary>Marks a mapping; the first mark puts it at the end of its client's list of what is to be said.</summary>
+    public void AddNews(int slot, MappingNews news)
+    {
+        ref var mapping = ref _mappings[slot];
+        if (mapping.News == MappingNews.None)
+        {
+            ref var owner = ref _clients[mapping.Client];
+            mapping.PreviousNews = owner.LastNews;
+            mapping.NextNews = -1;
+            if (owner.LastNews >= 0)
+            {
+                _mappings[owner.LastNews].NextNews = slot;
+            }
+            else
+            {
+                owner.FirstNews = slot;
+            }
+
+            owner.LastNews = slot;
+        }
+
+        mapping.News |= news;
+    }
+
+    /// <summary>Takes marks off; with the last one the mapping leaves the list.</summary>
+    public void ClearNews(int slot, MappingNews news)
+    {
+        ref var mapping = ref _mappings[slot];
+        if (mapping.News == MappingNews.None || (mapping.News &= ~news) != MappingNews.None)
+        {
+            return;
+        }
+
+        ref var owner = ref _clients[mapping.Client];
+        if (mapping.NextNews >= 0)
+        {
+            _mappings[mapping.NextNews].PreviousNews = mapping.PreviousNews;
+        }
+        else
+        {
+            owner.LastNews = mapping.PreviousNews;
+        }
+
+        if (mapping.PreviousNews >= 0)
+        {
+            _mappings[mapping.PreviousNews].NextNews = mapping.NextNews;
+        }
+        else
+        {
+            owner.FirstNews = mapping.NextNews;
+        }
     }
 
     /// <summary>Adds a connection that is not there yet; -1 when the table is full.</summary>

@@ -24,6 +24,44 @@ internal enum ClientState : byte
     Superseded,
 }
 
+/// <summary>What is still to be said about a client.</summary>
+[Flags]
+internal enum ClientNews : byte
+{
+    None = 0,
+
+    /// <summary>It is here, and the coordinator is to be asked for it.</summary>
+    Arrival = 1,
+
+    /// <summary>Mappings that are marked as changed, and mappings that have ended.</summary>
+    Changes = 2,
+
+    /// <summary>The changes are all that is known.</summary>
+    Full = 4,
+
+    /// <summary>It is elsewhere, and this is the last word.</summary>
+    HandOver = 8,
+
+    /// <summary>It is gone, and this is the last word.</summary>
+    Departure = 16,
+}
+
+/// <summary>What is still to be said about a mapping.</summary>
+[Flags]
+internal enum MappingNews : byte
+{
+    None = 0,
+
+    /// <summary>It is new or has changed.</summary>
+    Changed = 1,
+
+    /// <summary>It belongs to the farewell that is being said.</summary>
+    Whole = 2,
+
+    /// <summary>Its HAM must hear where inbound packets go.</summary>
+    Attach = 4,
+}
+
 /// <summary>A client known here.</summary>
 internal struct FamClient
 {
@@ -52,7 +90,16 @@ internal struct FamClient
     public ClientState State;
     public bool Complete;
     public bool Truncated;
-    public bool Dirty;
+
+    /// <summary>What is still to be said; the mappings concerned are threaded into a list of their own, the first to be said first.</summary>
+    public ClientNews News;
+    public int FirstNews;
+    public int LastNews;
+
+    /// <summary>The number of the farewell that is being said (0 for none), and how many of its parts the coordinator has not acknowledged.</summary>
+    public ulong Farewell;
+    public int PartsUnderWay;
+    public bool DepartsIdle;
 }
 
 /// <summary>One FAM translation record: client endpoint ↔ masquerade endpoint outbound, FAM endpoint → client endpoint inbound.</summary>
@@ -86,8 +133,13 @@ internal struct FamMapping
     public int Unanswered;
     public Instant UnansweredSince;
     public TimeSpan ProbeInterval;
+    public int NextNews;
+    public int PreviousNews;
+    public MappingNews News;
     public bool HamIsHere;
-    public bool Dirty;
+
+    /// <summary>It was made here and nobody else has heard of it: should it end, there is nothing to say.</summary>
+    public bool IsUnheardOf;
     public bool HasNextFam;
 }
 

@@ -9,6 +9,9 @@ namespace Masquerade.Ham;
 /// <summary>How mappings come to be anchored here and how they end.</summary>
 public sealed partial class HamEngine
 {
+    /// <summary>When a mapping is released that the outbox had no room for.</summary>
+    private static readonly TimeSpan ReleaseAgain = TimeSpan.FromSeconds(1);
+
     /// <inheritdoc/>
     public bool TryAnchor(
         TransportProtocol protocol, TransportEndpoint clientEndpoint, MacAddress client, Epoch epoch, Instant now,
@@ -183,10 +186,17 @@ public sealed partial class HamEngine
                     continue;
                 }
 
-                var mapping = _table[slot].Mapping;
                 var client = _table.Client(_table[slot].Client).Mac;
-                Remove(slot, now);
-                _outbox.Send(new ReleaseMappings { Id = _outbox.NextId(), Client = client, Mappings = [mapping] }, now);
+                var release = new ReleaseMappings { Id = _outbox.NextId(), Client = client, Mappings = [_table[slot].Mapping] };
+                if (_outbox.Send(release, now, canWait: true))
+                {
+                    Remove(slot, now);
+                }
+                else
+                {
+                    // While the coordinator believes that it lives, the port is not free.
+                    _orphans.Schedule(slot, now + ReleaseAgain);
+                }
             }
         }
         while (count == _expired.Length);

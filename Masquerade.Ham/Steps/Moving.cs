@@ -16,13 +16,13 @@ public sealed partial class HamEngine
 {
     private Instant _nextDrainDeadline = Instant.Never;
 
-    private void OnFamChange(FamChange change, Instant now)
+    private bool OnFamChange(FamChange change, Instant now)
     {
-        DisownUnknown(change, now);
+        var disowned = TryDisownUnknown(change, now);
         var client = _table.FindClient(change.Client);
         if (client < 0)
         {
-            return;
+            return disowned;
         }
 
         var mustDrain = false;
@@ -38,10 +38,14 @@ public sealed partial class HamEngine
         {
             BeginDrain(client, change, now);
         }
+
+        return disowned;
     }
 
-    /// <summary>Mappings that others believe to be anchored here and are not (this node has been restarted): saying so lets everybody forget them.</summary>
-    private void DisownUnknown(FamChange change, Instant now)
+    /// <summary>
+    /// Mappings that others believe to be anchored here and are not (this node has been restarted): saying so lets everybody forget them. False if it could not be said.
+    /// </summary>
+    private bool TryDisownUnknown(FamChange change, Instant now)
     {
         List<MappingId>? unknown = null;
         foreach (var route in change.Routes)
@@ -52,10 +56,7 @@ public sealed partial class HamEngine
             }
         }
 
-        if (unknown is not null)
-        {
-            _outbox.Send(new ReleaseMappings { Id = _outbox.NextId(), Client = change.Client, Mappings = unknown }, now);
-        }
+        return unknown is null || _outbox.Send(new ReleaseMappings { Id = _outbox.NextId(), Client = change.Client, Mappings = unknown }, now);
     }
 
     /// <summary>Points one record to a FAM if that is news. Returns whether packets may still be under way to another node's FAM.</summary>

@@ -15,8 +15,14 @@ public sealed record HamMappingView(MappingId Mapping, MacAddress Client, Transp
 /// <summary>What the HAM tells others about its table: the coordinator after a loss, operators at any time.</summary>
 public sealed partial class HamEngine
 {
-    /// <summary>The most mappings in one report, so that a message stays within the frame limit.</summary>
-    private const int ReportBatch = 1_000;
+    /// <summary>When to try again what the outbox had no room for.</summary>
+    private static readonly TimeSpan ReportAgain = TimeSpan.FromMilliseconds(50);
+
+    private readonly List<int> _reported = [];
+    private Instant _reportAt = Instant.Never;
+
+    /// <summary>Clients of which mappings are still to be reported to a coordinator that has forgotten them.</summary>
+    public int UnreportedCount => _table.Unreported.Count;
 
     /// <summary>The session with the coordinator is up. If its store has forgotten, every mapping owned here is reported, so that the index is whole again.</summary>
     public void OnCoordinatorUp(bool storeChanged, Instant now)
@@ -28,18 +34,71 @@ public sealed partial class HamEngine
 
         for (var client = _table.NextLiveClient(0); client >= 0; client = _table.NextLiveClient(client + 1))
         {
-            ref var owner = ref _table.Client(client);
-            var batch = new List<MappingRecord>();
-            for (var slot = owner.FirstMapping; slot >= 0; slot = _table[slot].NextOfClient)
+            for (var slot = _table.Client(client).FirstMapping; slot >= 0; slot = _table[slot].NextOfClient)
             {
-                batch.Add(ToRecord(_table[slot]));
-                if (batch.Count == ReportBatch || _table[slot].NextOfClient < 0)
-                {
-                    _outbox.Send(new AnchorReport { Id = _outbox.NextId(), Client = owner.Mac, Epoch = NewestEpoch(owner), Mappings = batch }, now);
-                    batch = [];
-                }
+                _table[slot].Unreported = true;
+            }
+
+            _table.Unreported.Enqueue(client);
+        }
+
+        Report(now);
+    }
+
+    /// <summary>Reports client by client as long as the outbox has room; what has none is reported later, as it is then.</summary>
+    private void Report(Instant now)
+    {
+        _reportAt = Instant.Never;
+        while (_table.Unreported.TryDequeue(out var client))
+        {
+            if (!TryReport(client, now))
+            {
+                _table.Unreported.Enqueue(client);
+                _reportAt = now + ReportAgain;
+                return;
             }
         }
+    }
+
+    private bool TryReport(int client, Instant now)
+    {
+        ref var owner = ref _table.Client(client);
+        while (_outbox.HasRoom(canWait: true))
+        {
+            _reported.Clear();
+            var isLast = true;
+            var batch = new List<MappingRecord>();
+            for (var slot = owner.FirstMapping; slot >= 0 && isLast; slot = _table[slot].NextOfClient)
+            {
+                if (_table[slot].Unreported)
+                {
+                    isLast = batch.Count < ControlLimits.MaxMappingsPerMessage;
+                    if (isLast)
+                    {
+                        batch.Add(ToRecord(_table[slot]));
+                        _reported.Add(slot);
+                    }
+                }
+            }
+
+            if (batch.Count > 0
+                && !_outbox.Send(new AnchorReport { Id = _outbox.NextId(), Client = owner.Mac, Epoch = NewestEpoch(owner), Mappings = batch }, now, canWait: true))
+            {
+                return false;
+            }
+
+            foreach (var slot in _reported)
+            {
+                _table[slot].Unreported = false;
+            }
+
+            if (isLast)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>The mappings owned here, at most <paramref name="limit"/>, in table order. Allocates; not for the packet path.</summary>

@@ -91,10 +91,13 @@ public sealed class SecureChannel
         using var limit = new CancellationTokenSource(Farewell);
         try
         {
-            var body = new ArrayBufferWriter<byte>();
             var frame = new ArrayBufferWriter<byte>();
-            ControlCodec.Encode(new Goodbye { Id = 0, Reason = reason.Length <= ControlLimits.MaxReasonLength ? reason : reason[..ControlLimits.MaxReasonLength] }, body);
-            FrameCodec.WriteFrame(body.WrittenSpan, frame);
+            var goodbye = new Goodbye { Id = 0, Reason = reason.Length <= ControlLimits.MaxReasonLength ? reason : reason[..ControlLimits.MaxReasonLength] };
+            if (!FrameCodec.TryWriteMessage(goodbye, new ArrayBufferWriter<byte>(), frame, out _))
+            {
+                return;
+            }
+
             await stream.WriteAsync(frame.WrittenMemory, limit.Token).ConfigureAwait(false);
             await FinishAsync(stream, limit.Token).ConfigureAwait(false);
         }

@@ -22,8 +22,13 @@ internal sealed class Site : IEngineOutput
     public static readonly TransportEndpoint OtherPeer = TransportEndpoint.Parse("10.1.2.10:4747");
 
     public Site(FamConfig? fam = null, HamConfig? ham = null, params IpAddress[] addresses)
+        : this(fam, ham, outbox: null, addresses)
     {
-        Outbox = new Outbox(Said.Add);
+    }
+
+    public Site(FamConfig? fam, HamConfig? ham, OutboxOptions? outbox, params IpAddress[] addresses)
+    {
+        Outbox = new Outbox(Said.Add, outbox);
         Pool = new EndpointPool(new EndpointPoolOptions { Addresses = addresses.Length == 0 ? [Own] : addresses }, new SeededRandom(1));
         Ham = new HamEngine(ham ?? new HamConfig(), Self, Pool, new SeededRandom(2), Outbox, this, Drops);
         Fam = new FamEngine(fam ?? new FamConfig(), Self, Pool, Ham, new SeededRandom(3), Outbox, this, Drops);

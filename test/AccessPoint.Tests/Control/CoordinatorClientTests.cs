@@ -94,7 +94,7 @@ public sealed class CoordinatorClientTests : IDisposable
         var body = new ArrayBufferWriter<byte>();
         ControlCodec.Encode(message, body);
         var frame = new ArrayBufferWriter<byte>();
-        FrameCodec.WriteFrame(body.WrittenSpan, frame);
+        Assert.True(FrameCodec.WriteFrame(body.WrittenSpan, frame));
         return frame.WrittenSpan.ToArray();
     }
 

@@ -196,7 +196,7 @@ public sealed class OutboxTests(ITestOutputHelper output)
             {
                 outbox!.Complete(1);
                 outbox.Complete(3);
-                outbox.Send(new Heartbeat { Id = 4 }, _now);
+                Assert.True(outbox.Send(new Heartbeat { Id = 4 }, _now));
             }
         });
         for (var id = 1UL; id <= 3; id++)
