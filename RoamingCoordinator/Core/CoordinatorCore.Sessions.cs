@@ -74,17 +74,34 @@ public sealed partial class CoordinatorCore
         node.Incarnation = hello.Incarnation;
         node.PeerEndpoint = hello.PeerEndpoint;
         Nodes.SetAddresses(node, hello.Addresses);
+        node.IsBehind = false;
         _output.Report(new NodeUp(node.Id, node.Incarnation, restarted));
         Send(node, new Welcome
         {
             Id = hello.Id,
             Coordinator = _options.Name,
-            StoreIncarnation = _store.Incarnation,
+            StoreIncarnation = _store.Incarnation + node.Overflows,
             HeartbeatMilliseconds = (uint)_options.Heartbeat.TotalMilliseconds,
         });
         node.Outbox.Suspended = false;
         node.Outbox.Restart(_now);
         node.Outbox.Advance(_now);
+    }
+
+    /// <summary>
+    /// A node does not take what it is told, or has been away for long. To keep everything for it has no bound and to leave something out would leave it wrong for ever: all is
+    /// thrown away, and its next session begins as after a loss of the store, with all that it has.
+    /// </summary>
+    private void FallBehind(NodeState node)
+    {
+        var lost = node.Outbox.RemoveAll(_ => true);
+        node.IsBehind = true;
+        node.Overflows++;
+        _output.Report(new NodeBehind(node.Id, lost));
+        if (node.IsConnected)
+        {
+            End(node.Session, "too much waits for the node's acknowledgement");
+        }
     }
 
     /// <summary>Goes through the clients that a node may have claims on, part by part, however long the store takes.</summary>

@@ -255,6 +255,7 @@ public sealed partial class CoordinatorCore
 
         foreach (var report in decision.Events)
         {
+            ClaimsRefused += report is ClaimRefused ? 1 : 0;
             _output.Report(report);
         }
     }
@@ -273,10 +274,9 @@ public sealed partial class CoordinatorCore
             node.Outbox.RemoveAll(m => m is FamChange old && old.Client == change.Client && old.Epoch < change.Epoch);
         }
 
-        if (!node.Outbox.Send(message with { Id = ++_lastId }, _now))
+        if (!node.IsBehind && !node.Outbox.Send(message with { Id = ++_lastId }, _now))
         {
-            ClaimsRefused++;
-            _output.Report(new ClaimRefused(id, MacAddress.None, "too many unacknowledged pushes"));
+            FallBehind(node);
         }
     }
 

@@ -53,14 +53,19 @@ public sealed record CoordinatorOptions
     [Range(1, ControlLimits.MaxMappingsPerMessage)]
     public int MaxMappingsPerReply { get; init; } = 2_048;
 
-    /// <summary>The most pushes that wait for one node's acknowledgment.</summary>
-    [Range(16, 16_777_216)]
-    public int MaxPushesPerNode { get; init; } = 65_536;
+    /// <summary>
+    /// The most pushes that wait for one node's acknowledgment. Beyond that what waits is thrown away, the node's session ends, and with the next one the node is told that the
+    /// store has forgotten: it says anew what it owns and serves, and is put right where it errs. A shell must be able to queue as many for a session.
+    /// </summary>
+    [Range(16, 16_384)]
+    public int MaxPushesPerNode { get; init; } = 8_192;
 
     /// <summary>The most requests about one client that wait while the store is asked about it.</summary>
+    [Range(1, 65_536)]
     public int MaxWaitingPerClient { get; init; } = 64;
 
     /// <summary>The most requests that wait in this way altogether; one node may have an eighth of it. What is refused is repeated by its sender.</summary>
+    [Range(8, 16_777_216)]
     public int MaxWaiting { get; init; } = 65_536;
 
     /// <summary>Where new connections are anchored that agents ask about.</summary>

@@ -31,6 +31,12 @@ public sealed class NodeState
     /// <summary>When it was last heard.</summary>
     public Instant LastHeard { get; internal set; }
 
+    /// <summary>How often more was to be said to it than may wait, so that it had to start over.</summary>
+    public ulong Overflows { get; internal set; }
+
+    /// <summary>What was to be said to it has been thrown away; its next session puts it right.</summary>
+    internal bool IsBehind { get; set; }
+
     /// <summary>Whether it has a session.</summary>
     public bool IsConnected => Session != 0;
 

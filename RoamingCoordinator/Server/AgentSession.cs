@@ -23,7 +23,7 @@ internal sealed record SessionClosed(ulong Session, string Reason) : SessionInpu
 /// </summary>
 internal sealed class AgentSession : IAsyncDisposable
 {
-    private const int MaxQueuedMessages = 16_384;
+    private const int MaxQueuedMessages = 32_768;
 
     private readonly Stream _stream;
     private readonly ChannelWriter<SessionInput> _loop;

@@ -77,7 +77,7 @@ internal sealed class CoordinatorServer : ICoordinatorOutput
 
     /// <inheritdoc/>
     public void Report(CoordinatorEvent coordinatorEvent) =>
-        _log.Write(coordinatorEvent is ClaimRefused ? "warning" : "info", coordinatorEvent.ToString());
+        _log.Write(coordinatorEvent is ClaimRefused or NodeBehind ? "warning" : "info", coordinatorEvent.ToString());
 
     private void OnUnsent(string reason)
     {

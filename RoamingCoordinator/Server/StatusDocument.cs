@@ -26,6 +26,7 @@ internal static class StatusDocument
             json.WriteStartObject();
             json.WriteString("node", node.Id.ToString());
             json.WriteBoolean("connected", node.IsConnected);
+            json.WriteNumber("overflows", node.Overflows);
             json.WriteString("peer", node.PeerEndpoint.ToString());
             json.WriteStartArray("addresses");
             foreach (var address in node.Addresses)

@@ -54,6 +54,7 @@ public static class HamStep
         var mappings = client.Mappings.ToBuilder();
         var misled = new List<MappingEntry>();
         var unserved = new List<MappingEntry>();
+        var cleared = new List<FamRoute>();
         foreach (var record in message.Mappings)
         {
             if (record.Ham != node || context.Nodes.OwnerOf(record.Mapping.Masquerade.Address) != node)
@@ -80,6 +81,11 @@ public static class HamStep
 
             mappings[record.Mapping] = entry;
             var now = entry.EndpointAt(client.Fam);
+            if (state is { Departed: true } && !record.FamEndpoint.IsNone && message.Epoch <= state.Epoch)
+            {
+                cleared.Add(new FamRoute(record.Mapping, node, record.FamEndpoint, TransportEndpoint.None));
+            }
+
             if (client.Fam.IsNone || now == record.FamEndpoint)
             {
                 continue;
@@ -88,9 +94,14 @@ public static class HamStep
             (now.IsNone ? unserved : misled).Add(entry);
         }
 
-        // A move may have come between the loss and this report, when the HAM could not be told.
+        // A move or a departure may have come between the loss and this report, when the HAM could not be told.
         var next = client with { Mappings = mappings.ToImmutable() };
         var decision = new Decision(next, new Ack { Id = message.Id, Status = AckStatus.Ok });
+        if (cleared.Count > 0)
+        {
+            Pushes.Cleared(decision, node, next.Client, next.Epoch, cleared);
+        }
+
         if (!next.Fam.IsNone)
         {
             Routes.PushFamChange(decision, next, NodeId.None, drain: false, misled, context);

@@ -48,6 +48,7 @@ public static class ReportStep
         var ended = Remove(mappings, message.Ended);
         var next = (client with { Mappings = mappings.ToImmutable() }).WithEnded(message.Ended, message.Epoch, message.Id);
         var decision = new Decision(next, new Ack { Id = message.Id, Status = status });
+        NoteRefused(decision, client, node, status);
         Routes.PushEnded(decision, client.Client, message.Epoch, ended, except: node);
         if (!displaced.IsNone)
         {
@@ -90,7 +91,7 @@ public static class ReportStep
         }
 
         var mappings = state.Mappings.ToBuilder();
-        Upsert(state, node, message.Epoch, message.Id, message.Mappings, mappings, [], context);
+        var taken = Upsert(state, node, message.Epoch, message.Id, message.Mappings, mappings, [], context);
         var ended = Remove(mappings, message.Ended);
         var cleared = new SortedDictionary<string, List<FamRoute>>(StringComparer.Ordinal);
         foreach (var (id, entry) in mappings.ToArray())
@@ -115,6 +116,7 @@ public static class ReportStep
             Mappings = mappings.ToImmutable(),
         }).WithEnded(message.Ended, message.Epoch, message.Id);
         var decision = new Decision(next, new Ack { Id = message.Id, Status = AckStatus.Ok });
+        NoteRefused(decision, state, node, taken);
         Routes.PushEnded(decision, state.Client, message.Epoch, ended, except: node);
         foreach (var (ham, routes) in cleared)
         {
@@ -138,7 +140,7 @@ public static class ReportStep
         var limit = node == state.Fam || state.Fam.IsNone || state.Epoch == Epoch.None ? state.Epoch : new Epoch(state.Epoch.Value - 1);
         epoch = epoch > limit ? limit : epoch;
 
-        Upsert(state, node, epoch, id, records, mappings, changed, context);
+        var taken = Upsert(state, node, epoch, id, records, mappings, changed, context);
 
         // What the current FAM has reported itself is not ended by the one before it.
         var ended = Remove(mappings, endedIds.Where(m => mappings.TryGetValue(m, out var e) && e.ReportEpoch <= epoch));
@@ -161,6 +163,7 @@ public static class ReportStep
             Pending = pending is null ? null : pending with { OffersLeft = offers },
         }).WithEnded(endedIds, epoch, id);
         var decision = new Decision(next, new Ack { Id = id, Status = status });
+        NoteRefused(decision, state, node, taken);
         Routes.PushEnded(decision, state.Client, epoch, ended, except: node);
         if (state.Fam.IsNone)
         {
@@ -182,6 +185,14 @@ public static class ReportStep
         }
 
         return decision;
+    }
+
+    private static void NoteRefused(Decision decision, ClientRecord client, NodeId node, AckStatus status)
+    {
+        if (status == AckStatus.Refused)
+        {
+            decision.Events.Add(new ClaimRefused(node, client.Client, "mappings that are not the node's to report, or too many of one client"));
+        }
     }
 
     private static bool IsAwaited(ClientRecord state, NodeId node, ulong id) => state.Pending?.IsAwaited(node, id) ?? false;
