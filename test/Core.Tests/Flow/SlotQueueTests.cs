@@ -2,7 +2,7 @@ using Masquerade.Core.Flow;
 using Masquerade.Core.Tests.Control;
 using Xunit.Abstractions;
 
-namespace Masquerade.Core.Tests.Flow;
+namespace Masquerade.Core.Tests.FlowTables;
 
 /// <summary>The queue against a list that does the same the slow way.</summary>
 public sealed class SlotQueueTests(ITestOutputHelper output)
