@@ -2,12 +2,15 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
+using Masquerade.Core.Flow;
 using Masquerade.Lab.Net;
 using Masquerade.Lab.Radio;
+using Masquerade.Pki;
+using Masquerade.Pki.Authority;
 
 namespace Masquerade.Lab.Scenario;
 
-/// <summary>The product: one coordinator, and an agent at every access point, each a process of its own in its namespace.</summary>
+/// <summary>The product: one coordinator, and an agent at every access point, each a process of its own in its namespace, with certificates made for the occasion.</summary>
 internal sealed class MasqueradeNetwork : INetworkUnderTest
 {
     private readonly List<ProgramUnderTest> _programs = [];
@@ -17,12 +20,22 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
         try
         {
             var listen = new IPEndPoint(LabTopology.CoordinatorAddress, LabPorts.Coordinator);
-            _programs.Add(new ProgramUnderTest(topology.Coordinator, "coordinator", ProgramLocator.Coordinator(), ["--listen", listen.ToString()], options.LogDirectory));
+            var pki = new PkiDirectory(Path.Combine(topology.ScratchDirectory, "pki"), TimeProvider.System);
+            pki.Initialise("demo", days: 90);
+            var identity = new SiteIdentity(SiteRole.Coordinator, new NodeId("coordinator"));
+            pki.Issue(identity, [], [listen.Address], days: 60);
+            var coordinatorConfig = Path.Combine(topology.ScratchDirectory, "coordinator.json");
+            File.WriteAllBytes(coordinatorConfig, Json(json =>
+            {
+                json.WriteString("listen", listen.ToString());
+                Tls(json, pki, identity);
+            }));
+            _programs.Add(new ProgramUnderTest(topology.Coordinator, "coordinator", ProgramLocator.Coordinator(), ["--config", coordinatorConfig], options.LogDirectory));
             WaitFor(() => topology.Coordinator.Invoke(() => Answers(listen)), "the coordinator does not listen", cancel);
             for (var k = 0; k < LabTopology.AccessPointCount; k++)
             {
                 var config = Path.Combine(topology.ScratchDirectory, $"ap{k + 1}", "agent.json");
-                File.WriteAllBytes(config, Configuration(k, listen, options.Events ? radio.ControlSocket(k) : null));
+                File.WriteAllBytes(config, Configuration(k, listen, pki, options.Events ? radio.ControlSocket(k) : null));
                 _programs.Add(new ProgramUnderTest(topology.AccessPoints[k], $"ap{k + 1}", ProgramLocator.Agent(), ["--config", config], options.LogDirectory));
             }
 
@@ -47,15 +60,16 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
     }
 
     /// <summary>The agent's configuration file: everything as in <c>docs/operations.md</c>, two masquerade addresses of IPv4 and one of IPv6.</summary>
-    private static byte[] Configuration(int accessPoint, IPEndPoint coordinator, string? hostapd)
+    private static byte[] Configuration(int accessPoint, IPEndPoint coordinator, PkiDirectory pki, string? hostapd)
     {
         var subnet = (accessPoint + 1).ToString(CultureInfo.InvariantCulture);
-        using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true }))
+        var identity = new SiteIdentity(SiteRole.Agent, new NodeId("ap" + subnet));
+        pki.Issue(identity, [], [], days: 60);
+        return Json(json =>
         {
-            json.WriteStartObject();
-            json.WriteString("node", "ap" + subnet);
+            json.WriteString("node", identity.Name.Name);
             Strings(json, "coordinator", coordinator.ToString());
+            Tls(json, pki, identity);
             json.WriteStartObject("uplink");
             json.WriteString("interface", "up0");
             Strings(json, "addresses", $"10.1.{subnet}.10", $"10.1.{subnet}.11", $"fd00:10:1:{subnet}::10");
@@ -72,7 +86,26 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
             {
                 json.WriteString("hostapd", hostapd);
             }
+        });
+    }
 
+    private static void Tls(Utf8JsonWriter json, PkiDirectory pki, SiteIdentity identity)
+    {
+        json.WriteStartObject("tls");
+        json.WriteString("ca", pki.BundlePath);
+        json.WriteString("crl", pki.ListPath);
+        json.WriteString("certificate", Path.Combine(pki.FolderOf(identity), PkiDirectory.CertificateName));
+        json.WriteString("key", Path.Combine(pki.FolderOf(identity), PkiDirectory.KeyName));
+        json.WriteEndObject();
+    }
+
+    private static byte[] Json(Action<Utf8JsonWriter> members)
+    {
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true }))
+        {
+            json.WriteStartObject();
+            members(json);
             json.WriteEndObject();
         }
 

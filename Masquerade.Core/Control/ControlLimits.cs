@@ -9,6 +9,9 @@ public static class ControlLimits
     /// <summary>Octets of one frame's body.</summary>
     public const int MaxFrameBytes = 1 << 20;
 
+    /// <summary>Octets of the body of the first frame, a <see cref="Hello"/>: who has not introduced itself may not make anybody wait for more.</summary>
+    public const int MaxFirstFrameBytes = 4_096;
+
     /// <summary>Mapping records in one message.</summary>
     public const int MaxMappingsPerMessage = 2_048;
 

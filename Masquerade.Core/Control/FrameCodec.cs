@@ -68,6 +68,9 @@ public sealed class FrameDecoder
     /// <summary>Why the stream cannot be read on; null while it can.</summary>
     public string? Error { get; private set; }
 
+    /// <summary>The most octets that a frame's body may have, 1 to <see cref="ControlLimits.MaxFrameBytes"/>.</summary>
+    public int Limit { get; set; } = ControlLimits.MaxFrameBytes;
+
     /// <summary>Adds octets that have come. After an error they are ignored.</summary>
     public void Append(ReadOnlySpan<byte> data)
     {
@@ -104,9 +107,9 @@ public sealed class FrameDecoder
         }
 
         var length = BinaryPrimitives.ReadUInt32BigEndian(_buffer.AsSpan(_start));
-        if (length is 0 or > ControlLimits.MaxFrameBytes)
+        if (length == 0 || length > Limit)
         {
-            Error = $"a frame of {length} octets is not allowed (1 to {ControlLimits.MaxFrameBytes})";
+            Error = $"a frame of {length} octets is not allowed (1 to {Limit})";
             return false;
         }
 

@@ -43,8 +43,8 @@ public sealed partial class CoordinatorCore
         else if (node.IsConnected && node.Session != session)
         {
             var old = node.Session;
-            Drop(old, "replaced by a newer session");
-            _output.Close(old, "replaced by a newer session of the same node");
+            _output.Report(new NodeReplaced(node.Id, old, session));
+            End(old, "replaced by a newer session of the same node");
         }
 
         node.Joining = session;

@@ -28,6 +28,9 @@ public sealed record NodeDown(NodeId Node, string Reason) : CoordinatorEvent;
 /// <summary>More was to be said to a node than may wait; it has been thrown away, and the node starts over.</summary>
 public sealed record NodeBehind(NodeId Node, int Lost) : CoordinatorEvent;
 
+/// <summary>A node's session was replaced by a newer one: a restart, or two that use one identity.</summary>
+public sealed record NodeReplaced(NodeId Node, ulong Old, ulong New) : CoordinatorEvent;
+
 /// <summary>A client is at another access point now.</summary>
 public sealed record ClientMoved(MacAddress Client, Epoch Epoch, NodeId From, NodeId To, int Mappings, bool Complete) : CoordinatorEvent;
 

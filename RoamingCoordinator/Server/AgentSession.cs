@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Net.Sockets;
 using System.Threading.Channels;
 using Masquerade.Core.Control;
+using Masquerade.Pki.Channel;
 
 namespace Masquerade.RoamingCoordinator.Server;
 
@@ -25,6 +26,8 @@ internal sealed class AgentSession : IAsyncDisposable
 {
     private const int MaxQueuedMessages = 32_768;
 
+    private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(1);
+
     private readonly Stream _stream;
     private readonly ChannelWriter<SessionInput> _loop;
     private readonly Action<string> _unsent;
@@ -33,6 +36,7 @@ internal sealed class AgentSession : IAsyncDisposable
 
     private readonly CancellationTokenSource _stop = new();
     private string? _closeReason;
+    private bool _endedHere = true;
 
     /// <param name="id">The session's number.</param>
     /// <param name="peer">The other end, for logs.</param>
@@ -50,6 +54,12 @@ internal sealed class AgentSession : IAsyncDisposable
 
     public ulong Id { get; }
 
+    /// <summary>The secured channel; null where plain text is spoken.</summary>
+    public SecureChannel? Secured { get; init; }
+
+    /// <summary>Where plain text is spoken: hears of an agent that offered TLS.</summary>
+    public Action<string>? OffersTls { get; init; }
+
     /// <summary>The other end, for logs.</summary>
     public string Peer { get; }
 
@@ -60,6 +70,13 @@ internal sealed class AgentSession : IAsyncDisposable
         {
             Close("the agent does not read what is sent to it");
         }
+    }
+
+    /// <summary>Says a reason to the agent and ends the connection.</summary>
+    public void End(string reason)
+    {
+        Send(new Goodbye { Id = 0, Reason = reason });
+        Close(reason);
     }
 
     /// <summary>Ends the connection after what is queued has been sent.</summary>
@@ -79,9 +96,31 @@ internal sealed class AgentSession : IAsyncDisposable
         var write = WriteAsync();
         var reason = await ReadAsync().ConfigureAwait(false);
         Close(reason);
+
+        // An agent that does not read must not keep its session for ever.
+        if (await Task.WhenAny(write, Task.Delay(LastWords)).ConfigureAwait(false) == write && _endedHere)
+        {
+            await FinishAsync().ConfigureAwait(false);
+        }
+
+        await _stream.DisposeAsync().ConfigureAwait(false);
         await write.ConfigureAwait(false);
         await _loop.WriteAsync(new SessionClosed(Id, _closeReason ?? reason)).ConfigureAwait(false);
         await DisposeAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Lets the agent take what was said last: closing on octets that were not read would destroy it on its way.</summary>
+    private async Task FinishAsync()
+    {
+        using var limit = new CancellationTokenSource(LastWords);
+        try
+        {
+            await SecureChannel.FinishAsync(_stream, limit.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or SocketException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)
+        {
+            // It has gone.
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -92,8 +131,9 @@ internal sealed class AgentSession : IAsyncDisposable
 
     private async Task<string> ReadAsync()
     {
-        var decoder = new FrameDecoder();
+        var decoder = new FrameDecoder { Limit = ControlLimits.MaxFirstFrameBytes };
         var buffer = new byte[64 * 1024];
+        var isFirst = true;
         try
         {
             while (true)
@@ -101,8 +141,19 @@ internal sealed class AgentSession : IAsyncDisposable
                 var read = await _stream.ReadAsync(buffer, _stop.Token).ConfigureAwait(false);
                 if (read == 0)
                 {
+                    _endedHere = false;
                     return "connection closed";
                 }
+
+                if (isFirst && Secured is null && buffer[0] == SecureChannel.TlsHandshake)
+                {
+                    const string Plain = "TLS was offered, this coordinator is set to plain text";
+                    OffersTls?.Invoke(Plain);
+                    Send(new Goodbye { Id = 0, Reason = Plain });
+                    return Plain;
+                }
+
+                isFirst = false;
 
                 decoder.Append(buffer.AsSpan(0, read));
                 while (decoder.TryRead(out var body))
@@ -111,6 +162,18 @@ internal sealed class AgentSession : IAsyncDisposable
                     {
                         Send(new Goodbye { Id = 0, Reason = error });
                         return error;
+                    }
+
+                    if (message is Hello hello)
+                    {
+                        if (Secured is { } channel && hello.Node != channel.Peer.Name)
+                        {
+                            var reason = $"the node calls itself {hello.Node}, its certificate is of {channel.Peer}";
+                            Send(new Goodbye { Id = 0, Reason = reason });
+                            return reason;
+                        }
+
+                        decoder.Limit = ControlLimits.MaxFrameBytes;
                     }
 
                     await _loop.WriteAsync(new SessionMessage(Id, message!), _stop.Token).ConfigureAwait(false);

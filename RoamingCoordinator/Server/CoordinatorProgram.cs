@@ -37,6 +37,13 @@ internal static class CoordinatorProgram
             }
         }
 
+        if (config is not null)
+        {
+            var insecure = new List<ConfigMistake>();
+            config = config.Secure(insecure);
+            mistakes.AddRange(insecure.Select(m => $"{path}: {m}"));
+        }
+
         if (config is null || mistakes.Count > 0)
         {
             mistakes.Add($"{mistakes.Count} mistake{(mistakes.Count == 1 ? string.Empty : "s")}");

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Threading.Channels;
 using Masquerade.Core.Control;
@@ -10,21 +11,20 @@ namespace Masquerade.RoamingCoordinator.Server;
 /// <summary>The shell around the core: a listener, a task per agent, and one loop in which the core runs alone. The loop owns the clock.</summary>
 internal sealed class CoordinatorServer : ICoordinatorOutput
 {
-    private readonly ServerConfig _config;
     private readonly LineLog _log;
     private readonly Channel<SessionInput> _inputs = Channel.CreateBounded<SessionInput>(new BoundedChannelOptions(65_536) { SingleReader = true });
     private readonly Dictionary<ulong, AgentSession> _sessions = [];
     private readonly CoordinatorCore _core;
     private readonly Lock _gate = new();
-    private int _open;
+    private readonly AgentDoor _door;
     private long _unsent;
 
     public CoordinatorServer(ServerConfig config, LineLog log)
     {
-        _config = config;
         _log = log;
         var random = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8));
         var options = config.Options with { EpochClock = (ulong)DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() - (ulong)(Now().Nanoseconds / 1_000_000) };
+        _door = new AgentDoor(config, log, _inputs.Writer, OnUnsent);
         _core = new CoordinatorCore(options, new InMemoryClientStore(random, config.MaxClients), BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)), this);
     }
 
@@ -45,13 +45,19 @@ internal sealed class CoordinatorServer : ICoordinatorOutput
         }
 
         var server = new CoordinatorServer(config, log);
-        log.Write("info", $"{config.Options.Name} listens on {config.Listen}");
+        log.Write(config.Insecure ? "warning" : "info", $"{config.Options.Name} listens on {config.Listen}, {(config.Credentials is null ? "plain text" : "TLS 1.3")}");
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var status = config.StatusSocket.Length == 0 ? Task.CompletedTask : StatusSocket.ServeAsync(config.StatusSocket, server.DescribeAsJson, log, stop.Token);
-        var accept = server.AcceptAsync(listener, stop.Token);
+        var accept = server._door.AcceptAsync(listener, stop.Token);
+        var watch = server._door.WatchAsync(stop.Token);
+        using var hangUp = config.Credentials is null ? null : PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
+        {
+            signal.Cancel = true;
+            config.Credentials.Poke();
+        });
         await server.LoopAsync(stop.Token).ConfigureAwait(false);
         await stop.CancelAsync().ConfigureAwait(false);
-        await Task.WhenAll(accept, status).ConfigureAwait(false);
+        await Task.WhenAll(accept, watch, status).ConfigureAwait(false);
         await server.GoodbyeAsync().ConfigureAwait(false);
         log.Write("info", "stopped");
         return 0;
@@ -76,8 +82,19 @@ internal sealed class CoordinatorServer : ICoordinatorOutput
     }
 
     /// <inheritdoc/>
-    public void Report(CoordinatorEvent coordinatorEvent) =>
+    public void Report(CoordinatorEvent coordinatorEvent)
+    {
+        if (coordinatorEvent is NodeReplaced twice)
+        {
+            // A restart looks like this, and so does a stolen certificate.
+            _log.Write("warning", $"{twice.Node}: its session from {PeerOf(twice.Old)} was replaced by a newer one from {PeerOf(twice.New)}");
+            return;
+        }
+
         _log.Write(coordinatorEvent is ClaimRefused or NodeBehind ? "warning" : "info", coordinatorEvent.ToString());
+    }
+
+    private string PeerOf(ulong session) => _sessions.TryGetValue(session, out var agent) ? agent.Peer : "?";
 
     private void OnUnsent(string reason)
     {
@@ -86,39 +103,6 @@ internal sealed class CoordinatorServer : ICoordinatorOutput
     }
 
     private static Instant Now() => new((long)(Stopwatch.GetTimestamp() * (1_000_000_000.0 / Stopwatch.Frequency)));
-
-    private async Task AcceptAsync(Socket listener, CancellationToken cancel)
-    {
-        ulong next = 0;
-        try
-        {
-            while (true)
-            {
-                var socket = await listener.AcceptAsync(cancel).ConfigureAwait(false);
-                if (Volatile.Read(ref _open) >= _config.MaxSessions)
-                {
-                    _log.Write("warning", $"{socket.RemoteEndPoint}: refused, {_config.MaxSessions} sessions are open");
-                    socket.Dispose();
-                    continue;
-                }
-
-                socket.NoDelay = true;
-                Interlocked.Increment(ref _open);
-                var session = new AgentSession(++next, socket.RemoteEndPoint?.ToString() ?? "?", new NetworkStream(socket, ownsSocket: true), _inputs.Writer, OnUnsent);
-                _ = Task.Run(
-                    async () =>
-                    {
-                        await session.RunAsync().ConfigureAwait(false);
-                        Interlocked.Decrement(ref _open);
-                    },
-                    CancellationToken.None);
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // The server stops.
-        }
-    }
 
     private async Task LoopAsync(CancellationToken cancel)
     {
@@ -190,7 +174,7 @@ internal sealed class CoordinatorServer : ICoordinatorOutput
         }
 
         // Bounded: an agent that does not read learns it from the closed connection.
-        for (var i = 0; i < 20 && Volatile.Read(ref _open) > 0; i++)
+        for (var i = 0; i < 20 && _door.Open > 0; i++)
         {
             while (_inputs.Reader.TryRead(out _))
             {
@@ -205,7 +189,7 @@ internal sealed class CoordinatorServer : ICoordinatorOutput
     {
         lock (_gate)
         {
-            return StatusDocument.Describe(_core, Interlocked.Read(ref _unsent), Now());
+            return StatusDocument.Describe(_core, Interlocked.Read(ref _unsent), Now(), _door.Describe);
         }
     }
 }

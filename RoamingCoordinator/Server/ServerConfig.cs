@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json;
 using Masquerade.Configuration;
 using Masquerade.Core.Flow;
+using Masquerade.Pki.Channel;
 
 namespace Masquerade.RoamingCoordinator.Server;
 
@@ -21,6 +22,32 @@ internal sealed record ServerConfig
     public required int MaxClients { get; init; }
 
     public required CoordinatorOptions Options { get; init; }
+
+    /// <summary>How agents are let in over TLS; null for plain text.</summary>
+    public TlsSettings? Tls { get; init; }
+
+    /// <summary>Whether plain text is meant to be spoken where others can listen.</summary>
+    public bool Insecure { get; init; }
+
+    /// <summary>What the files of <see cref="Tls"/> held when they were opened, and hold since.</summary>
+    public CredentialStore? Credentials { get; init; }
+
+    /// <summary>Opens what <see cref="Tls"/> names. Null, and every mistake, if that cannot be, or if plain text would be spoken unasked where others can listen.</summary>
+    public ServerConfig? Secure(List<ConfigMistake> mistakes)
+    {
+        if (Tls is null)
+        {
+            if (Insecure || IPAddress.IsLoopback(Listen.Address))
+            {
+                return this;
+            }
+
+            mistakes.Add(new ConfigMistake("tls", $"missing, and {Listen} can be reached from outside", TlsFiles.Allowed));
+            return null;
+        }
+
+        return Tls.Open(Options.Name, mistakes) is { } credentials ? this with { Credentials = credentials } : null;
+    }
 
     /// <summary>Reads a configuration's text. Null if there are mistakes; then all of them are named.</summary>
     public static ServerConfig? Read(ReadOnlyMemory<byte> text, out IReadOnlyList<ConfigMistake> mistakes) => ConfigText.Read(text, ReadRoot, out mistakes);
@@ -46,7 +73,14 @@ internal sealed record ServerConfig
             MaxSessions = root.Optional("maxSessions", Values.Number(1, 1_000_000), "a whole number from 1 to 1000000", 12_000),
             MaxClients = root.Optional("maxClients", Values.Number(1, 100_000_000), "a whole number from 1 to 100000000", 1_000_000),
             Options = options,
+            Tls = TlsSettings.Read(root),
+            Insecure = root.Optional("insecure", Values.Flag, "true or false", false),
         };
+        if (config is { Insecure: true, Tls: not null })
+        {
+            root.Mistake("insecure", "true", "false, or nothing, where tls is set up");
+        }
+
         root.Finish();
         return config;
     }

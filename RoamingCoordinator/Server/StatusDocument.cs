@@ -9,7 +9,7 @@ internal static class StatusDocument
 {
     private const int MaxClients = 1_000;
 
-    public static byte[] Describe(CoordinatorCore core, long unsent, Instant now)
+    public static byte[] Describe(CoordinatorCore core, long unsent, Instant now, Action<Utf8JsonWriter> door)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using var json = new Utf8JsonWriter(buffer);
@@ -20,6 +20,7 @@ internal static class StatusDocument
         json.WriteNumber("messagesUnsent", unsent);
         json.WriteNumber("claimsRefused", core.ClaimsRefused);
         json.WriteNumber("clientCount", core.Store.ClientCount ?? -1);
+        door(json);
         json.WriteStartArray("nodes");
         foreach (var node in core.Nodes.Nodes)
         {

@@ -37,6 +37,12 @@ public sealed record AgentConfig
     /// <summary>The node; its uplink MAC address is none and its MTUs are 0 where the device decides.</summary>
     public required AccessPointModel Model { get; init; }
 
+    /// <summary>How coordinators are spoken to over TLS; null for plain text.</summary>
+    public AgentTls? Tls { get; init; }
+
+    /// <summary>Whether plain text is meant to be spoken where others can listen.</summary>
+    public bool Insecure { get; init; }
+
     /// <summary>hostapd's control socket, for association events; empty if there is none.</summary>
     public string Hostapd { get; init; } = string.Empty;
 

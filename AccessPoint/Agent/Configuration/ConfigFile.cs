@@ -49,6 +49,7 @@ public static class ConfigFile
         }
 
         var standalone = coordinators is [null];
+        var (tls, insecure) = AgentTls.Read(root, uplinkDevice.Kind == DeviceKind.File ? [] : coordinators.OfType<CoordinatorAddress>());
         var config = new AgentConfig
         {
             Coordinators = [.. coordinators.OfType<CoordinatorAddress>()],
@@ -67,6 +68,8 @@ public static class ConfigFile
                 Standalone = standalone,
                 Fam = new FamConfig { Standalone = standalone },
             },
+            Tls = tls,
+            Insecure = insecure,
             Hostapd = TextOf(root, "hostapd"),
             EventsFile = TextOf(root, "eventsFile"),
             EventsSocket = TextOf(root, "eventsSocket"),

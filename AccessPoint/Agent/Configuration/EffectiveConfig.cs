@@ -18,6 +18,12 @@ internal static class EffectiveConfig
             writer.WriteStartObject();
             writer.WriteString("node", model.Node.Name);
             WriteList(writer, "coordinator", model.Standalone ? ["none"] : config.Coordinators.Select(c => c.ToString()));
+            config.Tls?.Write(writer);
+            if (config.Insecure)
+            {
+                writer.WriteBoolean("insecure", true);
+            }
+
             writer.WriteStartObject("uplink");
             WriteDevice(writer, config.UplinkDevice);
             WriteText(writer, "mac", model.Uplink.Mac.IsNone ? string.Empty : model.Uplink.Mac.ToString());

@@ -4,6 +4,8 @@ using System.Threading.Channels;
 using Masquerade.AccessPoint.Agent.Configuration;
 using Masquerade.AccessPoint.Agent.Runtime;
 using Masquerade.Core.Control;
+using Masquerade.Pki.Channel;
+using Masquerade.Pki.Trust;
 
 namespace Masquerade.AccessPoint.Agent.Control;
 
@@ -17,13 +19,18 @@ internal sealed class CoordinatorClient
     private const int BatchBytes = 64 * 1024;
 
     private static readonly TimeSpan FirstAnswer = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan FarewellTime = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>A session that a coordinator ended sooner than this, with a reason, will probably be ended again: the pauses go on growing.</summary>
+    private static readonly TimeSpan ShortSession = TimeSpan.FromSeconds(10);
 
     private readonly IReadOnlyList<CoordinatorAddress> _addresses;
     private readonly Func<AgentInput, CancellationToken, ValueTask> _post;
     private readonly TextWriter _log;
     private Channel<ControlMessage>? _outgoing;
     private long _unsent;
+    private volatile string? _farewell;
+    private bool _welcomed;
+    private bool _dismissed;
 
     public CoordinatorClient(IReadOnlyList<CoordinatorAddress> addresses, Func<AgentInput, CancellationToken, ValueTask> post, TextWriter log)
     {
@@ -40,6 +47,9 @@ internal sealed class CoordinatorClient
 
     /// <summary>How long an attempt may take.</summary>
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>Secures connections; null for plain text.</summary>
+    public ChannelSecurity? Security { get; init; }
 
     /// <summary>Messages that were not sent because the coordinator would have had to refuse them; each stands in the log. Any thread may ask.</summary>
     public long Unsent => Interlocked.Read(ref _unsent);
@@ -63,24 +73,19 @@ internal sealed class CoordinatorClient
             for (var attempt = 0; ; attempt++)
             {
                 var address = _addresses[attempt % _addresses.Count];
+                var began = Environment.TickCount64;
+                (_welcomed, _dismissed, _farewell) = (false, false, null);
                 try
                 {
-                    using var client = new TcpClient { NoDelay = true };
-                    using (var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel))
-                    {
-                        limit.CancelAfter(ConnectTimeout);
-                        await client.ConnectAsync(address.Host, address.Port, limit.Token).ConfigureAwait(false);
-                    }
-
-                    await _log.WriteLineAsync($"coordinator {address}: connected").ConfigureAwait(false);
-                    pause = FirstPause;
-                    await SpeakAsync(client.GetStream(), cancel).ConfigureAwait(false);
+                    await DialAsync(address, cancel).ConfigureAwait(false);
                 }
                 catch (Exception e) when (e is SocketException or IOException or OperationCanceledException && !cancel.IsCancellationRequested)
                 {
                     await _log.WriteLineAsync($"coordinator {address}: {(e is OperationCanceledException ? "no answer" : e.Message)}").ConfigureAwait(false);
                 }
 
+                // Two nodes of one name would else replace each other ten times a second.
+                pause = _welcomed && (!_dismissed || Environment.TickCount64 - began > ShortSession.TotalMilliseconds) ? FirstPause : pause;
                 await Task.Delay(pause * (0.5 + (0.5 * Random.Shared.NextDouble())), cancel).ConfigureAwait(false);
                 pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
             }
@@ -91,34 +96,78 @@ internal sealed class CoordinatorClient
         }
     }
 
-    private async Task SpeakAsync(NetworkStream stream, CancellationToken cancel)
+    private async Task DialAsync(CoordinatorAddress address, CancellationToken cancel)
+    {
+        using var client = new TcpClient { NoDelay = true };
+        SecureChannel? channel = null;
+        using (var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel))
+        {
+            limit.CancelAfter(ConnectTimeout);
+            await client.ConnectAsync(address.Host, address.Port, limit.Token).ConfigureAwait(false);
+            if (Security is not null)
+            {
+                channel = await Security.OpenAsync(client.GetStream(), address.Host, limit.Token).ConfigureAwait(false);
+            }
+        }
+
+        await _log.WriteLineAsync($"coordinator {address}: connected{(channel is null ? ", plain text" : $", TLS 1.3, {channel.Peer}")}").ConfigureAwait(false);
+        var stream = channel?.Stream ?? client.GetStream();
+        await using (stream.ConfigureAwait(false))
+        {
+            await SpeakAsync(stream, channel, address, cancel).ConfigureAwait(false);
+        }
+    }
+
+    private async Task SpeakAsync(Stream stream, SecureChannel? channel, CoordinatorAddress address, CancellationToken cancel)
     {
         var outgoing = Channel.CreateBounded<ControlMessage>(new BoundedChannelOptions(OutgoingCapacity) { SingleReader = true, SingleWriter = true });
         Volatile.Write(ref _outgoing, outgoing);
         using var session = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         try
         {
+            if (channel is not null)
+            {
+                Security!.Begin(channel, reason =>
+                {
+                    _farewell = reason;
+                    try
+                    {
+                        session.Cancel();
+                    }
+                    catch (ObjectDisposedException)
+                    {
+                        // It has just ended by itself.
+                    }
+                });
+            }
+
             await _post(new ControlUp(), cancel).ConfigureAwait(false);
             var writing = WriteAsync(stream, outgoing.Reader, session.Token);
-            var reading = ReadAsync(stream, session.Token);
+            var reading = ReadAsync(stream, channel, address, session.Token);
             var first = await Task.WhenAny(writing, reading).ConfigureAwait(false);
             await session.CancelAsync().ConfigureAwait(false);
             await Task.WhenAll(Quiet(writing), Quiet(reading)).ConfigureAwait(false);
-            if (cancel.IsCancellationRequested)
+            if (cancel.IsCancellationRequested || _farewell is not null)
             {
-                await SayGoodbyeAsync(stream).ConfigureAwait(false);
+                await SecureChannel.SayGoodbyeAsync(stream, _farewell ?? "the agent stops").ConfigureAwait(false);
+            }
+
+            if (_farewell is { } reason)
+            {
+                throw new IOException(reason);
             }
 
             await first.ConfigureAwait(false);
         }
         finally
         {
+            Security?.Finish();
             Volatile.Write(ref _outgoing, null);
             await _post(new ControlDown(), CancellationToken.None).ConfigureAwait(false);
         }
     }
 
-    private async Task WriteAsync(NetworkStream stream, ChannelReader<ControlMessage> messages, CancellationToken cancel)
+    private async Task WriteAsync(Stream stream, ChannelReader<ControlMessage> messages, CancellationToken cancel)
     {
         var body = new ArrayBufferWriter<byte>(4096);
         var frames = new ArrayBufferWriter<byte>(4096);
@@ -139,7 +188,7 @@ internal sealed class CoordinatorClient
         }
     }
 
-    private async Task ReadAsync(NetworkStream stream, CancellationToken cancel)
+    private async Task ReadAsync(Stream stream, SecureChannel? channel, CoordinatorAddress address, CancellationToken cancel)
     {
         var decoder = new FrameDecoder();
         var buffer = new byte[BatchBytes];
@@ -159,29 +208,40 @@ internal sealed class CoordinatorClient
             {
                 if (!ControlCodec.TryDecode(body.Span, out var message, out var error) || message is null)
                 {
-                    throw new IOException($"a message that cannot be read: {error}");
+                    throw Ended($"a message that cannot be read: {error}");
+                }
+
+                if (message is Welcome { Coordinator: var name } && channel is not null && name != channel.Peer.Name)
+                {
+                    var reason = $"the coordinator calls itself {name}, its certificate is of {channel.Peer}";
+                    Security!.Refused(address.ToString(), Refusal.WrongName, reason);
+                    throw Ended(reason);
                 }
 
                 // Heartbeats are answered, so a longer silence means that nobody is there, whatever TCP believes.
                 patience = message is Welcome welcome ? TimeSpan.FromMilliseconds(Math.Clamp(welcome.HeartbeatMilliseconds * 4.0, 1_000, 600_000)) : patience;
+                _welcomed |= message is Welcome;
                 await _post(new ControlReceived(message), cancel).ConfigureAwait(false);
+                if (message is Goodbye goodbye)
+                {
+                    _dismissed = true;
+                    Security?.Refused(address.ToString(), Refusal.RefusedHere, goodbye.Reason);
+                    throw new IOException($"the coordinator ended the session: {goodbye.Reason}");
+                }
             }
 
             if (decoder.Error is not null)
             {
-                throw new IOException(decoder.Error);
+                throw Ended(decoder.Error);
             }
         }
     }
 
-    private static async Task SayGoodbyeAsync(NetworkStream stream)
+    /// <summary>The session ends for a reason that the coordinator is told, too.</summary>
+    private IOException Ended(string reason)
     {
-        using var limit = new CancellationTokenSource(FarewellTime);
-        var frame = new ArrayBufferWriter<byte>();
-        if (FrameCodec.TryWriteMessage(new Goodbye { Id = 0, Reason = "the agent stops" }, new ArrayBufferWriter<byte>(), frame, out _))
-        {
-            await Quiet(stream.WriteAsync(frame.WrittenMemory, limit.Token).AsTask()).ConfigureAwait(false);
-        }
+        _farewell = reason;
+        return new IOException(reason);
     }
 
     private static async Task Quiet(Task task)

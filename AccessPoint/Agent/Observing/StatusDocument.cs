@@ -11,7 +11,7 @@ internal static class StatusDocument
 {
     private const int MostRows = 10_000;
 
-    public static byte[] Write(AccessPointModel model, AccessPointNode node, IPacketDevice uplink, IPacketDevice clients, long eventsLost, long messagesUnsent, Instant now)
+    public static byte[] Write(AccessPointModel model, AccessPointNode node, IPacketDevice uplink, IPacketDevice clients, long eventsLost, long messagesUnsent, Instant now, Action<Utf8JsonWriter> security)
     {
         var buffer = new ArrayBufferWriter<byte>(4096);
         using var writer = new Utf8JsonWriter(buffer);
@@ -23,6 +23,7 @@ internal static class StatusDocument
         writer.WriteNumber("neighbours", node.NeighbourCount);
         writer.WriteNumber("eventsLost", eventsLost);
         writer.WriteNumber("messagesUnsent", messagesUnsent);
+        security(writer);
         WriteClients(writer, node);
         WriteMappings(writer, node);
         WriteConnections(writer, node);

@@ -7,11 +7,12 @@ using Masquerade.AccessPoint.Agent.Devices;
 using Masquerade.AccessPoint.Agent.Observing;
 using Masquerade.AccessPoint.Agent.Radio;
 using Masquerade.Core.Diagnostics;
+using Masquerade.Pki.Channel;
 
 namespace Masquerade.AccessPoint.Agent.Runtime;
 
 /// <summary>Puts an agent together: devices, node, data thread, and the tasks that talk to coordinator, hostapd and operators.</summary>
-internal sealed class AgentHost(AgentConfig config, TextWriter log)
+internal sealed class AgentHost(AgentConfig config, CredentialStore? credentials, TextWriter log)
 {
     private readonly TextWriter _log = TextWriter.Synchronized(log);
 
@@ -50,7 +51,8 @@ internal sealed class AgentHost(AgentConfig config, TextWriter log)
         var warmUp = WarmUp.Run();
         using var poller = new Poller();
         var inputs = new InputQueue(poller);
-        var coordinator = config.Coordinators.Count == 0 ? null : new CoordinatorClient(config.Coordinators, inputs.PostAsync, _log);
+        var security = credentials is null ? null : new ChannelSecurity(credentials, config.Tls!.Coordinators, e => events.Report(e, MonotonicClock.Now), _log);
+        var coordinator = config.Coordinators.Count == 0 ? null : new CoordinatorClient(config.Coordinators, inputs.PostAsync, _log) { Security = security };
         var output = new DeviceOutput(uplink, clients, coordinator, events);
         var node = new AccessPointNode(model, seed, output);
         output.Drops = node.Drops;
@@ -70,6 +72,10 @@ internal sealed class AgentHost(AgentConfig config, TextWriter log)
         if (coordinator is not null)
         {
             tasks.Add(Task.Run(() => coordinator.RunAsync(ended.Token), CancellationToken.None));
+            if (security is not null)
+            {
+                tasks.Add(Task.Run(() => security.WatchAsync(config.Tls!.ReloadInterval, ended.Token), CancellationToken.None));
+            }
         }
 
         // A pause of the collector is a pause of everybody's traffic. Nothing on the packet path allocates; what control messages leave behind is collected in small steps.

@@ -1,6 +1,9 @@
 using System.Runtime.InteropServices;
 using Masquerade.AccessPoint.Agent.Configuration;
 using Masquerade.AccessPoint.Agent.Devices;
+using Masquerade.Configuration;
+using Masquerade.Pki;
+using Masquerade.Pki.Channel;
 
 namespace Masquerade.AccessPoint.Agent.Runtime;
 
@@ -26,7 +29,15 @@ internal static class AgentProgram
         }
 
         var config = ConfigFile.Read(text, out var mistakes);
-        if (config is null)
+        CredentialStore? credentials = null;
+        if (config?.Tls is { } tls)
+        {
+            var files = new CredentialFiles(tls.Files.Ca, tls.Files.Certificate, tls.Files.Key, tls.Files.Crl);
+            credentials = CredentialStore.Open(files, new SiteIdentity(SiteRole.Agent, config.Model.Node), TimeSpan.FromDays(tls.WarnDays), TimeProvider.System, out var problems);
+            mistakes = [.. problems.Select(p => new ConfigMistake("tls." + p.Key, p.Value, p.Allowed))];
+        }
+
+        if (config is null || mistakes.Count > 0)
         {
             foreach (var mistake in mistakes)
             {
@@ -51,9 +62,14 @@ internal static class AgentProgram
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
+        using var hangUp = credentials is null ? null : PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
+        {
+            context.Cancel = true;
+            credentials.Poke();
+        });
         try
         {
-            await new AgentHost(config, log).RunAsync(stop.Token).ConfigureAwait(false);
+            await new AgentHost(config, credentials, log).RunAsync(stop.Token).ConfigureAwait(false);
             return Good;
         }
         catch (Exception e) when (e is DeviceException or IOException or System.Net.Sockets.SocketException or UnauthorizedAccessException)

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Masquerade.AccessPoint.Agent.Control;
 using Masquerade.AccessPoint.Agent.Devices;
 using Masquerade.AccessPoint.Agent.Observing;
@@ -19,6 +20,15 @@ internal sealed class DeviceOutput(IPacketDevice uplink, IPacketDevice clients, 
 
     /// <summary>Messages to the coordinator that could not be sent as they were.</summary>
     public long MessagesUnsent => coordinator?.Unsent ?? 0;
+
+    /// <summary>Writes how the connection to coordinators is secured.</summary>
+    public void DescribeSecurity(Utf8JsonWriter json)
+    {
+        json.WriteStartObject("security");
+        json.WriteString("transport", coordinator is null ? "none" : coordinator.Security is null ? "plain text" : "TLS 1.3");
+        coordinator?.Security?.Describe(json);
+        json.WriteEndObject();
+    }
 
     /// <inheritdoc/>
     public void SendUplinkFrame(ReadOnlySpan<byte> frame, in OffloadInfo offload) => Send(uplink, frame, offload);

@@ -11,6 +11,7 @@ public sealed class ConfigFileTests
           // what a small site needs
           "node": "ap1",
           "coordinator": ["10.1.200.2:4740", "[fd00::2]:4740", "roam.example.net:4740"],
+          "tls": { "ca": "/etc/masq/ca.pem", "certificate": "/etc/masq/certificate.pem", "key": "/etc/masq/key.pem", "coordinators": ["c1", "c2"] },
           "uplink": {
             "interface": "up0",
             "addresses": ["10.1.1.10", "10.1.1.11", "fd00:10:1:1::10"],

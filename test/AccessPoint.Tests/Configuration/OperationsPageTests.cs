@@ -23,6 +23,7 @@ public sealed class OperationsPageTests
             "node", "coordinator", "uplink.kind", "uplink.interface", "uplink.in", "uplink.out", "uplink.mac", "uplink.addresses", "uplink.onLink", "uplink.gateways",
             "uplink.staticNeighbours", "uplink.mtu", "client.kind", "client.interface", "client.in", "client.out", "client.gatewayMac", "client.gatewayAddresses",
             "client.prefixes", "client.mtu", "ports.first", "ports.last", "ports.restMilliseconds", "peerPort", "hostapd", "eventsFile", "eventsSocket", "controlSocket", "seed",
+            "insecure", "tls.ca", "tls.certificate", "tls.key", "tls.crl", "tls.coordinators", "tls.reloadIntervalMilliseconds", "tls.warnDays",
             .. Knobs("uplink.neighbours", new NeighbourConfig()), .. Knobs("ham", new Ham.HamConfig()), .. Knobs("fam", new Fam.FamConfig()),
         ];
         var page = Page();
@@ -39,10 +40,10 @@ public sealed class OperationsPageTests
     public void Every_explained_key_is_known_to_the_reader()
     {
         // An unknown key is answered with the list of those that are known: the page's list must be the same.
-        ConfigFile.Read("""{ "?": 0, "uplink": { "?": 0 }, "client": { "?": 0 }, "ports": { "?": 0 } }"""u8.ToArray(), out var mistakes);
+        ConfigFile.Read("""{ "?": 0, "uplink": { "?": 0 }, "client": { "?": 0 }, "ports": { "?": 0 }, "tls": { "?": 0 } }"""u8.ToArray(), out var mistakes);
         var known = mistakes.Where(m => m.Path.EndsWith('?'))
             .SelectMany(m => m.Allowed.Split(", ").Select(key => m.Path[..^1] + key))
-            .Where(key => key is not ("uplink" or "client" or "ports" or "ham" or "fam" or "uplink.neighbours"));
+            .Where(key => key is not ("uplink" or "client" or "ports" or "ham" or "fam" or "tls" or "uplink.neighbours"));
         var text = Page();
         var page = FirstCells(text[..text.IndexOf("## The coordinator", StringComparison.Ordinal)]).Where(key => !key.StartsWith("ham.", StringComparison.Ordinal) && !key.StartsWith("fam.", StringComparison.Ordinal)
             && !key.StartsWith("uplink.neighbours.", StringComparison.Ordinal) && !key.EndsWith(".in", StringComparison.Ordinal)

@@ -63,13 +63,16 @@ public sealed class ServerConfigTests
         var from = page.IndexOf("### Every key of the coordinator", StringComparison.Ordinal);
         var table = page[from..page.IndexOf("\n## ", from, StringComparison.Ordinal)];
         var knobs = OptionGroup.Keys(new CoordinatorOptions()).ToList();
+        var tls = OptionGroup.Keys(new TlsSettings { Files = new TlsFiles(string.Empty, string.Empty, string.Empty, string.Empty) }).ToList();
         string[] keys =
         [
             "name", "listen", "statusSocket", "maxSessions", "maxClients", "placement[].at", "placement[].protocol", "placement[].ports", "placement[].clients",
-            .. knobs.Select(k => "roaming." + k.Key),
+            "insecure", "tls.ca", "tls.certificate", "tls.key", "tls.crl",
+            .. knobs.Select(k => "roaming." + k.Key), .. tls.Select(k => "tls." + k.Key),
         ];
         var cells = table.Split('\n').Where(line => line.StartsWith("| `", StringComparison.Ordinal)).Select(line => line.Split('`')[1]);
         Assert.Equal(keys.Order(StringComparer.Ordinal), cells.Order(StringComparer.Ordinal));
+        Assert.All(tls, k => Assert.Contains($"| `tls.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
         Assert.All(knobs, k => Assert.Contains($"| `roaming.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
     }
 
