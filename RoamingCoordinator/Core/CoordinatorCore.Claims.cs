@@ -14,6 +14,36 @@ public sealed partial class CoordinatorCore
     private static IReadOnlyList<MappingRecord> Admitted(IReadOnlyList<MappingRecord> records, IReadOnlySet<MappingId> refused) =>
         [.. records.Where(r => !refused.Contains(r.Mapping))];
 
+    /// <summary>Whether the request itself speaks of a mapping: that the record has it from somebody else proves nothing.</summary>
+    private static bool Names(ControlMessage? request, MappingId mapping) => request switch
+    {
+        Announce announce => announce.Mappings.Any(r => r.Mapping == mapping),
+        HandOver handOver => handOver.Mappings.Any(r => r.Mapping == mapping),
+        Depart depart => depart.Mappings.Any(r => r.Mapping == mapping),
+        AnchorReport report => report.Mappings.Any(r => r.Mapping == mapping),
+        Attach => true,
+        _ => false,
+    };
+
+    /// <summary>A record that still has what turned out to be another client's: after a loss the store may hold both. Its FAM is told.</summary>
+    private static Decision Without(Decision decision, IReadOnlySet<MappingId> refused)
+    {
+        if (decision.Next is not { } next || !next.Mappings.Keys.Any(refused.Contains))
+        {
+            return decision;
+        }
+
+        var gone = next.Mappings.Keys.Where(refused.Contains).ToList();
+        var less = next with { Mappings = next.Mappings.RemoveRange(gone) };
+        var without = decision with { Next = less };
+        if (!less.Fam.IsNone)
+        {
+            Pushes.Update(without, less, [], gone);
+        }
+
+        return without;
+    }
+
     /// <summary>Settles conflicts, one after the other, then decides again.</summary>
     private void Settle(Job job, ClientRecord wanted, IReadOnlyList<EndpointClaim> claims, int index)
     {
@@ -26,7 +56,7 @@ public sealed partial class CoordinatorCore
         // A mapping that its own HAM claims for one client cannot be another's any more: the port was rested and is used again.
         var claim = claims[index];
         var proven = wanted.Mappings.TryGetValue(claim.Mapping, out var entry) && entry.Record.Ham == job.Authority
-            && Nodes.OwnerOf(claim.Mapping.Masquerade.Address) == job.Authority;
+            && Nodes.OwnerOf(claim.Mapping.Masquerade.Address) == job.Authority && Names(job.Request, claim.Mapping);
         Withdraw(job, claim, proven, attempt: 1, () => Settle(job, wanted, claims, index + 1));
     }
 
@@ -55,7 +85,7 @@ public sealed partial class CoordinatorCore
 
         // Also without the mapping the record is set: whoever is about to give it this mapping must find another version.
         var decision = has ? HamStep.Disown(owner!, [claim.Mapping]) : new Decision(owner ?? new ClientRecord { Client = claim.Client }, null);
-        _store.CompareAndSet(decision.Next!, loaded.Found, [claim], set =>
+        _store.CompareAndSet(decision.Next!, loaded.Found, new SetScope(Withdrawn: [claim]), set =>
         {
             switch (set.Outcome)
             {

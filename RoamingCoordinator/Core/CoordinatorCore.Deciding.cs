@@ -17,6 +17,9 @@ public sealed partial class CoordinatorCore
     /// <summary>What nobody would ask for again is tried again this long after the store has failed.</summary>
     private static readonly TimeSpan RetryAfter = TimeSpan.FromMilliseconds(500);
 
+    /// <summary>A deadline that is over for so long is nobody's any more.</summary>
+    private static readonly TimeSpan Orphaned = TimeSpan.FromSeconds(1);
+
     private readonly Dictionary<MacAddress, Lane> _lanes = [];
     private readonly Stack<Lane> _idleLanes = new();
     private readonly PriorityQueue<Action, Instant> _retries = new();
@@ -100,7 +103,9 @@ public sealed partial class CoordinatorCore
         }
 
         var found = loaded.Found;
+        WatchOver(found.Record);
         var decision = job.Step(found.Record, job.Refused);
+        decision = decision is null || job.Refused is null ? decision : Without(decision, job.Refused);
         if (decision is null)
         {
             Finish(job);
@@ -112,7 +117,17 @@ public sealed partial class CoordinatorCore
         }
         else
         {
-            _store.CompareAndSet(decision.Next, found, [], set => OnSet(job, decision, set));
+            var all = job.ClaimsAll || job.Request is Announce { Full: true } or AnchorReport;
+            _store.CompareAndSet(decision.Next, found, new SetScope(all), set => OnSet(job, decision, set));
+        }
+    }
+
+    /// <summary>The coordinator that decided an arrival ends its waiting, unless it has died: then whoever comes across it does.</summary>
+    private void WatchOver(ClientRecord? record)
+    {
+        if (_store.IsShared && record?.Pending is { } pending && pending.Deadline + Orphaned < _now)
+        {
+            _arrivals.Enqueue((record.Client, record.Epoch), _now);
         }
     }
 
@@ -151,7 +166,7 @@ public sealed partial class CoordinatorCore
         }
         else if (_retries.Count < _options.MaxWaiting)
         {
-            var again = new Job(job.Client, job.Step) { Asker = job.Asker, Request = job.Request, Authority = job.Authority, Done = job.Done };
+            var again = new Job(job.Client, job.Step) { Asker = job.Asker, Request = job.Request, Authority = job.Authority, ClaimsAll = job.ClaimsAll, Done = job.Done };
             job.Done = null;
             Later(() => Run(again));
         }
@@ -223,6 +238,9 @@ public sealed partial class CoordinatorCore
 
         /// <summary>Whether it comes straight from an agent, which will ask again if there is no answer.</summary>
         public bool IsRequest { get; init; }
+
+        /// <summary>Whether the whole record is to be claimed in the index again.</summary>
+        public bool ClaimsAll { get; init; }
 
         /// <summary>Called once when all is done.</summary>
         public Action? Done { get; set; }

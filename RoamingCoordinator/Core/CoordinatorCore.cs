@@ -143,7 +143,7 @@ public sealed partial class CoordinatorCore
             _arrivals.Dequeue();
             Run(
                 arrival.Client,
-                state => state?.Pending is { } pending && pending.Deadline <= now && state.Epoch == arrival.Epoch ? ArriveStep.TimeOut(state) : null);
+                state => ArriveStep.TimeOut(state, arrival.Epoch, now, _store.IsShared));
         }
 
         AdvanceParked(now);

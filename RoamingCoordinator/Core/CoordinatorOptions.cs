@@ -16,6 +16,12 @@ public sealed record CoordinatorOptions
     /// </summary>
     public ulong? EpochClock { get; init; }
 
+    /// <summary>
+    /// A number that differs in every life of every coordinator that shares the store; 0 for one that has its store for itself. Its lowest 24 bits also number what it pushes,
+    /// so that an answer finds its way back.
+    /// </summary>
+    public ulong Life { get; init; }
+
     /// <summary>How long a new FAM's arrival waits for the previous FAM's hand-over.</summary>
     [Range(1, 60_000)]
     public TimeSpan HandOverTimeout { get; init; } = TimeSpan.FromMilliseconds(200);

@@ -110,11 +110,14 @@ public sealed record ClientRecord
     /// <summary>Since when it is where it is.</summary>
     public Instant Since { get; init; }
 
-    /// <summary>Number of the <see cref="Arrive"/> that made the current epoch, and its answer, for repeated requests.</summary>
+    /// <summary>Number of the message that made the current epoch.</summary>
     public ulong ArriveId { get; init; }
 
-    /// <summary>The answer to it.</summary>
-    public ArriveReply? Answer { get; init; }
+    /// <summary>Whether that was an <see cref="Arrive"/>, whose answer is given again when it is repeated.</summary>
+    public bool Answered { get; init; }
+
+    /// <summary>The life of the coordinator that decided the last move: only that one knows whether what followed from it has been said.</summary>
+    public ulong Decider { get; init; }
 
     /// <summary>The latest arrival that each node has asked for in its present life: what is older is a late copy.</summary>
     public ImmutableDictionary<string, (ulong Incarnation, ulong Id)> LastArrivals { get; init; } =
@@ -152,6 +155,14 @@ public sealed record ClientRecord
         }
 
         return best;
+    }
+
+    /// <summary>The nodes that are concerned with the client: who serves it, who did before, who anchors its mappings.</summary>
+    public HashSet<NodeId> Nodes()
+    {
+        HashSet<NodeId> nodes = [Fam, PreviousFam, .. Mappings.Values.Select(e => e.Record.Ham)];
+        nodes.Remove(NodeId.None);
+        return nodes;
     }
 
     /// <summary>Whether a report of an unknown mapping is older than the news of its end.</summary>

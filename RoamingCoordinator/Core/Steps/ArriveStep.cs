@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
 
 namespace Masquerade.RoamingCoordinator.Steps;
 
@@ -10,10 +11,9 @@ public static class ArriveStep
     /// <summary>Decides an arrival.</summary>
     public static Decision Decide(ClientRecord? state, NodeId node, Arrive message, StepContext context)
     {
-        if (state is { Answer: not null } && state.Fam == node && state.ArriveId == message.Id && !state.Departed)
+        if (state is { Answered: true, Departed: false } && state.Fam == node && state.ArriveId == message.Id)
         {
-            // The same request again: its answer may have got lost. What has come in since travels in updates of its own.
-            return Decision.Reply(state.Answer);
+            return Again(state, context);
         }
 
         var client = state ?? new ClientRecord { Client = message.Client };
@@ -32,26 +32,13 @@ public static class ArriveStep
         ImmutableArray<FamOffer> offers = [.. message.Offers];
         var mappings = client.Mappings.ToBuilder();
         var moved = new List<MappingEntry>(client.Mappings.Count);
-        foreach (var entry in client.Mappings.Values.OrderBy(e => e.Record.Mapping.Protocol).ThenBy(e => e.Record.Mapping.Masquerade))
+        foreach (var entry in Routes.InOrder(client.Mappings.Values))
         {
             var assigned = Routes.Assign(entry, node, epoch, drain, ref offers);
             mappings[entry.Record.Mapping] = assigned;
             moved.Add(assigned);
         }
 
-        var told = MessageParts.OfRecords(moved.Take(context.Options.MaxMappingsPerReply).Select(e => Routes.For(e, node))).FirstOrDefault() ?? [];
-        var reply = new ArriveReply
-        {
-            Id = message.Id,
-            Client = message.Client,
-            Status = AckStatus.Ok,
-            Epoch = epoch,
-            PreviousFam = previous,
-            Complete = complete,
-            Truncated = told.Count < moved.Count,
-            Addresses = [.. client.Addresses],
-            Mappings = told,
-        };
         var next = client with
         {
             Epoch = epoch,
@@ -61,16 +48,54 @@ public static class ArriveStep
             Since = context.Now,
             ArriveId = message.Id,
             LastArrivals = client.LastArrivals.SetItem(node.Name!, (life, message.Id)),
-            Answer = reply,
+            Answered = true,
+            Decider = context.Options.Life,
             Token = context.Token,
             Pending = complete ? null : new PendingArrival(awaited, context.Now + context.Options.HandOverTimeout, offers),
             Addresses = [.. client.Addresses.Union(message.Addresses).Take(ControlLimits.MaxAddresses)],
             Mappings = mappings.ToImmutable(),
         };
-        var decision = new Decision(next, reply);
+        var decision = new Decision(next, Answer(next, context));
         Routes.PushFamChange(decision, next, previous, drain, moved, context);
         decision.Events.Add(new ClientMoved(next.Client, epoch, client.Fam, node, moved.Count, complete));
         return decision;
+    }
+
+    /// <summary>
+    /// The same request again: its answer may have got lost. If another coordinator gave it, that one may have died between setting the record and telling the others.
+    /// </summary>
+    private static Decision Again(ClientRecord state, StepContext context)
+    {
+        var answer = Answer(state, context);
+        if (state.Decider == context.Options.Life)
+        {
+            return Decision.Reply(answer);
+        }
+
+        var next = state with { Decider = context.Options.Life };
+        var decision = new Decision(next, answer);
+        Routes.PushWhole(decision, next, context);
+        return decision;
+    }
+
+    /// <summary>What a FAM is told of its client.</summary>
+    private static ArriveReply Answer(ClientRecord client, StepContext context)
+    {
+        var told = MessageParts
+            .OfRecords(Routes.InOrder(client.Mappings.Values).Take(context.Options.MaxMappingsPerReply).Select(e => Routes.For(e, client.Fam)))
+            .FirstOrDefault() ?? [];
+        return new ArriveReply
+        {
+            Id = client.ArriveId,
+            Client = client.Client,
+            Status = AckStatus.Ok,
+            Epoch = client.Epoch,
+            PreviousFam = client.PreviousFam,
+            Complete = client.Pending is null,
+            Truncated = told.Count < client.Mappings.Count,
+            Addresses = [.. client.Addresses],
+            Mappings = told,
+        };
     }
 
     /// <summary>
@@ -82,10 +107,18 @@ public static class ArriveStep
         return previous.IsNone ? earlier : earlier.Add(new AwaitedFam(previous, client.ArriveId));
     }
 
-    /// <summary>The previous FAM has kept silent for too long: the arrival is complete without it.</summary>
-    public static Decision TimeOut(ClientRecord state)
+    /// <summary>
+    /// The previous FAM has kept silent for too long: the arrival is complete without it. Where another coordinator may have taken the hand-over, its word to the FAM may have been
+    /// lost with it, so the FAM is told in any case. Null if there is nothing to say.
+    /// </summary>
+    public static Decision? TimeOut(ClientRecord? state, Epoch epoch, Instant now, bool isShared)
     {
-        var decision = new Decision(state with { Pending = null }, null);
+        if (state is null || state.Epoch != epoch || state.Fam.IsNone || (state.Pending is { } pending ? pending.Deadline > now : !isShared))
+        {
+            return null;
+        }
+
+        var decision = new Decision(state.Pending is null ? null : state with { Pending = null }, null);
         decision.Pushes.Add((state.Fam, new ArrivalUpdate { Id = 0, Client = state.Client, Epoch = state.Epoch, Complete = true }));
         return decision;
     }

@@ -130,7 +130,7 @@ public static class HamStep
         var next = state with { Mappings = state.Mappings.RemoveRange(gone), Pending = state.Pending?.Without(node) };
         if (served)
         {
-            next = next with { Fam = NodeId.None, PreviousFam = node, Pending = null, Answer = null, Since = context.Now };
+            next = next with { Fam = NodeId.None, PreviousFam = node, Pending = null, Answered = false, Since = context.Now };
         }
 
         var decision = new Decision(next, null);

@@ -36,9 +36,14 @@ public static class ReportStep
                 Since = context.Now,
                 Token = context.Token,
                 Pending = null,
-                Answer = null,
+                Answered = false,
                 ArriveId = message.Id,
+                Decider = context.Options.Life,
             };
+        }
+        else if (message.Full)
+        {
+            client = client with { Decider = context.Options.Life };
         }
 
         client = client with { Addresses = [.. client.Addresses.Union(message.Addresses).Take(ControlLimits.MaxAddresses)] };
@@ -54,6 +59,11 @@ public static class ReportStep
         {
             // Who served the client by an older epoch must learn that it does so no more.
             Routes.PushFamChange(decision, next, displaced, drain: true, next.Mappings.Values, context);
+        }
+        else if (message.Full && !claims && context.Options.Life != 0)
+        {
+            // The reporter comes from another coordinator, which may have died before it told everybody.
+            Routes.PushWhole(decision, next, context);
         }
         else if (claims || changed.Count > 0)
         {
@@ -111,7 +121,7 @@ public static class ReportStep
             PreviousFam = node,
             Departed = true,
             Pending = null,
-            Answer = null,
+            Answered = false,
             Since = context.Now,
             Mappings = mappings.ToImmutable(),
         }).WithEnded(message.Ended, message.Epoch, message.Id);

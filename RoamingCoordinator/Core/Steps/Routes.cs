@@ -19,7 +19,7 @@ internal static class Routes
             routesByNode[previous.Name!] = [];
         }
 
-        foreach (var entry in entries.OrderBy(e => e.Record.Mapping.Protocol).ThenBy(e => e.Record.Mapping.Masquerade))
+        foreach (var entry in InOrder(entries))
         {
             var route = new FamRoute(entry.Record.Mapping, entry.Record.Ham, entry.EndpointAt(previous), entry.EndpointAt(client.Fam));
             Add(routesByNode, entry.Record.Ham, route);
@@ -45,6 +45,17 @@ internal static class Routes
             Pushes.Change(decision, new NodeId(node), change, routes);
         }
     }
+
+    /// <summary>All that a client's last move meant for others, once more: taking it twice is the same as taking it once.</summary>
+    public static void PushWhole(Decision decision, ClientRecord client, StepContext context)
+    {
+        var drain = client.PreviousFam != client.Fam && context.Nodes.IsConnected(client.PreviousFam);
+        PushFamChange(decision, client, client.PreviousFam, drain, client.Mappings.Values, context);
+    }
+
+    /// <summary>Mappings in the order in which they are told.</summary>
+    public static IEnumerable<MappingEntry> InOrder(IEnumerable<MappingEntry> entries) =>
+        entries.OrderBy(e => e.Record.Mapping.Protocol).ThenBy(e => e.Record.Mapping.Masquerade);
 
     /// <summary>Tells the HAMs that mappings have ended.</summary>
     public static void PushEnded(Decision decision, MacAddress client, Epoch epoch, IEnumerable<MappingEntry> ended, NodeId except)

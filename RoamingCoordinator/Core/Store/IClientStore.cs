@@ -71,6 +71,11 @@ public enum StoreFailure
 /// <param name="Failure">Anything but none: the store could not tell.</param>
 public readonly record struct LoadResult(Versioned Found, StoreFailure Failure = StoreFailure.None);
 
+/// <summary>What of the index of masquerade endpoints comes with the setting of a record.</summary>
+/// <param name="All">Claim all mappings, not only those that are new: the index may have lost some.</param>
+/// <param name="Withdrawn">Claims of this client on mappings that it has not: they are given up if they still are what they were.</param>
+public readonly record struct SetScope(bool All = false, IReadOnlyList<EndpointClaim>? Withdrawn = null);
+
 /// <summary>The answer to <see cref="IClientStore.CompareAndSet"/>.</summary>
 /// <param name="Outcome">What became of it.</param>
 /// <param name="Failure">With <see cref="StoreOutcome.Failed"/>: why.</param>
@@ -117,9 +122,15 @@ public interface IClientStore
     /// </summary>
     /// <param name="record">The record.</param>
     /// <param name="loaded">What it was made from.</param>
-    /// <param name="withdrawn">Claims of this client on mappings that it has not: they are given up if they still are what they were.</param>
+    /// <param name="scope">What of the index comes with it.</param>
     /// <param name="done">The completion.</param>
-    void CompareAndSet(ClientRecord record, Versioned loaded, IReadOnlyList<EndpointClaim> withdrawn, Action<SetResult> done);
+    void CompareAndSet(ClientRecord record, Versioned loaded, SetScope scope, Action<SetResult> done);
+
+    /// <summary>
+    /// A node is not concerned with a client any more and need not be named when it is listed for it. The store makes sure that nobody who sets the client's record meanwhile is
+    /// forgotten.
+    /// </summary>
+    void Forget(NodeId node, MacAddress client);
 
     /// <summary>The claim on a masquerade endpoint; null if there is none, or the store cannot tell.</summary>
     void FindClaim(MappingId mapping, Action<EndpointClaim?> done);

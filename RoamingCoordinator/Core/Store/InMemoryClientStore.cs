@@ -35,8 +35,14 @@ public sealed class InMemoryClientStore : IClientStore
         done(new LoadResult(_clients.TryGetValue(client.Value, out var found) ? new Versioned(found.Record, found.Version) : default));
 
     /// <inheritdoc/>
-    public void CompareAndSet(ClientRecord record, Versioned loaded, IReadOnlyList<EndpointClaim> withdrawn, Action<SetResult> done) =>
+    public void CompareAndSet(ClientRecord record, Versioned loaded, SetScope scope, Action<SetResult> done) =>
         done(CompareAndSet(record, loaded.Version));
+
+    /// <inheritdoc/>
+    public void Forget(NodeId node, MacAddress client)
+    {
+        // Nodes are not listed here: a list names every client.
+    }
 
     /// <inheritdoc/>
     public void FindClaim(MappingId mapping, Action<EndpointClaim?> done) =>

@@ -19,7 +19,7 @@ public static class InlineStore
     public static StoreOutcome CompareAndSet(this IClientStore store, ClientRecord record, long version)
     {
         SetResult? answer = null;
-        store.CompareAndSet(record, new Versioned(store.Load(record.Client).Record, version), [], set => answer = set);
+        store.CompareAndSet(record, new Versioned(store.Load(record.Client).Record, version), default, set => answer = set);
         return (answer ?? throw Later()).Outcome;
     }
 

@@ -26,7 +26,7 @@ public abstract class ClientStoreContract
         Assert.Equal((record.Client, record.Epoch), (loaded!.Client, loaded.Epoch));
         Assert.Equal(StoreOutcome.Stored, store.CompareAndSet(loaded with { Epoch = new Epoch(9) }, version));
         Assert.NotEqual(version, store.Load(Client).Version);
-        Assert.Equal(1, store.ClientCount);
+        Assert.Single(store.Clients());
     }
 
     [Fact]
@@ -64,15 +64,6 @@ public abstract class ClientStoreContract
     }
 
     [Fact]
-    public void A_full_store_refuses_the_new_and_keeps_the_old()
-    {
-        var store = Create(capacity: 1);
-        store.CompareAndSet(With(Client), 0);
-        Assert.Equal(StoreOutcome.Full, store.CompareAndSet(With(OtherClient), 0));
-        Assert.Equal(StoreOutcome.Stored, store.CompareAndSet(With(Client, 5_000), store.Load(Client).Version));
-    }
-
-    [Fact]
     public void Clients_are_listed_in_order()
     {
         var store = Create();
@@ -81,9 +72,63 @@ public abstract class ClientStoreContract
         Assert.Equal([Client, OtherClient], store.Clients());
     }
 
+    [Fact]
+    public void A_claim_without_a_mapping_is_withdrawn_as_it_was_seen()
+    {
+        var store = Create();
+        store.CompareAndSet(With(Client, 5_000), 0);
+        store.FindClaim(Id(5_000), claim => store.CompareAndSet(
+            With(OtherClient), default, new SetScope(Withdrawn: [claim!.Value with { Client = OtherClient }]), _ => { }));
+        Assert.True(store.TryFindOwner(Id(5_000), out var owner));
+        Assert.Equal(Client, owner);
+    }
+
+    [Fact]
+    public void A_set_that_was_made_from_no_record_fails_when_there_is_one()
+    {
+        var store = Create();
+        store.CompareAndSet(With(Client, 5_000), 0);
+        var outcome = StoreOutcome.Stored;
+        store.CompareAndSet(With(Client, 5_001), default, default, set => outcome = set.Outcome);
+        Assert.Equal(StoreOutcome.Changed, outcome);
+        Assert.Equal(Id(5_000), Assert.Single(store.Load(Client).Record!.Mappings.Keys));
+    }
+
+    [Fact]
+    public void All_of_many_mappings_that_others_have_are_named()
+    {
+        var store = Create();
+        store.CompareAndSet(With(Client, [.. Enumerable.Range(4_000, 600)]), 0);
+        SetResult result = default;
+        store.CompareAndSet(With(OtherClient, [.. Enumerable.Range(4_590, 20)]), default, default, set => result = set);
+        Assert.Equal(StoreOutcome.Taken, result.Outcome);
+        Assert.Equal(Enumerable.Range(4_590, 10).Select(Id), result.Claims!.Select(c => c.Mapping).OrderBy(m => m.Masquerade));
+        Assert.All(result.Claims!, c => Assert.Equal(Client, c.Client));
+    }
+
+    [Fact]
+    public void A_node_is_told_every_client_that_it_may_be_concerned_with()
+    {
+        var store = Create();
+        store.CompareAndSet(With(Client, 5_000), 0);
+        store.CompareAndSet(With(OtherClient) with { Fam = Ap1 }, 0);
+        var listed = new List<MacAddress>();
+        for (ulong from = 0, next = 1; next != 0; from = next)
+        {
+            store.List(Ap1, from, page =>
+            {
+                Assert.Equal(StoreFailure.None, page.Failure);
+                listed.AddRange(page.Clients);
+                next = page.Next;
+            });
+        }
+
+        Assert.Superset(new HashSet<MacAddress> { Client, OtherClient }, listed.ToHashSet());
+    }
+
     private static MappingId Id(int port) => new(TransportProtocol.Udp, At(1, port));
 
-    private static ClientRecord With(MacAddress client, params int[] ports) => new ClientRecord { Client = client, Epoch = new Epoch(1) } with
+    protected static ClientRecord With(MacAddress client, params int[] ports) => new ClientRecord { Client = client, Epoch = new Epoch(1) } with
     {
         Mappings = ports.Aggregate(
             new ClientRecord { Client = client }.Mappings,
@@ -94,4 +139,13 @@ public abstract class ClientStoreContract
 public sealed class InMemoryClientStoreTests : ClientStoreContract
 {
     protected override IClientStore Create(int capacity = 1_000) => new InMemoryClientStore(1, capacity);
+
+    [Fact]
+    public void A_full_store_refuses_the_new_and_keeps_the_old()
+    {
+        var store = Create(capacity: 1);
+        store.CompareAndSet(With(Client), 0);
+        Assert.Equal(StoreOutcome.Full, store.CompareAndSet(With(OtherClient), 0));
+        Assert.Equal(StoreOutcome.Stored, store.CompareAndSet(With(Client, 5_000), store.Load(Client).Version));
+    }
 }

@@ -1,0 +1,192 @@
+using System.Buffers;
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+
+namespace Masquerade.RoamingCoordinator;
+
+/// <summary>
+/// A client record as octets, for stores outside this process: MessagePack, small, with a version. Node names, addresses and epochs, of which a client with many mappings has
+/// few, are written once and named by their place after that. What is read is not trusted.
+/// </summary>
+public static partial class ClientRecordCodec
+{
+    /// <summary>The version that is written. Readers refuse others.</summary>
+    public const int Version = 1;
+
+    /// <summary>The most nodes, addresses or epochs in a record; each mapping has a few.</summary>
+    private const int MaxTable = 65_536;
+
+    private const int Fields = 14;
+
+    /// <summary>Writes a record.</summary>
+    /// <param name="record">The record.</param>
+    /// <param name="origin">Unix time at <see cref="Instant.Zero"/>, in milliseconds; processes have different ones.</param>
+    /// <param name="output">Gets the octets.</param>
+    public static void Encode(ClientRecord record, ulong origin, IBufferWriter<byte> output)
+    {
+        var tables = new Tables();
+        var body = new ArrayBufferWriter<byte>(256 + (record.Mappings.Count * 48));
+        EncodeBody(record, (long)origin, tables, new MessagePackWriter(body));
+
+        // The tables are known last and must be read first.
+        var writer = new MessagePackWriter(output);
+        writer.WriteArrayHeader(Fields + 3);
+        writer.Write((ulong)Version);
+        writer.WriteArrayHeader(tables.Nodes.Count);
+        foreach (var node in tables.Nodes)
+        {
+            writer.Write(node);
+        }
+
+        writer.WriteArrayHeader(tables.Addresses.Count + tables.Epochs.Count + 1);
+        writer.Write((ulong)tables.Addresses.Count);
+        Span<byte> bytes = stackalloc byte[16];
+        foreach (var address in tables.Addresses)
+        {
+            writer.Write(bytes[..address.WriteTo(bytes)]);
+        }
+
+        foreach (var epoch in tables.Epochs)
+        {
+            writer.Write(epoch);
+        }
+
+        output.Write(body.WrittenSpan);
+    }
+
+    private static void EncodeBody(ClientRecord record, long origin, Tables tables, MessagePackWriter writer)
+    {
+        writer.Write(tables.Epoch(record.Epoch));
+        writer.Write(tables.Node(record.Fam));
+        writer.Write(tables.Node(record.PreviousFam));
+        writer.Write((record.Departed ? 1UL : 0) | (record.Answered ? 2UL : 0));
+        writer.Write(Unix(record.Since, origin));
+        writer.Write(record.ArriveId);
+        writer.Write(record.Decider);
+        writer.Write(record.Token);
+        writer.WriteArrayHeader(record.LastArrivals.Count * 3);
+        foreach (var (node, (incarnation, id)) in record.LastArrivals.OrderBy(a => a.Key, StringComparer.Ordinal))
+        {
+            writer.Write(tables.Node(new NodeId(node)));
+            writer.Write(incarnation);
+            writer.Write(id);
+        }
+
+        if (record.Pending is { } pending)
+        {
+            writer.WriteArrayHeader(3);
+            writer.Write(Unix(pending.Deadline, origin));
+            writer.WriteArrayHeader(pending.Awaited.Length * 2);
+            foreach (var awaited in pending.Awaited)
+            {
+                writer.Write(tables.Node(awaited.Node));
+                writer.Write(awaited.Since);
+            }
+
+            writer.WriteArrayHeader(pending.OffersLeft.Length * 3);
+            foreach (var offer in pending.OffersLeft)
+            {
+                writer.Write((ulong)offer.Protocol);
+                Write(offer.Endpoint, tables, writer);
+            }
+        }
+        else
+        {
+            writer.WriteNil();
+        }
+
+        writer.WriteArrayHeader(record.Ended.Length * 5);
+        foreach (var mark in record.Ended)
+        {
+            Write(mark.Mapping, tables, writer);
+            writer.Write(tables.Epoch(mark.Epoch));
+            writer.Write(mark.Id);
+        }
+
+        writer.WriteArrayHeader(record.Addresses.Length);
+        foreach (var address in record.Addresses)
+        {
+            writer.Write(tables.Address(address));
+        }
+
+        writer.WriteArrayHeader(record.Mappings.Count);
+        foreach (var entry in record.Mappings.Values)
+        {
+            Write(entry, tables, writer);
+        }
+
+        writer.Write((ulong)record.Mappings.Count);
+    }
+
+    private static void Write(MappingEntry entry, Tables tables, MessagePackWriter writer)
+    {
+        var record = entry.Record;
+        writer.WriteArrayHeader(9 + (entry.Fams.Length * 4) + (record.Connections.Count * 4));
+        Write(record.Mapping, tables, writer);
+        Write(record.ClientEndpoint, tables, writer);
+        writer.Write(tables.Node(record.Ham));
+        writer.Write(tables.Epoch(record.AnchorEpoch));
+        writer.Write(((ulong)record.Revision << 3) | (uint)entry.Fams.Length);
+        writer.Write(tables.Epoch(entry.ReportEpoch));
+        foreach (var fam in entry.Fams)
+        {
+            writer.Write(tables.Node(fam.Node));
+            Write(fam.Endpoint, tables, writer);
+            writer.Write(tables.Epoch(fam.Epoch));
+        }
+
+        foreach (var connection in record.Connections)
+        {
+            Write(connection.Server, tables, writer);
+            writer.Write((ulong)connection.State);
+            writer.Write((ulong)connection.IdleMilliseconds);
+        }
+    }
+
+    private static void Write(MappingId mapping, Tables tables, MessagePackWriter writer)
+    {
+        writer.Write((ulong)mapping.Protocol);
+        Write(mapping.Masquerade, tables, writer);
+    }
+
+    private static void Write(TransportEndpoint endpoint, Tables tables, MessagePackWriter writer)
+    {
+        writer.Write(tables.Address(endpoint.Address));
+        writer.Write((ulong)endpoint.Port);
+    }
+
+    private static long Unix(Instant instant, long origin) => origin + (instant.Nanoseconds / 1_000_000);
+
+    /// <summary>What is written once. Place 0 means none.</summary>
+    private sealed class Tables
+    {
+        private readonly Dictionary<string, ulong> _nodes = new(StringComparer.Ordinal);
+        private readonly Dictionary<IpAddress, ulong> _addresses = [];
+        private readonly Dictionary<ulong, ulong> _epochs = [];
+
+        public List<string> Nodes { get; } = [];
+
+        public List<IpAddress> Addresses { get; } = [];
+
+        public List<ulong> Epochs { get; } = [];
+
+        public ulong Node(NodeId node) => node.IsNone ? 0 : Place(_nodes, Nodes, node.Name!);
+
+        public ulong Address(IpAddress address) => address.IsNone ? 0 : Place(_addresses, Addresses, address);
+
+        public ulong Epoch(Epoch epoch) => epoch == Masquerade.Core.Flow.Epoch.None ? 0 : Place(_epochs, Epochs, epoch.Value);
+
+        private static ulong Place<T>(Dictionary<T, ulong> places, List<T> list, T value)
+            where T : notnull
+        {
+            if (!places.TryGetValue(value, out var place))
+            {
+                list.Add(value);
+                places[value] = place = (ulong)list.Count;
+            }
+
+            return place;
+        }
+    }
+}

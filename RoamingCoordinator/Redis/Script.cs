@@ -1,0 +1,21 @@
+using System.Text;
+
+namespace Masquerade.RoamingCoordinator.Redis;
+
+/// <summary>The atomic steps, one per file in <c>Scripts/</c>.</summary>
+internal static class Script
+{
+    public static readonly string Set = Read("set");
+    public static readonly string Claim = Read("claim");
+    public static readonly string Withdraw = Read("withdraw");
+    public static readonly string List = Read("list");
+    public static readonly string Drop = Read("drop");
+    public static readonly string Observe = Read("observe");
+
+    private static string Read(string name)
+    {
+        using var stream = typeof(Script).Assembly.GetManifestResourceStream($"{name}.lua")!;
+        using var reader = new StreamReader(stream, Encoding.UTF8);
+        return reader.ReadToEnd();
+    }
+}

@@ -1,0 +1,153 @@
+using System.Buffers;
+using System.Collections.Immutable;
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+using Masquerade.RoamingCoordinator;
+using Xunit.Abstractions;
+using static Masquerade.Coordinator.Tests.CoordinatorBench;
+
+namespace Masquerade.Coordinator.Tests.Store;
+
+public sealed class ClientRecordCodecTests(ITestOutputHelper output)
+{
+    private const ulong Origin = 1_790_000_000_000;
+
+    [Fact]
+    public void What_is_written_is_read()
+    {
+        var random = Seed.Fresh(output);
+        for (var i = 0; i < 300; i++)
+        {
+            var record = Random(random, random.NextInt(20));
+            Assert.True(ClientRecordCodec.TryDecode(Encode(record), record.Client, Origin, out var read));
+            AssertSame(record, read!);
+        }
+    }
+
+    [Fact]
+    public void Another_process_reads_the_same_times_by_its_own_clock()
+    {
+        var record = new ClientRecord { Client = Client, Since = Instant.FromMilliseconds(5_000) };
+        Assert.True(ClientRecordCodec.TryDecode(Encode(record), Client, Origin - 1_000, out var read));
+        Assert.Equal(Instant.FromMilliseconds(6_000), read!.Since);
+    }
+
+    [Fact]
+    public void Whatever_is_cut_is_refused()
+    {
+        var octets = Encode(Random(Seed.Fresh(output), 5));
+        for (var length = 0; length < octets.Length; length++)
+        {
+            Assert.False(ClientRecordCodec.TryDecode(octets.AsSpan(0, length), Client, Origin, out _));
+        }
+
+        Assert.False(ClientRecordCodec.TryDecode([.. octets, 0], Client, Origin, out _));
+    }
+
+    [Fact]
+    public void Whatever_is_damaged_is_refused_or_read_and_never_throws()
+    {
+        var random = Seed.Fresh(output);
+        for (var i = 0; i < 20_000; i++)
+        {
+            var octets = i % 4 == 0 ? new byte[random.NextInt(200)] : Encode(Random(random, 3));
+            for (var damage = 1 + random.NextInt(4); damage > 0 && octets.Length > 0; damage--)
+            {
+                octets[random.NextInt(octets.Length)] = (byte)random.NextInt(256);
+            }
+
+            if (ClientRecordCodec.TryDecode(octets, Client, Origin, out var read))
+            {
+                Assert.True(ClientRecordCodec.TryDecode(Encode(read!), Client, Origin, out _));
+            }
+        }
+    }
+
+    [Fact]
+    public void Another_version_is_refused()
+    {
+        var octets = Encode(new ClientRecord { Client = Client });
+        octets[3] = ClientRecordCodec.Version + 1;
+        Assert.False(ClientRecordCodec.TryDecode(octets, Client, Origin, out _));
+    }
+
+    internal static byte[] Encode(ClientRecord record)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        ClientRecordCodec.Encode(record, Origin, buffer);
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    internal static void AssertSame(ClientRecord one, ClientRecord other)
+    {
+        var empty = ImmutableDictionary<MappingId, MappingEntry>.Empty;
+        ClientRecord Bare(ClientRecord r) => r with { Mappings = empty, Ended = [], Addresses = [], Pending = null, LastArrivals = one.LastArrivals };
+        Assert.Equal(Bare(one) with { Ended = default, Addresses = default }, Bare(other) with { Ended = default, Addresses = default });
+        Assert.Equal(one.Ended.ToArray(), other.Ended.ToArray());
+        Assert.Equal(one.Addresses.ToArray(), other.Addresses.ToArray());
+        Assert.Equal(one.LastArrivals.OrderBy(a => a.Key), other.LastArrivals.OrderBy(a => a.Key));
+        Assert.Equal(one.Pending?.Deadline, other.Pending?.Deadline);
+        Assert.Equal(one.Pending?.Awaited.ToArray(), other.Pending?.Awaited.ToArray());
+        Assert.Equal(one.Pending?.OffersLeft.ToArray(), other.Pending?.OffersLeft.ToArray());
+        Assert.Equal(one.Mappings.Keys.ToHashSet(), other.Mappings.Keys.ToHashSet());
+        foreach (var (id, entry) in one.Mappings)
+        {
+            var read = other.Mappings[id];
+            Assert.Equal(entry.ReportEpoch, read.ReportEpoch);
+            Assert.Equal(entry.Fams.ToArray(), read.Fams.ToArray());
+            Assert.Equal(entry.Record.Connections, read.Record.Connections);
+            Assert.Equal(entry.Record with { Connections = [], FamEndpoint = default }, read.Record with { Connections = [] });
+        }
+    }
+
+    internal static ClientRecord Random(SeededRandom random, int mappings)
+    {
+        Epoch NextEpoch() => new(Origin + (ulong)random.NextInt(4));
+        TransportEndpoint NextEndpoint() => random.Chance(0.3)
+            ? new TransportEndpoint(new IpAddress(0x2001_0DB8_0000_0000, (ulong)random.NextInt(3) + 1), (ushort)random.NextInt(65_536))
+            : At(1 + (ulong)random.NextInt(3), random.NextInt(65_536));
+        NodeId NextNode() => Name(1 + (ulong)random.NextInt(4));
+        TransportProtocol NextProtocol() => random.Chance(0.5) ? TransportProtocol.Udp : random.Chance(0.7) ? TransportProtocol.Tcp : TransportProtocol.Icmp;
+        var record = new ClientRecord
+        {
+            Client = Client,
+            Epoch = NextEpoch(),
+            Fam = random.Chance(0.2) ? NodeId.None : NextNode(),
+            PreviousFam = random.Chance(0.5) ? NodeId.None : NextNode(),
+            Departed = random.Chance(0.3),
+            Since = Instant.FromMilliseconds(random.NextInt(1_000_000)),
+            ArriveId = random.NextUInt64(),
+            Answered = random.Chance(0.5),
+            Decider = random.NextUInt64(),
+            Token = random.NextUInt64(),
+            LastArrivals = ImmutableDictionary<string, (ulong Incarnation, ulong Id)>.Empty.WithComparers(StringComparer.Ordinal).Add("ap1", (random.NextUInt64(), 7)),
+            Ended = [.. Enumerable.Range(0, random.NextInt(4)).Select(_ => new EndMark(new MappingId(NextProtocol(), NextEndpoint()), NextEpoch(), random.NextUInt64()))],
+            Addresses = [.. Enumerable.Range(0, random.NextInt(3)).Select(_ => NextEndpoint().Address)],
+            Pending = random.Chance(0.5) ? null : new PendingArrival(
+                [new AwaitedFam(NextNode(), 9)], Instant.FromMilliseconds(random.NextInt(1_000)), [new FamOffer(NextProtocol(), NextEndpoint())]),
+        };
+        for (var i = 0; i < mappings; i++)
+        {
+            var id = new MappingId(NextProtocol(), NextEndpoint());
+            var mapping = new MappingRecord
+            {
+                Mapping = id,
+                ClientEndpoint = NextEndpoint(),
+                Ham = NextNode(),
+                AnchorEpoch = random.Chance(0.1) ? Epoch.None : NextEpoch(),
+                Revision = (uint)random.NextUInt64(),
+                Connections =
+                [
+                    .. Enumerable.Range(0, random.NextInt(3)).Select(
+                        _ => new ConnectionRecord(NextEndpoint(), (ConnectionState)random.NextInt((int)ConnectionState.Reset + 1), (uint)random.NextUInt64())),
+                ],
+            };
+            ImmutableArray<FamRecord> fams =
+                [.. Enumerable.Range(0, random.NextInt(MappingEntry.MaxFams + 1)).Select(_ => new FamRecord(NextNode(), NextEndpoint(), NextEpoch()))];
+            record = record with { Mappings = record.Mappings.SetItem(id, new MappingEntry(mapping, NextEpoch(), fams)) };
+        }
+
+        return record;
+    }
+}
