@@ -206,7 +206,7 @@ internal sealed class AgentSession : IAsyncDisposable
                 {
                     if (!FrameCodec.TryWriteMessage(message, body, frames, out var reason))
                     {
-                        _unsent(reason!);
+                        _unsent($"{Peer}: {reason}");
                     }
                 }
 

@@ -75,16 +75,36 @@ public sealed class CoordinatorClientTests : IDisposable
         await running.WaitAsync(TimeSpan.FromSeconds(10));
     }
 
+    /// <summary>What the coordinator would have to refuse is not sent, but counted and logged with the reason; what comes behind it goes.</summary>
+    [Fact]
+    public async Task A_message_beyond_the_limits_is_counted_and_logged_and_harms_no_other()
+    {
+        using var log = new StringWriter();
+        var client = Create(TextWriter.Synchronized(log), Port);
+        var running = Task.Run(() => client.RunAsync(_stop.Token));
+        using var peer = await AcceptAsync();
+        Assert.IsType<ControlUp>(Take());
+        client.Send(new ReleaseMappings { Id = 4, Client = default, Mappings = new MappingId[ControlLimits.MaxBareMappings + 1] });
+        client.Send(new Heartbeat { Id = 5 });
+        Assert.Equal(5UL, Assert.IsType<Heartbeat>(await ReadAsync(peer)).Id);
+        Assert.Equal(1, client.Unsent);
+        Assert.Contains("ReleaseMappings 4 was not sent: 8193 mappings, at most 8192 are allowed", log.ToString(), StringComparison.Ordinal);
+        await _stop.CancelAsync();
+        await running.WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
     private ushort Port => (ushort)((IPEndPoint)_listener.LocalEndpoint).Port;
 
-    private CoordinatorClient Create(params ushort[] ports) => new(
+    private CoordinatorClient Create(params ushort[] ports) => Create(TextWriter.Null, ports);
+
+    private CoordinatorClient Create(TextWriter log, params ushort[] ports) => new(
         [.. ports.Select(p => new CoordinatorAddress("127.0.0.1", p))],
         (input, _) =>
         {
             _inputs.Add(input, CancellationToken.None);
             return ValueTask.CompletedTask;
         },
-        TextWriter.Null)
+        log)
     {
         FirstPause = TimeSpan.FromMilliseconds(10),
     };
