@@ -77,7 +77,7 @@ public sealed partial class CoordinatorCore
         if (has && !proven)
         {
             ClaimsRefused++;
-            _output.Report(new ClaimRefused(job.Asker?.Id ?? NodeId.None, job.Client, $"{claim.Mapping} belongs to {claim.Client}"));
+            _output.Report(new ClaimRefused(job.Asker?.Id ?? NodeId.None, job.Client, $"{claim.Mapping} belongs to {claim.Client}", RefusalKind.MappingTaken));
             (job.Refused ??= []).Add(claim.Mapping);
             then();
             return;

@@ -88,7 +88,7 @@ public sealed partial class CoordinatorCore
         {
             // Overtaken again and again: the request comes again.
             ClaimsRefused++;
-            _output.Report(new ClaimRefused(job.Asker?.Id ?? NodeId.None, job.Client, "the client's record is set by others again and again"));
+            _output.Report(new ClaimRefused(job.Asker?.Id ?? NodeId.None, job.Client, "the client's record is set by others again and again", RefusalKind.Overtaken));
             GiveUp(job);
         }
     }
@@ -147,7 +147,7 @@ public sealed partial class CoordinatorCore
                 break;
             case StoreOutcome.Full:
                 // This will not get better by asking again, so it is answered.
-                Refuse(job.Asker, job.Request, "the store is full");
+                Refuse(job.Asker, job.Request, "the store is full", RefusalKind.StoreFull);
                 Finish(job);
                 break;
             default:

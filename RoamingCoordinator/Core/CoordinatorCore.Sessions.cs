@@ -20,7 +20,7 @@ public sealed partial class CoordinatorCore
         if (!rival.IsNone)
         {
             ClaimsRefused++;
-            _output.Report(new ClaimRefused(hello.Node, MacAddress.None, $"an address is owned by {rival}"));
+            _output.Report(new ClaimRefused(hello.Node, MacAddress.None, $"an address is owned by {rival}", RefusalKind.AddressTaken));
             End(session, $"one of the node's addresses is owned by {rival}");
             return;
         }

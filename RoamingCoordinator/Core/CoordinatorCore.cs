@@ -225,10 +225,10 @@ public sealed partial class CoordinatorCore
         }
     }
 
-    private void Refuse(NodeState? asker, ControlMessage? request, string reason)
+    private void Refuse(NodeState? asker, ControlMessage? request, string reason, RefusalKind kind = RefusalKind.Invalid)
     {
         ClaimsRefused++;
-        _output.Report(new ClaimRefused(asker?.Id ?? NodeId.None, Refusals.ClientOf(request), reason));
+        _output.Report(new ClaimRefused(asker?.Id ?? NodeId.None, Refusals.ClientOf(request), reason, kind));
         if (asker is not null && Refusals.AnswerTo(request) is { } answer)
         {
             Send(asker, answer);

@@ -37,8 +37,27 @@ public sealed record ClientMoved(MacAddress Client, Epoch Epoch, NodeId From, No
 /// <summary>A client is out of coverage.</summary>
 public sealed record ClientLeft(MacAddress Client, Epoch Epoch, NodeId From) : CoordinatorEvent;
 
+/// <summary>Why a claim was refused: the few kinds of reasons, for counting.</summary>
+public enum RefusalKind
+{
+    /// <summary>The claim cannot be true, whoever makes it.</summary>
+    Invalid,
+
+    /// <summary>The mapping belongs to another client.</summary>
+    MappingTaken,
+
+    /// <summary>The address belongs to another node.</summary>
+    AddressTaken,
+
+    /// <summary>Others set the client's record again and again meanwhile.</summary>
+    Overtaken,
+
+    /// <summary>The store has no room.</summary>
+    StoreFull,
+}
+
 /// <summary>A claim was refused.</summary>
-public sealed record ClaimRefused(NodeId Node, MacAddress Client, string Reason) : CoordinatorEvent;
+public sealed record ClaimRefused(NodeId Node, MacAddress Client, string Reason, RefusalKind Kind = RefusalKind.Invalid) : CoordinatorEvent;
 
 /// <summary>The store has failed; reported at most once a second.</summary>
 /// <param name="Reason">The latest reason.</param>

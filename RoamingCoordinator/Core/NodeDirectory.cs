@@ -40,6 +40,12 @@ public sealed class NodeState
     /// <summary>Whether it has a session.</summary>
     public bool IsConnected => Session != 0;
 
+    /// <summary>Pushes that wait for its acknowledgment.</summary>
+    public int PushesWaiting => Outbox.Count;
+
+    /// <summary>Octets of them, at most.</summary>
+    public long PushesWaitingBytes => Outbox.Bytes;
+
     internal Outbox Outbox { get; }
 
     /// <summary>A session that has said who it is and is being prepared; 0 if there is none.</summary>

@@ -7,6 +7,7 @@ using Masquerade.Core.Control;
 using Masquerade.Pki;
 using Masquerade.Pki.Channel;
 using Masquerade.Pki.Trust;
+using Masquerade.RoamingCoordinator.Api.Metrics;
 
 namespace Masquerade.RoamingCoordinator.Server;
 
@@ -123,6 +124,28 @@ internal sealed class AgentDoor
         _refusals.Describe(json);
         json.WriteEndObject();
         json.WriteEndObject();
+    }
+
+    /// <summary>The same as figures.</summary>
+    public void Measure(MetricsWriter metrics)
+    {
+        metrics.Counter("masq_connections_refused_total", "Connections of agents that were refused.", "reason", _refusals.Counts().Select(c => (MetricsWriter.LabelOf(c.Reason), (double)c.Count)));
+        if (_credentials is not { } credentials)
+        {
+            return;
+        }
+
+        var current = credentials.Current;
+        metrics.Counter("masq_handshakes_total", "TLS handshakes of agents that were done.", Interlocked.Read(ref _handshakes));
+        metrics.Gauge("masq_handshakes_in_progress", "TLS handshakes of agents that are in progress.", _gate.Count);
+        metrics.Gauge("masq_certificate_expiry_timestamp_seconds", "When the coordinator's certificate ends, in seconds since 1970.", current.NotAfter.ToUnixTimeSeconds());
+        metrics.Gauge(
+            "masq_authority_expiry_timestamp_seconds", "When the first of the site's authorities ends, in seconds since 1970.",
+            current.Trust.Authorities.Min(a => new DateTimeOffset(a.NotAfter).ToUnixTimeSeconds()));
+        if (current.Trust.Lists.Where(l => l.Next is not null).Select(l => l.Next!.Value.ToUnixTimeSeconds()).ToList() is { Count: > 0 } ends)
+        {
+            metrics.Gauge("masq_revocation_list_expiry_timestamp_seconds", "When the first of the revocation lists ends, in seconds since 1970.", ends.Min());
+        }
     }
 
     private async Task LetInAsync(Socket socket, IPEndPoint peer, TlsSettings tls, CredentialStore credentials, CancellationToken cancel)

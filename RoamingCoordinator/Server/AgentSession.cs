@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Net.Sockets;
 using System.Threading.Channels;
 using Masquerade.Core.Control;
+using Masquerade.Core.Time;
 using Masquerade.Pki.Channel;
 
 namespace Masquerade.RoamingCoordinator.Server;
@@ -14,6 +15,9 @@ internal sealed record SessionOpened(ulong Session, AgentSession Owner) : Sessio
 
 /// <summary>A message came.</summary>
 internal sealed record SessionMessage(ulong Session, ControlMessage Message) : SessionInput(Session);
+
+/// <summary>A question of the API, answered between two messages.</summary>
+internal sealed record Question(Action<CoordinatorCore, Instant> Ask) : SessionInput(0);
 
 /// <summary>The connection is over.</summary>
 internal sealed record SessionClosed(ulong Session, string Reason) : SessionInput(Session);

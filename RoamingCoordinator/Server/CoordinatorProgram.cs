@@ -9,7 +9,7 @@ internal static class CoordinatorProgram
     private const int Good = 0;
     private const int Mistakes = 2;
 
-    public static async Task<int> RunAsync(string? path, string? listen, bool check, TextWriter output, TextWriter log, CancellationToken cancel)
+    public static async Task<int> RunAsync(string? path, string? listen, bool check, TextWriter output, TextWriter log, LogFormat format, CancellationToken cancel)
     {
         var text = "{}"u8.ToArray();
         try
@@ -57,6 +57,6 @@ internal static class CoordinatorProgram
             return Good;
         }
 
-        return await CoordinatorServer.RunAsync(config, new LineLog(log), cancel).ConfigureAwait(false);
+        return await CoordinatorServer.RunAsync(config, new LineLog(log, format), cancel).ConfigureAwait(false);
     }
 }

@@ -5,11 +5,12 @@ using System.Security.Cryptography;
 using System.Threading.Channels;
 using Masquerade.Core.Control;
 using Masquerade.Core.Time;
+using Masquerade.RoamingCoordinator.Api;
 
 namespace Masquerade.RoamingCoordinator.Server;
 
 /// <summary>The shell around the core: a listener, a task per agent, and one loop in which the core runs alone. The loop owns the clock.</summary>
-internal sealed class CoordinatorServer : ICoordinatorOutput
+internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, IAsyncDisposable
 {
     private readonly LineLog _log;
     private readonly Channel<SessionInput> _inputs = Channel.CreateBounded<SessionInput>(new BoundedChannelOptions(65_536) { SingleReader = true });
@@ -17,6 +18,7 @@ internal sealed class CoordinatorServer : ICoordinatorOutput
     private readonly CoordinatorCore _core;
     private readonly Lock _gate = new();
     private readonly AgentDoor _door;
+    private readonly CoordinatorApi? _api;
     private long _unsent;
 
     public CoordinatorServer(ServerConfig config, LineLog log)
@@ -25,7 +27,16 @@ internal sealed class CoordinatorServer : ICoordinatorOutput
         var random = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8));
         var options = config.Options with { EpochClock = (ulong)DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() - (ulong)(Now().Nanoseconds / 1_000_000) };
         _door = new AgentDoor(config, log, _inputs.Writer, OnUnsent);
-        _core = new CoordinatorCore(options, new InMemoryClientStore(random, config.MaxClients), BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)), this);
+        IClientStore store = new InMemoryClientStore(random, config.MaxClients);
+        if (config.Api.Listen is not null)
+        {
+            _api = new CoordinatorApi(config.Api, options, this, log.Write);
+            _api.AddMetrics(metrics => metrics.Counter("masq_messages_unsent_total", "Messages that an agent would have had to refuse.", Interlocked.Read(ref _unsent)));
+            _api.AddMetrics(_door.Measure);
+            store = _api.Watch(store, Now);
+        }
+
+        _core = new CoordinatorCore(options, store, BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)), this);
     }
 
     /// <summary>Serves until cancelled. Returns the exit code.</summary>
@@ -45,6 +56,7 @@ internal sealed class CoordinatorServer : ICoordinatorOutput
         }
 
         var server = new CoordinatorServer(config, log);
+        await using var disposing = server.ConfigureAwait(false);
         log.Write(config.Insecure ? "warning" : "info", $"{config.Options.Name} listens on {config.Listen}, {(config.Credentials is null ? "plain text" : "TLS 1.3")}");
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var status = config.StatusSocket.Length == 0 ? Task.CompletedTask : StatusSocket.ServeAsync(config.StatusSocket, server.DescribeAsJson, log, stop.Token);
@@ -55,19 +67,25 @@ internal sealed class CoordinatorServer : ICoordinatorOutput
             signal.Cancel = true;
             config.Credentials.Poke();
         });
+        var api = Task.Run(() => server.StartApiAsync(config, stop), CancellationToken.None);
         await server.LoopAsync(stop.Token).ConfigureAwait(false);
         await stop.CancelAsync().ConfigureAwait(false);
+        var isUp = await api.ConfigureAwait(false);
         await Task.WhenAll(accept, watch, status).ConfigureAwait(false);
         await server.GoodbyeAsync().ConfigureAwait(false);
         log.Write("info", "stopped");
-        return 0;
+        return isUp ? 0 : 1;
     }
+
+    /// <summary>Ends the API.</summary>
+    public ValueTask DisposeAsync() => _api?.DisposeAsync() ?? ValueTask.CompletedTask;
 
     /// <inheritdoc/>
     public void Send(ulong session, ControlMessage message)
     {
         if (_sessions.TryGetValue(session, out var agent))
         {
+            _api?.Sent(message);
             agent.Send(message);
         }
     }
@@ -84,6 +102,7 @@ internal sealed class CoordinatorServer : ICoordinatorOutput
     /// <inheritdoc/>
     public void Report(CoordinatorEvent coordinatorEvent)
     {
+        _api?.Report(coordinatorEvent, Now());
         if (coordinatorEvent is NodeReplaced twice)
         {
             // A restart looks like this, and so does a stolen certificate.
@@ -91,10 +110,45 @@ internal sealed class CoordinatorServer : ICoordinatorOutput
             return;
         }
 
-        _log.Write(coordinatorEvent is ClaimRefused or NodeBehind ? "warning" : "info", coordinatorEvent.ToString());
+        _log.Write(coordinatorEvent is ClaimRefused or NodeBehind ? "warning" : "info", coordinatorEvent);
     }
 
     private string PeerOf(ulong session) => _sessions.TryGetValue(session, out var agent) ? agent.Peer : "?";
+
+    /// <inheritdoc/>
+    public bool TryPost(Action<CoordinatorCore, Instant> question) => _inputs.Writer.TryWrite(new Question(question));
+
+    /// <summary>The API begins beside the loop: no agent waits for it. False, and everything ends, if it cannot listen where it was told to.</summary>
+    private async Task<bool> StartApiAsync(ServerConfig config, CancellationTokenSource stop)
+    {
+        if (_api is null)
+        {
+            return true;
+        }
+
+        var mistake = await _api.StartAsync(stop.Token).ConfigureAwait(false);
+        if (mistake.Length == 0)
+        {
+            _log.Write("info", $"the API listens on {config.Api.Listen}, {(config.Api.Certificate.Length == 0 ? "plain HTTP" : "HTTPS")}");
+        }
+        else if (stop.IsCancellationRequested)
+        {
+            // The stop came first.
+        }
+        else if (config.Api.IsAskedFor)
+        {
+            _log.Write("error", $"API: {mistake}");
+            await stop.CancelAsync().ConfigureAwait(false);
+            return false;
+        }
+        else
+        {
+            // Nobody has asked for it: another coordinator on this machine may have the usual port.
+            _log.Write("warning", $"API: {mistake}; going on without it");
+        }
+
+        return true;
+    }
 
     private void OnUnsent(string reason)
     {
@@ -152,7 +206,11 @@ internal sealed class CoordinatorServer : ICoordinatorOutput
                 _core.OnConnected(opened.Session, now);
                 break;
             case SessionMessage message:
+                _api?.Received(message.Message);
                 _core.OnMessage(message.Session, message.Message, now);
+                break;
+            case Question question:
+                question.Ask(_core, now);
                 break;
             case SessionClosed closed:
                 if (_sessions.Remove(closed.Session, out var owner))

@@ -42,6 +42,15 @@ internal sealed class RefusalBook(LineLog log)
         log.Write("warning", $"{peer}: refused ({refusal}): {reason}");
     }
 
+    /// <summary>How often each reason occurred.</summary>
+    public IReadOnlyList<(Refusal Reason, long Count)> Counts()
+    {
+        lock (_gate)
+        {
+            return [.. Enum.GetValues<Refusal>().Where(r => r != Refusal.None).Select(r => (r, _counts[(int)r]))];
+        }
+    }
+
     /// <summary>Writes an object's members: each reason and how often.</summary>
     public void Describe(Utf8JsonWriter json)
     {

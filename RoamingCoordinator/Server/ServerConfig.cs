@@ -3,6 +3,7 @@ using System.Text.Json;
 using Masquerade.Configuration;
 using Masquerade.Core.Flow;
 using Masquerade.Pki.Channel;
+using Masquerade.RoamingCoordinator.Api;
 
 namespace Masquerade.RoamingCoordinator.Server;
 
@@ -22,6 +23,8 @@ internal sealed record ServerConfig
     public required int MaxClients { get; init; }
 
     public required CoordinatorOptions Options { get; init; }
+
+    public required ApiSettings Api { get; init; }
 
     /// <summary>How agents are let in over TLS; null for plain text.</summary>
     public TlsSettings? Tls { get; init; }
@@ -75,6 +78,7 @@ internal sealed record ServerConfig
             Options = options,
             Tls = TlsSettings.Read(root),
             Insecure = root.Optional("insecure", Values.Flag, "true or false", false),
+            Api = ApiSettings.Read(root),
         };
         if (config is { Insecure: true, Tls: not null })
         {

@@ -16,7 +16,8 @@ public sealed partial class ArrowTests
         { "Masquerade.AccessPoint", ["Masquerade.Core", "Masquerade.Ham", "Masquerade.Fam"], "the node composes the engines and must run in a simulation, without an agent" },
         { "Masquerade.Configuration", ["Masquerade.Core"], "how settings are read is the same for every program" },
         { "Masquerade.RoamingCoordinator.Redis", ["Masquerade.Core", "Masquerade.RoamingCoordinator"], "the adapter knows the coordinator's contracts; nobody but the server knows the adapter" },
-        { "masq-coordinator", ["Masquerade.Core", "Masquerade.Configuration", "Masquerade.RoamingCoordinator", "Masquerade.Pki", "Masquerade.RoamingCoordinator.Redis"], "the coordinator runs where no access point is" },
+        { "Masquerade.RoamingCoordinator.Api", ["Masquerade.Core", "Masquerade.Configuration", "Masquerade.RoamingCoordinator"], "operators look at the coordinator; it does not know them" },
+        { "masq-coordinator", ["Masquerade.Core", "Masquerade.Configuration", "Masquerade.RoamingCoordinator", "Masquerade.RoamingCoordinator.Api", "Masquerade.RoamingCoordinator.Redis", "Masquerade.Pki"], "the coordinator runs where no access point is" },
         { "masq-agent", ["Masquerade.Core", "Masquerade.Configuration", "Masquerade.Ham", "Masquerade.Fam", "Masquerade.AccessPoint", "Masquerade.Pki"], "an agent speaks to the coordinator by messages only" },
         { "Masquerade.Pki", ["Masquerade.Core"], "agent, coordinator and the authority's commands share it, so it may know none of them" },
     };

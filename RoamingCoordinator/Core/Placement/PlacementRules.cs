@@ -28,6 +28,9 @@ public sealed record PlacementRule(NodeId Node)
 /// <param name="rules">The rules, in order.</param>
 public sealed class PlacementRules(params IReadOnlyList<PlacementRule> rules) : IHamPlacement
 {
+    /// <summary>The rules, in order.</summary>
+    public IReadOnlyList<PlacementRule> Rules => rules;
+
     /// <inheritdoc/>
     public NodeId Choose(NodeId asker, MacAddress client, TransportProtocol protocol, TransportEndpoint server)
     {

@@ -2,6 +2,7 @@ using System.Text;
 using Masquerade.Configuration;
 using Masquerade.Core.Flow;
 using Masquerade.RoamingCoordinator;
+using Masquerade.RoamingCoordinator.Api;
 using Masquerade.RoamingCoordinator.Server;
 
 namespace Masquerade.Coordinator.Tests.Server;
@@ -64,15 +65,18 @@ public sealed class ServerConfigTests
         var table = page[from..page.IndexOf("\n## ", from, StringComparison.Ordinal)];
         var knobs = OptionGroup.Keys(new CoordinatorOptions()).ToList();
         var tls = OptionGroup.Keys(new TlsSettings { Files = new TlsFiles(string.Empty, string.Empty, string.Empty, string.Empty) }).ToList();
+        var api = OptionGroup.Keys(new ApiSettings(), nameof(ApiSettings.IsAskedFor)).ToList();
         string[] keys =
         [
             "name", "listen", "statusSocket", "maxSessions", "maxClients", "placement[].at", "placement[].protocol", "placement[].ports", "placement[].clients",
+            "api.listen", "api.tokens", "api.certificate", "api.key", .. api.Select(k => "api." + k.Key),
             "insecure", "tls.ca", "tls.certificate", "tls.key", "tls.crl",
             .. knobs.Select(k => "roaming." + k.Key), .. tls.Select(k => "tls." + k.Key),
         ];
         var cells = table.Split('\n').Where(line => line.StartsWith("| `", StringComparison.Ordinal)).Select(line => line.Split('`')[1]);
         Assert.Equal(keys.Order(StringComparer.Ordinal), cells.Order(StringComparer.Ordinal));
         Assert.All(tls, k => Assert.Contains($"| `tls.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
+        Assert.All(api, k => Assert.Contains($"| `api.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
         Assert.All(knobs, k => Assert.Contains($"| `roaming.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
     }
 

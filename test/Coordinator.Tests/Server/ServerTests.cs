@@ -31,7 +31,7 @@ public sealed class ServerTests : IAsyncLifetime
             _listen = (IPEndPoint)probe.LocalEndPoint!;
         }
 
-        var config = ServerConfig.Read(Encoding.UTF8.GetBytes($$"""{ "listen": "{{_listen}}", "name": "north", "statusSocket": "{{_status}}" }"""), out var mistakes);
+        var config = ServerConfig.Read(Encoding.UTF8.GetBytes($$"""{ "listen": "{{_listen}}", "name": "north", "statusSocket": "{{_status}}", "api": { "listen": "none" } }"""), out var mistakes);
         Assert.Empty(mistakes);
         _server = Task.Run(() => CoordinatorServer.RunAsync(config!, new LineLog(TextWriter.Synchronized(_log)), _stop.Token));
         for (var i = 0; i < 500 && !_server.IsCompleted; i++)

@@ -1,0 +1,218 @@
+using System.Net;
+using System.Security.Authentication;
+using System.Security.Cryptography;
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+using Masquerade.RoamingCoordinator.Api.Asking;
+using Masquerade.RoamingCoordinator.Api.Hosting;
+using Masquerade.RoamingCoordinator.Api.Metrics;
+using Masquerade.RoamingCoordinator.Api.Observing;
+using Masquerade.RoamingCoordinator.Api.Routes;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.Extensions.DependencyInjection;
+
+[assembly: System.Runtime.Versioning.SupportedOSPlatform("linux")]
+
+namespace Masquerade.RoamingCoordinator.Api;
+
+/// <summary>The view for operators and applications: HTTP with JSON, an event stream and metrics, on the state of one coordinator.</summary>
+public sealed class CoordinatorApi : IAsyncDisposable
+{
+    private readonly ApiSettings _settings;
+    private readonly Action<string, string> _log;
+    private readonly Chronicle _chronicle;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Site _site;
+    private readonly List<Action<MetricsWriter>> _metrics = [];
+    private WebApplication? _server;
+
+    /// <summary>An API that does not listen yet.</summary>
+    /// <param name="settings">Its settings.</param>
+    /// <param name="options">The coordinator's.</param>
+    /// <param name="loop">The coordinator's loop.</param>
+    /// <param name="log">Takes a level and a text; called on any thread.</param>
+    public CoordinatorApi(ApiSettings settings, CoordinatorOptions options, ICoordinatorLoop loop, Action<string, string> log)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        ArgumentNullException.ThrowIfNull(options);
+        _settings = settings;
+        _log = log;
+        _chronicle = new Chronicle(settings, TimeProvider.System);
+        var inquiry = new Inquiry(loop, _chronicle, TimeProvider.System, settings.MaxQuestions);
+        _site = new Site(
+            options.Name, options.Placement, inquiry, new Register(inquiry, _stop.Token), _chronicle, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6)), DateTimeOffset.UtcNow);
+    }
+
+    /// <summary>The store as the coordinator is to use it: what is set in it is noticed here.</summary>
+    /// <param name="store">The store.</param>
+    /// <param name="clock">The clock of the coordinator's loop.</param>
+    public IClientStore Watch(IClientStore store, Func<Instant> clock) => new WatchedStore(store, (before, after) => _chronicle.OnStored(before, after, clock()));
+
+    /// <summary>Takes an event of the coordinator. In its loop.</summary>
+    public void Report(CoordinatorEvent report, Instant now) => _chronicle.Report(report, now);
+
+    /// <summary>Counts a message of an agent. In the coordinator's loop.</summary>
+    public void Received(ControlMessage message) => Chronicle.Count(_chronicle.Received, message);
+
+    /// <summary>Counts a message to an agent. In the coordinator's loop.</summary>
+    public void Sent(ControlMessage message) => Chronicle.Count(_chronicle.Sent, message);
+
+    /// <summary>Adds figures of another part to <c>/metrics</c>. Before the start; what is added is called on any thread.</summary>
+    public void AddMetrics(Action<MetricsWriter> metrics) => _metrics.Add(metrics);
+
+    /// <summary>Begins to listen. The text says why it cannot; empty if it does.</summary>
+    public async Task<string> StartAsync(CancellationToken cancel)
+    {
+        TokenFile? tokens = null;
+        ServerCertificate? certificate = null;
+        try
+        {
+            if (_settings.Tokens.Length > 0 && (tokens = TokenFile.Open(_settings.Tokens, out var mistake)) is null)
+            {
+                return mistake;
+            }
+
+            certificate = _settings.Certificate.Length == 0 ? null : new ServerCertificate(_settings.Certificate, _settings.Key, Trouble);
+        }
+        catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
+        {
+            return $"{_settings.Certificate}: {e.Message}";
+        }
+
+        var server = Build(_settings.Listen!, tokens, certificate);
+        try
+        {
+            await server.StartAsync(cancel).ConfigureAwait(false);
+            _server = server;
+            return string.Empty;
+        }
+        catch (Exception e) when (e is IOException or AddressInUseException or System.Net.Sockets.SocketException or OperationCanceledException)
+        {
+            await server.DisposeAsync().ConfigureAwait(false);
+            return $"cannot listen on {_settings.Listen}: {e.Message}";
+        }
+    }
+
+    /// <summary>Ends the streams and stops listening.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        if (_server is not null)
+        {
+            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(1));
+            await _server.StopAsync(limit.Token).ConfigureAwait(false);
+            await _server.DisposeAsync().ConfigureAwait(false);
+        }
+
+        _stop.Dispose();
+    }
+
+    private void Trouble(string text) => _log("error", text);
+
+    private WebApplication Build(IPEndPoint listen, TokenFile? tokens, ServerCertificate? certificate)
+    {
+        // Empty: no settings from the environment, no files, no logs but ours.
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        var doorman = new Doorman(_settings.MaxConnections);
+        builder.Services.AddRoutingCore();
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = 0;
+            kestrel.Limits.MaxRequestHeadersTotalSize = 8 * 1024;
+            kestrel.Limits.MaxRequestHeaderCount = 64;
+            kestrel.Limits.MaxRequestLineSize = 4 * 1024;
+            kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(5);
+            kestrel.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(60);
+            kestrel.Listen(listen, endpoint =>
+            {
+                endpoint.Protocols = HttpProtocols.Http1;
+                endpoint.Use(next => connection => doorman.LetInAsync(connection, next));
+                if (certificate is not null)
+                {
+                    endpoint.UseHttps(new TlsHandshakeCallbackOptions
+                    {
+                        HandshakeTimeout = TimeSpan.FromSeconds(5),
+                        OnConnection = _ => ValueTask.FromResult(new System.Net.Security.SslServerAuthenticationOptions
+                        {
+                            ServerCertificateContext = certificate.Current(),
+                            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+                        }),
+                    });
+                }
+            });
+        });
+        var server = builder.Build();
+        var gatekeeper = new Gatekeeper(tokens, Trouble);
+        if (certificate is not null)
+        {
+            AddMetrics(writer => writer.Gauge("masq_api_certificate_expiry_timestamp_seconds", "When the API's certificate ends, in seconds since 1970.", certificate.NotAfter.ToUnixTimeSeconds()));
+        }
+
+        server.Use((context, next) => AnswerErrorsAsync(context, () => gatekeeper.PassAsync(context, () => next(context))));
+        server.UseRouting();
+        var events = new EventRoute(_site, _settings.MaxStreams, _settings.StreamPatience, _stop.Token);
+        var metrics = new MetricsRoute(_site, events, gatekeeper, doorman, _metrics);
+        Map(server, "/v1/status", context => SiteRoutes.StatusAsync(context, _site));
+        Map(server, "/v1/aps", context => ApRoute.ListAsync(context, _site));
+        Map(server, "/v1/clients", context => ClientRoute.ListAsync(context, _site));
+        Map(server, "/v1/clients/{mac}", context => ClientRoute.OneAsync(context, _site));
+        Map(server, "/v1/clients/{mac}/location", context => ClientRoute.LocationAsync(context, _site));
+        Map(server, "/v1/connections", context => ConnectionRoute.ListAsync(context, _site));
+        Map(server, "/v1/policies", context => SiteRoutes.PoliciesAsync(context, _site));
+        Map(server, "/v1/health", context => SiteRoutes.ReadyAsync(context, _site));
+        Map(server, "/v1/health/live", context => SiteRoutes.LiveAsync(context, _site));
+        Map(server, "/v1/health/ready", context => SiteRoutes.ReadyAsync(context, _site));
+        Map(server, "/v1/events", events.ServeAsync);
+        Map(server, "/metrics", metrics.ServeAsync);
+        server.UseEndpoints(_ => { });
+        return server;
+    }
+
+    private static void Map(WebApplication server, string pattern, RequestDelegate answer) => server.MapGet(pattern, answer);
+
+    /// <summary>Makes every error a problem document, also those that routing answers with an empty body.</summary>
+    private async Task AnswerErrorsAsync(HttpContext context, Func<Task> next)
+    {
+        try
+        {
+            await next().ConfigureAwait(false);
+            if (context.Response is { HasStarted: false, StatusCode: >= 400, ContentType: null })
+            {
+                await Problem.WriteAsync(context, context.Response.StatusCode, context.Response.StatusCode switch
+                {
+                    StatusCodes.Status404NotFound => "there is nothing here; docs/api.md lists what there is",
+                    StatusCodes.Status405MethodNotAllowed => "only GET is answered",
+                    _ => "the request cannot be answered",
+                }).ConfigureAwait(false);
+            }
+        }
+        catch (ProblemException e) when (!context.Response.HasStarted)
+        {
+            await Problem.WriteAsync(context, e.Status, e.Message).ConfigureAwait(false);
+        }
+        catch (NotAvailableException e) when (!context.Response.HasStarted)
+        {
+            await Problem.WriteAsync(context, StatusCodes.Status503ServiceUnavailable, e.Message).ConfigureAwait(false);
+        }
+        catch (Microsoft.AspNetCore.Http.BadHttpRequestException e) when (!context.Response.HasStarted)
+        {
+            await Problem.WriteAsync(context, e.StatusCode, e.Message).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            // Whoever asked has gone.
+        }
+        catch (Exception e) when (!context.Response.HasStarted)
+        {
+            Trouble($"{context.Request.Path}: {e.GetType().Name}: {e.Message}");
+            await Problem.WriteAsync(context, StatusCodes.Status500InternalServerError, "the request could not be answered; the coordinator's log says why").ConfigureAwait(false);
+        }
+    }
+}

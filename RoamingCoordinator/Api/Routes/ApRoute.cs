@@ -1,0 +1,53 @@
+using System.Text.Json;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+using Masquerade.RoamingCoordinator.Api.Asking;
+using Masquerade.RoamingCoordinator.Api.Hosting;
+using Microsoft.AspNetCore.Http;
+
+namespace Masquerade.RoamingCoordinator.Api.Routes;
+
+/// <summary><c>/v1/aps</c>: the access points and other nodes.</summary>
+internal static class ApRoute
+{
+    private const int MostAddresses = 64;
+
+    public static async Task ListAsync(HttpContext context, Site site)
+    {
+        var query = new Query(context.Request, "limit", "next");
+        var (limit, after) = (query.Limit, query.After);
+        var census = await site.Register.CensusAsync(context.RequestAborted).ConfigureAwait(false);
+        var (rows, asOf) = await site.Inquiry.AskAsync(
+            (core, now) => (core.Nodes.Nodes.Where(n => string.CompareOrdinal(n.Id.Name, after) > 0).Take(limit + 1).Select(n => Row(n, site, now)).ToList(), site.Chronicle.Ring.Last),
+            context.RequestAborted).ConfigureAwait(false);
+        var more = rows.Count > limit;
+        var shown = more ? rows.Take(limit).ToList() : rows;
+        await Reply.JsonAsync(context, json => Documents.Page(json, site.AsOf(asOf), more ? shown[^1].Node.Name : null, shown, (w, row) => Write(w, row, census))).ConfigureAwait(false);
+    }
+
+    private static ApRow Row(NodeState node, Site site, Instant now)
+    {
+        var today = DateTimeOffset.UtcNow;
+        return new ApRow(
+            node.Id, node.IsConnected, site.Chronicle.SessionSince(node.Id) is { } since ? today - (now - since) : null, node.PeerEndpoint, node.Addresses, now - node.LastHeard,
+            node.PushesWaiting);
+    }
+
+    private static void Write(Utf8JsonWriter json, ApRow row, Census census)
+    {
+        var figures = census.Nodes.GetValueOrDefault(row.Node) ?? new NodeFigures();
+        json.WriteString("ap", row.Node.Name);
+        json.WriteBoolean("connected", row.Connected);
+        json.WriteString("since", row.Since is { } since ? Documents.Time(since) : null);
+        json.WriteNumber("heartbeatAgeSeconds", Documents.Seconds(row.Silence));
+        json.WriteString("peer", row.Peer.ToString());
+        Documents.Strings(json, "addresses", row.Addresses.Take(MostAddresses).Select(a => a.ToString()));
+        json.WriteNumber("clients", figures.Clients);
+        json.WriteNumber("mappingsServed", figures.Served);
+        json.WriteNumber("mappingsAnchored", figures.Anchored);
+        json.WriteNumber("pushesWaiting", row.PushesWaiting);
+    }
+
+    private sealed record ApRow(
+        NodeId Node, bool Connected, DateTimeOffset? Since, TransportEndpoint Peer, IReadOnlyList<IpAddress> Addresses, TimeSpan Silence, int PushesWaiting);
+}

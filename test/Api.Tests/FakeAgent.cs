@@ -1,0 +1,129 @@
+using System.Buffers;
+using System.Net;
+using System.Net.Sockets;
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+
+namespace Masquerade.Api.Tests;
+
+/// <summary>An agent that speaks the control protocol over a real socket and says what it is told to.</summary>
+internal sealed class FakeAgent : IDisposable
+{
+    private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+    private readonly FrameDecoder _decoder = new();
+    private ulong _id = 1;
+
+    private FakeAgent(int number) => Number = number;
+
+    public int Number { get; }
+
+    public NodeId Node => new($"ap{Number}");
+
+    public IpAddress Address => IpAddress.FromV4(0xC000_0200 + (uint)Number);
+
+    public static MacAddress Mac(int client) => new(0x0200_0000_0000 + (ulong)client);
+
+    public static async Task<FakeAgent> ConnectAsync(IPEndPoint server, int number)
+    {
+        var agent = new FakeAgent(number);
+        await agent._socket.ConnectAsync(server);
+        await agent.SendAsync(new Hello
+        {
+            Id = 1, Node = agent.Node, Incarnation = (ulong)number, PeerEndpoint = new TransportEndpoint(agent.Address, 4_747), Addresses = [agent.Address],
+        });
+        await agent.ReadAsync<Welcome>();
+        return agent;
+    }
+
+    public async Task<ArriveReply> ArriveAsync(int client, int offers = 8)
+    {
+        await SendAsync(new Arrive
+        {
+            Id = ++_id,
+            Client = Mac(client),
+            Addresses = [IpAddress.FromV4(0x0A4D_0000 + (uint)client)],
+            Offers = [.. Enumerable.Range(0, offers).Select(i => new FamOffer(TransportProtocol.Tcp, new TransportEndpoint(Address, (ushort)(20_000 + (client * 32) + i))))],
+        });
+        return await ReadAsync<ArriveReply>();
+    }
+
+    /// <summary>Announces TCP connections of a client, one mapping each.</summary>
+    public async Task OpenAsync(int client, Epoch epoch, int connections)
+    {
+        await SendAsync(new Announce
+        {
+            Id = ++_id,
+            Client = Mac(client),
+            Epoch = epoch,
+            Mappings =
+            [
+                .. Enumerable.Range(0, connections).Select(i => new MappingRecord
+                {
+                    Mapping = new MappingId(TransportProtocol.Tcp, new TransportEndpoint(Address, (ushort)(40_000 + (client * 32) + i))),
+                    ClientEndpoint = new TransportEndpoint(IpAddress.FromV4(0x0A4D_0000 + (uint)client), (ushort)(50_000 + i)),
+                    Ham = Node,
+                    AnchorEpoch = epoch,
+                    Revision = 1,
+                    FamEndpoint = new TransportEndpoint(Address, (ushort)(40_000 + (client * 32) + i)),
+                    Connections = [new ConnectionRecord(new TransportEndpoint(IpAddress.FromV4(0xCB00_710A), 443), ConnectionState.Established, 0)],
+                }),
+            ],
+        });
+        Xunit.Assert.Equal(AckStatus.Ok, (await ReadAsync<Ack>()).Status);
+    }
+
+    public async Task DepartAsync(int client, Epoch epoch)
+    {
+        await SendAsync(new Depart { Id = ++_id, Client = Mac(client), Epoch = epoch, Idle = false });
+        Xunit.Assert.Equal(AckStatus.Ok, (await ReadAsync<Ack>()).Status);
+    }
+
+    public async Task HandOverAsync(int client, Epoch epoch)
+    {
+        await ReadAsync<FamChange>();
+        await SendAsync(new HandOver { Id = ++_id, Client = Mac(client), Epoch = epoch });
+    }
+
+    /// <summary>Claims that are refused, each with an event: a client cannot have a group address.</summary>
+    public async Task ClaimNonsenseAsync(int times)
+    {
+        for (var i = 0; i < times; i++)
+        {
+            await SendAsync(new Arrive { Id = ++_id, Client = new MacAddress(0x0100_0000_0001) });
+        }
+    }
+
+    public async Task SendAsync(ControlMessage message)
+    {
+        var body = new ArrayBufferWriter<byte>();
+        var frame = new ArrayBufferWriter<byte>();
+        ControlCodec.Encode(message, body);
+        Xunit.Assert.True(FrameCodec.WriteFrame(body.WrittenSpan, frame));
+        await _socket.SendAsync(frame.WrittenMemory);
+    }
+
+    /// <summary>The next message of a kind; others are passed over.</summary>
+    public async Task<T> ReadAsync<T>()
+        where T : ControlMessage
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        var buffer = new byte[64 * 1024];
+        while (true)
+        {
+            while (_decoder.TryRead(out var body))
+            {
+                Xunit.Assert.True(ControlCodec.TryDecode(body.Span, out var message, out var error), error);
+                if (message is T wanted)
+                {
+                    return wanted;
+                }
+            }
+
+            var read = await _socket.ReceiveAsync(buffer, limit.Token);
+            Xunit.Assert.True(read > 0, $"the connection ended before {typeof(T).Name} came");
+            _decoder.Append(buffer.AsSpan(0, read));
+        }
+    }
+
+    public void Dispose() => _socket.Dispose();
+}
