@@ -120,7 +120,7 @@ public sealed partial class FamEngine
         }
 
         var arriving = _offered[protocol, local];
-        return arriving >= 0 ? Hold(arriving, packet, offload, HoldInbound, now) : Drop(DropReason.NoFamEndpoint);
+        return arriving >= 0 ? DeliverToOffer(arriving, protocol, local, packet, summary, offload, now) : Drop(DropReason.NoFamEndpoint);
     }
 
     /// <summary>

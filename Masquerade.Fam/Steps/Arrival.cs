@@ -45,7 +45,13 @@ public sealed partial class FamEngine
     /// <summary>A frame counts as a return only after a guard time: frames of the old link may be processed a moment after it went.</summary>
     private void OnClientSeen(int client, Instant now)
     {
-        if (_clients[client].State is ClientState.Away or ClientState.Departing or ClientState.Superseded && now >= _clients[client].GuardUntil)
+        // A packet that has waited here shows where the client was, not where it is.
+        if (_replaying || now < _clients[client].GuardUntil)
+        {
+            return;
+        }
+
+        if (_clients[client].Gone || _clients[client].State is ClientState.Away or ClientState.Departing or ClientState.Superseded)
         {
             ComeBack(client, byAssociation: false, now);
         }
@@ -58,8 +64,14 @@ public sealed partial class FamEngine
             case ClientState.Away:
                 // Nobody else has claimed it: the stay goes on.
                 _clients[client].State = ClientState.Serving;
+                _clients[client].FreshUntil = byAssociation ? now + _config.ReturnGuard : now;
                 SetDeadline(client, _clients[client].Complete ? Instant.Never : now + _config.CompletionTimeout);
                 ReleaseHeld(client, now, out _);
+                break;
+            case ClientState.Arriving when _clients[client].Gone:
+                // The same question again: it may have been answered already, and HAMs sent to what was offered with it.
+                _clients[client].Gone = false;
+                AskForClient(client, now);
                 break;
             case ClientState.Departing:
             case ClientState.Superseded:
@@ -86,7 +98,8 @@ public sealed partial class FamEngine
         record.State = ClientState.Arriving;
         record.Complete = false;
         record.Truncated = false;
-        record.GuardUntil = now + _config.ArrivalPatience;
+        record.Gone = false;
+        record.AnnounceId = 0;
         record.MoveToken = 0;
         _output.Report(new ClientArriving(record.Mac, byAssociation));
         if (_config.Standalone)
@@ -100,7 +113,15 @@ public sealed partial class FamEngine
         MakeOffers(client, now);
         TurnFarewellIntoArrival(client);
         record.ArriveId = _outbox.NextId();
+        AskForClient(client, now);
+    }
+
+    private void AskForClient(int client, Instant now)
+    {
+        ref var record = ref _clients[client];
+        record.GuardUntil = now + _config.ArrivalPatience;
         SetDeadline(client, record.GuardUntil);
+        record.News |= ClientNews.Arrival;
         SayNow(client, now);
     }
 
@@ -169,6 +190,13 @@ public sealed partial class FamEngine
         }
 
         record.Offers.Clear();
+        foreach (var (protocol, toNextFam) in record.Forwards)
+        {
+            _offered[protocol, toNextFam.From] = -1;
+            _pool.Release(protocol, toNextFam.From, now);
+        }
+
+        record.Forwards.Clear();
     }
 
     /// <summary>Takes an offered endpoint into use; false if it was not on offer.</summary>
@@ -191,19 +219,34 @@ public sealed partial class FamEngine
             return;
         }
 
+        ref var record = ref _clients[client];
+        if (reply.Status == AckStatus.StaleEpoch)
+        {
+            // It has been elsewhere since this was asked. If it is here again, that is another arrival; if not, what was opened here meanwhile is handed in.
+            if (record.Gone)
+            {
+                Depart(client, idle: false, now);
+            }
+            else
+            {
+                BeginArrival(client, byAssociation: false, now);
+            }
+
+            return;
+        }
+
         if (reply.Status != AckStatus.Ok)
         {
             Forget(client, DropReason.Refused, now);
             return;
         }
 
-        ref var record = ref _clients[client];
         if (reply.Epoch < record.HighestEpoch)
         {
             // A newer arrival elsewhere was heard of first: this stay was over before it began.
             record.Epoch = reply.Epoch;
             Install(client, reply.Mappings, now);
-            BeSuperseded(client, now);
+            BeSuperseded(client, now, []);
             BeginFarewell(client, ClientNews.HandOver, now);
             return;
         }
@@ -212,7 +255,7 @@ public sealed partial class FamEngine
         record.Epoch = reply.Epoch;
         record.HighestEpoch = reply.Epoch;
         record.Truncated = reply.Truncated;
-        record.State = ClientState.Serving;
+        record.State = record.Gone ? ClientState.Away : ClientState.Serving;
         if (newStay && reply.Complete && !reply.PreviousFam.IsNone && reply.PreviousFam != _self)
         {
             ForgetOutdated(client, reply.Mappings, now);
@@ -234,6 +277,13 @@ public sealed partial class FamEngine
         {
             SetDeadline(client, now + _config.CompletionTimeout);
             ReleaseHeld(client, now, out _);
+        }
+
+        if (_clients[client].Gone)
+        {
+            // Its packets wait, as if its link had gone just now.
+            _clients[client].Gone = false;
+            SetDeadline(client, now + _config.HoldTime);
         }
 
         AnnounceProvisional(client, now);
@@ -273,7 +323,8 @@ public sealed partial class FamEngine
         {
             SetDeadline(client, Instant.Never);
             _output.Report(new ArrivalCompleted(record.Mac, record.Epoch));
-            ReleaseHeld(client, now, out _);
         }
+
+        ReleaseHeld(client, now, out _);
     }
 }

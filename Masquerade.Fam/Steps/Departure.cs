@@ -33,9 +33,13 @@ public sealed partial class FamEngine
                 SetDeadline(client, now + _config.HoldTime);
                 _output.Report(new ClientDeparted(mac, record.Epoch));
                 break;
-            case ClientState.Arriving when record.Epoch == Epoch.None && record.FirstMapping < 0:
-                // It left before anything was known of it; an answer that still comes finds nobody and the coordinator learns from the next arrival.
-                Forget(client, DropReason.ClientGone, now);
+            case ClientState.Arriving:
+                // HAMs may have been sent here already, so what they send waits. But the question is not repeated: it would fetch the client back from where it is by then.
+                record.Gone = true;
+                record.GuardUntil = now + _config.ReturnGuard;
+                record.News &= ~ClientNews.Arrival;
+                _outbox.Complete(record.ArriveId);
+                SetDeadline(client, now + _config.HoldTime);
                 break;
         }
     }
@@ -87,6 +91,9 @@ public sealed partial class FamEngine
     {
         switch (_clients[client].State)
         {
+            case ClientState.Arriving when _clients[client].Gone:
+                Depart(client, idle: false, now);
+                break;
             case ClientState.Arriving:
                 // Patience is over: what may open a connection without an answer does, the rest waits on.
                 SetDeadline(client, now + _config.AnswerTimeout);
@@ -121,13 +128,14 @@ public sealed partial class FamEngine
         ref var record = ref _clients[client];
         DropHeld(client, DropReason.HoldExpired);
         WithdrawOffers(ref record, settled: false, now);
-        if (_config.Standalone || record.Epoch == Epoch.None)
+        if (_config.Standalone)
         {
             ForgetWithMappings(client, now);
             return;
         }
 
         record.State = ClientState.Departing;
+        record.Gone = false;
         record.GuardUntil = now + _config.ReturnGuard;
         record.DepartsIdle = idle;
         SetDeadline(client, Instant.Never);

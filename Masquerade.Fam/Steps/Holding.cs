@@ -55,6 +55,9 @@ public sealed partial class FamEngine
         _holds.Return(held);
     }
 
+    /// <summary>A packet that waited is being taken through the engine again.</summary>
+    private bool _replaying;
+
     private bool Replay(Span<byte> packet, in OffloadInfo offload, int tag, MacAddress mac, Instant now)
     {
         var reason = PacketParser.Parse(packet, out var summary);
@@ -64,7 +67,9 @@ public sealed partial class FamEngine
             return false;
         }
 
+        _replaying = true;
         var verdict = tag == HoldOutbound ? ProcessOutbound(packet, summary, mac, offload, now) : ProcessInbound(packet, summary, offload, now);
+        _replaying = false;
         switch (verdict.Kind)
         {
             case VerdictKind.ForwardUplink:

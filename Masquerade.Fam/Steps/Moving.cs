@@ -37,6 +37,7 @@ public sealed partial class FamEngine
         }
 
         record.MoveToken = change.Token;
+        var isHereAgain = now < record.FreshUntil && record.State == ClientState.Serving;
         var wasServing = record.State is not ClientState.Superseded;
         var hadDeparted = record.State is ClientState.Departing && (record.News & ClientNews.Departure) == 0;
         foreach (var route in change.Routes)
@@ -52,7 +53,7 @@ public sealed partial class FamEngine
 
         if (wasServing)
         {
-            BeSuperseded(client, now);
+            BeSuperseded(client, now, change.Routes);
         }
 
         ReleaseHeld(client, now, out var flushed);
@@ -63,16 +64,60 @@ public sealed partial class FamEngine
         }
 
         AnswerEarlyDrains(client);
+        if (isHereAgain)
+        {
+            // It came back before this news of its having been elsewhere did.
+            BeginArrival(client, byAssociation: true, now);
+        }
     }
 
-    private void BeSuperseded(int client, Instant now)
+    private void BeSuperseded(int client, Instant now, IReadOnlyList<FamRoute> routes)
     {
         ref var record = ref _clients[client];
+        if (record.State == ClientState.Arriving)
+        {
+            _outbox.Complete(record.ArriveId);
+        }
+
         EndFarewell(ref record);
         record.State = ClientState.Superseded;
+        record.Gone = false;
         record.GuardUntil = now + _config.ReturnGuard;
-        WithdrawOffers(ref record, settled: false, now);
+        ForwardOffers(client, routes);
         SetDeadline(client, now + _config.ForwardTime);
+    }
+
+    /// <summary>HAMs that were sent to offered endpoints of a stay whose answer never came: what they send goes on like everything else.</summary>
+    private void ForwardOffers(int client, IReadOnlyList<FamRoute> routes)
+    {
+        ref var record = ref _clients[client];
+        foreach (var route in routes)
+        {
+            if (!route.NewFamEndpoint.IsNone && record.Offers.Remove(new FamOffer(route.Mapping.Protocol, route.OldFamEndpoint)))
+            {
+                record.Forwards.Add((route.Mapping.Protocol, new PacketRewriter.Rewrite(route.OldFamEndpoint, route.NewFamEndpoint)));
+            }
+        }
+    }
+
+    /// <summary>A packet to an endpoint that was offered: it waits for the answer to the arrival, or follows the client to where it went without waiting for that.</summary>
+    private Verdict DeliverToOffer(int client, TransportProtocol protocol, TransportEndpoint local, Span<byte> packet, in PacketSummary summary, in OffloadInfo offload, Instant now)
+    {
+        foreach (var (offered, toNextFam) in _clients[client].Forwards)
+        {
+            if (offered == protocol && toNextFam.From == local)
+            {
+                if (summary.Ttl <= 1)
+                {
+                    return Drop(DropReason.TtlExpired);
+                }
+
+                RewriteInbound(packet, summary, toNextFam, offload);
+                return Verdict.Uplink;
+            }
+        }
+
+        return _clients[client].State == ClientState.Superseded ? Drop(DropReason.NoFamEndpoint) : Hold(client, packet, offload, HoldInbound, now);
     }
 
     /// <summary>A datagram from another node: a HAM asks to be told when everything in front of its marker has been passed on.</summary>

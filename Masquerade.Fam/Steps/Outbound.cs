@@ -67,9 +67,9 @@ public sealed partial class FamEngine
     {
         OnClientSeen(client, now);
         verdict = default;
-        if (_clients[client].State is ClientState.Arriving)
+        if (_clients[client].State is ClientState.Arriving && now < _clients[client].GuardUntil)
         {
-            // Known from an earlier stay; whether that still holds the coordinator will say.
+            // Known from an earlier stay; whether that still holds the coordinator will say, if it says it soon. Later the packet goes on what is known, like one that opens a connection.
             verdict = Hold(client, packet, offload, HoldOutbound, now);
             return false;
         }

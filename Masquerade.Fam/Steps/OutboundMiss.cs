@@ -53,6 +53,9 @@ public sealed partial class FamEngine
             case ClientState.Superseded:
             case ClientState.Departing:
                 return Drop(DropReason.ClientGone);
+            case ClientState.Away when mapping < 0 && record.Complete && !record.Truncated:
+                // Its link went while the packet waited, or a moment before it was taken; nobody else serves it yet.
+                return canOpen ? Establish(client, packet, summary, offload, now) : Drop(DropReason.NotEstablished);
             case ClientState.Away:
                 return mapping >= 0 ? OpenOn(mapping, packet, summary, offload, now) : Hold(client, packet, offload, HoldOutbound, now);
             case ClientState.Arriving when canOpen && MayGoAlone(record, summary.Kind, now):

@@ -151,6 +151,7 @@ public sealed partial class FamEngine
                     return false;
                 }
 
+                record.AnnounceId = message.Id;
                 PartIsSaid(client, MappingNews.Changed, ended.Count);
             }
 
@@ -231,6 +232,11 @@ public sealed partial class FamEngine
             _sayAt = Instant.Min(_sayAt, now + _config.AnnounceDelay);
         }
 
+        if (ack.Status == AckStatus.StaleEpoch)
+        {
+            OnStaleAnnouncement(ack.Id, now);
+        }
+
         if (!_awaited.Remove(ack.Id, out var awaited) || _clients[awaited.Client].Farewell != awaited.Farewell)
         {
             return;
@@ -248,12 +254,30 @@ public sealed partial class FamEngine
         }
     }
 
-    /// <summary>Whatever was to be said in parting will not be, or has been overtaken.</summary>
+    /// <summary>
+    /// This node is not the client's FAM any more, and the news of the move was lost with a store. What it knew it has just said; the rest it hands over. If the client is still
+    /// here, its next packet is an arrival.
+    /// </summary>
+    private void OnStaleAnnouncement(ulong id, Instant now)
+    {
+        for (var client = _clients.Next(0); client >= 0; client = _clients.Next(client + 1))
+        {
+            if (_clients[client].AnnounceId == id && _clients[client].State is ClientState.Serving or ClientState.Away)
+            {
+                BeSuperseded(client, now, []);
+                BeginFarewell(client, ClientNews.HandOver, now);
+                return;
+            }
+        }
+    }
+
+    /// <summary>
+    /// Whatever was still to be said in parting will not be. A departure that has been said may not have come through: it stays in the outbox, for it is the hand-over.
+    /// </summary>
     private void EndFarewell(ref FamClient record)
     {
         if (record.DepartId != 0)
         {
-            _outbox.Complete(record.DepartId);
             _awaited.Remove(record.DepartId);
         }
 

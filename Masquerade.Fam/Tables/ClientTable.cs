@@ -57,6 +57,7 @@ internal sealed class ClientTable
             LastNews = -1,
             Addresses = [],
             Offers = [],
+            Forwards = [],
             Ended = [],
             Deadline = Instant.Never,
             LastSeen = now,

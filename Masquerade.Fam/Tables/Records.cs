@@ -73,6 +73,9 @@ internal struct FamClient
     public ulong ArriveId;
     public ulong DepartId;
 
+    /// <summary>The last announcement of the present stay; 0 before the first.</summary>
+    public ulong AnnounceId;
+
     /// <summary>The token of the move away from here, and which HAMs asked for the drain before the move was known; null if none did.</summary>
     public ulong MoveToken;
     public List<(TransportEndpoint From, Drain Marker)>? EarlyDrains;
@@ -80,15 +83,24 @@ internal struct FamClient
     /// <summary>When the state's own time limit ends.</summary>
     public Instant Deadline;
     public Instant GuardUntil;
+
+    /// <summary>Until then it has just come back from being away, so that news of its having been elsewhere may be older than that.</summary>
+    public Instant FreshUntil;
     public Instant LastSeen;
     public HoldQueue? Held;
     public List<IpAddress> Addresses;
     public List<FamOffer> Offers;
+
+    /// <summary>Offered endpoints that HAMs were sent to for a stay that was over before its answer came, and where their packets are due now.</summary>
+    public List<(TransportProtocol Protocol, PacketRewriter.Rewrite ToNextFam)> Forwards;
     public List<MappingId> Ended;
     public int FirstMapping;
     public int MappingCount;
     public ClientState State;
     public bool Complete;
+
+    /// <summary>Arriving: its link went before the coordinator's answer came.</summary>
+    public bool Gone;
     public bool Truncated;
 
     /// <summary>What is still to be said; the mappings concerned are threaded into a list of their own, the first to be said first.</summary>

@@ -34,11 +34,7 @@ public sealed partial class CoordinatorCore
                 return;
             }
 
-            var created = default(NodeState);
-            created = new NodeState(hello.Node, new Outbox(m => Send(created!, m), new OutboxOptions { Capacity = _options.MaxPushesPerNode }));
-            created.Outbox.Suspended = true;
-            Nodes.Add(created);
-            node = created;
+            node = AddNode(hello.Node);
         }
         else if (node.IsConnected && node.Session != session)
         {
@@ -105,6 +101,15 @@ public sealed partial class CoordinatorCore
     }
 
     /// <summary>Goes through the clients that a node may have claims on, part by part, however long the store takes.</summary>
+    private NodeState AddNode(NodeId id)
+    {
+        var created = default(NodeState);
+        created = new NodeState(id, new Outbox(m => Send(created!, m), new OutboxOptions { Capacity = _options.MaxPushesPerNode }));
+        created.Outbox.Suspended = true;
+        Nodes.Add(created);
+        return created;
+    }
+
     private void ForgetClaims(NodeId node, ulong from, Action done)
     {
         _store.List(node, from, page =>

@@ -263,7 +263,8 @@ public sealed partial class CoordinatorCore
     /// <summary>A push is kept until acknowledged, also over a reconnect; a newer move of the same client replaces older news of moves.</summary>
     private void Push(NodeId id, ControlMessage message)
     {
-        var node = Nodes.Find(id);
+        // After a restart of the coordinator a node may be named by others before it has introduced itself. It hears of that then.
+        var node = Nodes.Find(id) ?? (id.IsNone || Nodes.Count >= _options.MaxNodes / 2 ? null : AddNode(id));
         if (node is null)
         {
             return;

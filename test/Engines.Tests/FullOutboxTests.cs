@@ -374,6 +374,18 @@ public sealed class FullOutboxTests
             var mac = new MacAddress(0x02_C0_00_00_10_00 + i);
             site.Fam.OnAssociated(mac, site.Now);
             site.Fam.OnDisassociated(mac, site.Now);
+            if (i % 500 == 499)
+            {
+                // Each is waited for a moment, for HAMs may have been sent here, and then taken leave of.
+                site.Wait(250);
+                foreach (var farewell in site.Said.OfType<Depart>())
+                {
+                    site.Outbox.Complete(farewell.Id);
+                    site.Fam.OnControl(new Ack { Id = farewell.Id, Status = AckStatus.Ok }, site.Now);
+                }
+
+                site.Said.Clear();
+            }
         }
 
         Assert.Equal(0, site.Fam.ClientCount);

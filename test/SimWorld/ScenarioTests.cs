@@ -155,11 +155,91 @@ public sealed class ScenarioTests
 
         var offered = ap.Heard.Select(h => h.What).OfType<Arrive>().ToList();
         Assert.Equal(21, offered.Count);
-        var all = offered.SelectMany(a => a.Offers).ToList();
-        Assert.Equal(all.Count, all.Distinct().Count());
+        var ofFirst = offered.Where(a => a.Client == client.Mac).SelectMany(a => a.Offers).ToHashSet();
+        var ofOther = offered.Where(a => a.Client == other.Mac).SelectMany(a => a.Offers).ToHashSet();
+        Assert.NotEmpty(ofOther);
+        Assert.False(ofFirst.Overlaps(ofOther));
     }
 
-    private static SimNetwork World(ulong seed = 1, bool events = true) => new(seed, new Settings { AccessPoints = 3, Clients = 2, Events = events });
+    /// <summary>The client goes on before the coordinator's answer is there, or just behind it: what HAMs sent to where it was follows it all the same.</summary>
+    [Theory]
+    [InlineData(100)]
+    [InlineData(700)]
+    [InlineData(900)]
+    [InlineData(2_500)]
+    [Trait("Req", "A-05")]
+    public void Two_moves_within_one_hand_over_lose_nothing(int microseconds)
+    {
+        var network = World(settings: new Settings { ControlDelay = 2_000 });
+        var (client, flow) = Settle(network, TransportProtocol.Udp, ipv6: false);
+        for (var i = 0; i < 6; i++)
+        {
+            network.Detach(client);
+            network.Attach(client, 1);
+            network.Run(TimeSpan.FromMicroseconds(microseconds));
+            network.Detach(client);
+            network.Run(TimeSpan.FromMicroseconds(microseconds));
+            network.Attach(client, i % 3);
+            network.Run(Short);
+        }
+
+        Assert.Equal((0, 0, 0), (flow.Duplicated, flow.Reordered, network.SentAstray));
+        Assert.All(network.AccessPoints, ap => Assert.True(ap.Node.Drops.Total == 0, ap.Ledger.Describe(ap.Node.Drops)));
+        AssertTalks(network, flow);
+    }
+
+    /// <summary>What an access point opened while it was out of reach, for a client that has gone on since, is known to everybody when it is back.</summary>
+    [Fact]
+    [Trait("Req", "A-29")]
+    public void What_was_opened_out_of_reach_is_handed_in()
+    {
+        var network = World(settings: new Settings { Partitions = true });
+        var (client, flow) = Settle(network, TransportProtocol.Udp, ipv6: false);
+        network.Detach(client);
+        network.Disconnect(network.AccessPoints[1]);
+        network.Attach(client, 1);
+        var opened = network.AddFlow(client, TransportProtocol.Udp, ipv6: false, 1);
+        network.Run(Short);
+        AssertTalks(network, opened);
+
+        network.Detach(client);
+        network.Attach(client, 2);
+        network.Run(Short);
+        network.Connect(network.AccessPoints[1]);
+        network.Run(TimeSpan.FromSeconds(1));
+        Assert.Null(TableCheck.FirstDisagreement(network));
+        Assert.Null(TableCheck.FirstStrayServer(network));
+        AssertTalks(network, flow);
+        AssertTalks(network, opened);
+    }
+
+    /// <summary>A client that arrives where the coordinator is out of reach can open connections and go on with them, not only send their first packets.</summary>
+    [Theory]
+    [InlineData(TransportProtocol.Tcp)]
+    [InlineData(TransportProtocol.Udp)]
+    [InlineData(TransportProtocol.Icmp)]
+    [Trait("Req", "A-07")]
+    public void A_client_that_arrives_out_of_reach_is_served(TransportProtocol protocol)
+    {
+        var network = World();
+        network.Run(TimeSpan.FromMilliseconds(50));
+        network.Disconnect(network.AccessPoints[0]);
+        network.Attach(network.Clients[0], 0);
+        var flow = network.AddFlow(network.Clients[0], protocol, ipv6: false, 0);
+        network.Run(Short);
+        for (var i = 0; i < 10; i++)
+        {
+            AssertTalks(network, flow);
+        }
+
+        network.Connect(network.AccessPoints[0]);
+        network.Run(TimeSpan.FromSeconds(1));
+        Assert.Null(TableCheck.FirstDisagreement(network));
+        AssertTalks(network, flow);
+    }
+
+    private static SimNetwork World(ulong seed = 1, bool events = true, Settings? settings = null) =>
+        new(seed, (settings ?? new Settings()) with { AccessPoints = 3, Clients = 2, Events = events });
 
     /// <summary>The first client at the first access point, with one flow that is on its way.</summary>
     private static (SimClient Client, Flow Flow) Settle(SimNetwork network, TransportProtocol protocol, bool ipv6)

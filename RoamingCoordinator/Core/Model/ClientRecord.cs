@@ -98,6 +98,12 @@ public sealed record ClientRecord
     /// <summary>How often it has moved; never goes back.</summary>
     public Epoch Epoch { get; init; }
 
+    /// <summary>
+    /// The highest epoch that HAMs have reported after a loss of the store. The next move's is above it; but it is not <see cref="Fam"/>'s, which may be a FAM of before the last
+    /// move that has reported first.
+    /// </summary>
+    public Epoch HighestReported { get; init; }
+
     /// <summary>Its current FAM; none while it is out of coverage or unknown.</summary>
     public NodeId Fam { get; init; }
 

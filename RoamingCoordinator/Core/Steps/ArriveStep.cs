@@ -26,7 +26,8 @@ public static class ArriveStep
 
         var previous = client.Departed ? NodeId.None : client.Fam;
         var drain = !previous.IsNone && previous != node && context.Nodes.IsConnected(previous);
-        var epoch = context.NextEpoch(message.KnownEpoch > client.Epoch ? message.KnownEpoch : client.Epoch);
+        var known = message.KnownEpoch > client.HighestReported ? message.KnownEpoch : client.HighestReported;
+        var epoch = context.NextEpoch(known > client.Epoch ? known : client.Epoch);
         var awaited = Awaited(client, node, drain ? previous : NodeId.None, context);
         var complete = awaited.IsEmpty;
         ImmutableArray<FamOffer> offers = [.. message.Offers];

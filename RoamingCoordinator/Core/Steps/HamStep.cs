@@ -45,10 +45,10 @@ public static class HamStep
     /// <summary>A HAM reports what it owns after the store has forgotten. It is the authority on what it owns, not on where the client is.</summary>
     public static Decision AnchorReport(ClientRecord? state, NodeId node, AnchorReport message, StepContext context)
     {
-        var client = state ?? new ClientRecord { Client = message.Client, Epoch = message.Epoch };
-        if (message.Epoch > client.Epoch)
+        var client = state ?? new ClientRecord { Client = message.Client };
+        if (message.Epoch > client.HighestReported)
         {
-            client = client with { Epoch = message.Epoch };
+            client = client with { HighestReported = message.Epoch };
         }
 
         var mappings = client.Mappings.ToBuilder();

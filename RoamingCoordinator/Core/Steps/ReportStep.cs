@@ -26,7 +26,7 @@ public static class ReportStep
         if (claims)
         {
             // The store has forgotten, or was behind: the agents know better.
-            displaced = client.Fam != node && context.Nodes.IsConnected(client.Fam) ? client.Fam : NodeId.None;
+            displaced = client.Fam != node ? client.Fam : NodeId.None;
             client = client with
             {
                 Epoch = message.Epoch,
@@ -51,14 +51,21 @@ public static class ReportStep
         var changed = new List<MappingEntry>();
         var status = Upsert(client, node, message.Epoch, message.Id, message.Mappings, mappings, changed, context);
         var ended = Remove(mappings, message.Ended);
+        var unserved = claims ? Unserved(mappings, node, message.Epoch) : [];
         var next = (client with { Mappings = mappings.ToImmutable() }).WithEnded(message.Ended, message.Epoch, message.Id);
         var decision = new Decision(next, new Ack { Id = message.Id, Status = status });
         NoteRefused(decision, client, node, status);
+        if (unserved.Count > 0)
+        {
+            // HAMs or earlier FAMs have reported them; whoever serves the client must know them to serve them.
+            Pushes.Update(decision, next, unserved, ended: []);
+        }
+
         Routes.PushEnded(decision, client.Client, message.Epoch, ended, except: node);
         if (!displaced.IsNone)
         {
             // Who served the client by an older epoch must learn that it does so no more.
-            Routes.PushFamChange(decision, next, displaced, drain: true, next.Mappings.Values, context);
+            Routes.PushFamChange(decision, next, displaced, drain: context.Nodes.IsConnected(displaced), next.Mappings.Values, context);
         }
         else if (message.Full && !claims && context.Options.Life != 0)
         {
@@ -95,7 +102,9 @@ public static class ReportStep
             return Decision.Acknowledge(message.Id, AckStatus.Ok);
         }
 
-        if (state.Fam != node || state.Epoch != message.Epoch)
+        // A node that lost the client before it had the answer to its arrival does not know the epoch; it says so after it has asked.
+        var isCurrent = state.Fam == node && (state.Epoch == message.Epoch || (state.Epoch > message.Epoch && message.Id > state.ArriveId));
+        if (!isCurrent)
         {
             return Merge(state, node, message.Epoch, message.Mappings, message.Ended, message.Id, AckStatus.StaleEpoch, IsAwaited(state, node, message.Id), context);
         }
@@ -203,6 +212,20 @@ public static class ReportStep
         {
             decision.Events.Add(new ClaimRefused(node, client.Client, "mappings that are not the node's to report, or too many of one client"));
         }
+    }
+
+    /// <summary>What others have reported of a client and the node that claims it does not know. At its HAM a mapping needs no endpoint; elsewhere the FAM attaches.</summary>
+    private static List<MappingRecord> Unserved(ImmutableDictionary<MappingId, MappingEntry>.Builder mappings, NodeId node, Epoch epoch)
+    {
+        var unserved = new List<MappingRecord>();
+        foreach (var entry in mappings.Values.Where(e => e.EndpointAt(node).IsNone).OrderBy(e => e.Record.Mapping.Protocol).ThenBy(e => e.Record.Mapping.Masquerade).ToList())
+        {
+            var found = entry.Record.Ham == node ? entry.WithFam(new FamRecord(node, entry.Record.Mapping.Masquerade, epoch)) : entry;
+            mappings[entry.Record.Mapping] = found;
+            unserved.Add(Routes.For(found, node));
+        }
+
+        return unserved;
     }
 
     private static bool IsAwaited(ClientRecord state, NodeId node, ulong id) => state.Pending?.IsAwaited(node, id) ?? false;

@@ -9,12 +9,14 @@ internal static class Routes
 {
     /// <summary>
     /// One <see cref="FamChange"/> per node: each HAM with its mappings, the previous FAM with all that it served; a node that is both gets one message, so that it
-    /// flushes what it held before it switches.
+    /// flushes what it held before it switches. A previous FAM that is out of reach drains nothing, but hears of it when it is back: it would go on serving, and ending
+    /// what is not its any more.
     /// </summary>
     public static void PushFamChange(Decision decision, ClientRecord client, NodeId previous, bool drain, IEnumerable<MappingEntry> entries, StepContext context)
     {
         var routesByNode = new SortedDictionary<string, List<FamRoute>>(StringComparer.Ordinal);
-        if (drain)
+        var tellPrevious = !previous.IsNone && previous != client.Fam;
+        if (tellPrevious)
         {
             routesByNode[previous.Name!] = [];
         }
@@ -23,7 +25,7 @@ internal static class Routes
         {
             var route = new FamRoute(entry.Record.Mapping, entry.Record.Ham, entry.EndpointAt(previous), entry.EndpointAt(client.Fam));
             Add(routesByNode, entry.Record.Ham, route);
-            if (drain && entry.Record.Ham != previous)
+            if (tellPrevious && entry.Record.Ham != previous)
             {
                 Add(routesByNode, previous, route);
             }

@@ -26,6 +26,7 @@ internal static class Walk
         network.Run(TimeSpan.FromMilliseconds(network.Settings.FaultPhase));
         CheckClean(network);
         Quiet(network);
+        CheckClean(network);
         CheckTables(network);
         End(network);
         return network;
@@ -45,7 +46,14 @@ internal static class Walk
             network.Detach(client);
             network.At(TimeSpan.FromMilliseconds(network.Random.NextInt(60)), () =>
             {
-                network.Attach(client, network.Random.NextInt(network.AccessPoints.Count));
+                // The quiet phase may have brought it back already.
+                var to = network.Random.NextInt(network.AccessPoints.Count);
+                if (client.At >= 0)
+                {
+                    return;
+                }
+
+                network.Attach(client, to);
                 ScheduleMove(network, client);
             });
         });
@@ -108,7 +116,7 @@ internal static class Walk
             }
         });
 
-    /// <summary>Where nothing but moves happens, nothing is duplicated or reordered.</summary>
+    /// <summary>Where nothing but moves happens, nothing that reached a live link is lost, duplicated or reordered.</summary>
     private static void CheckClean(SimNetwork network)
     {
         if (!network.Settings.IsClean)
@@ -123,12 +131,25 @@ internal static class Walk
                 throw network.Fail($"{flow}: {flow.Duplicated} duplicated, {flow.Reordered} reordered in a clean world");
             }
         }
+
+        if (network.SentAstray > 0)
+        {
+            throw network.Fail($"{network.SentAstray} packets were sent to clients that were known to be gone");
+        }
+
+        foreach (var ap in network.AccessPoints)
+        {
+            if (ap.Node.Drops.Total > 0)
+            {
+                throw network.Fail($"{ap.Name} drops packets in a clean world: {ap.Ledger.Describe(ap.Node.Drops)}");
+            }
+        }
     }
 
     /// <summary>Where nothing but moves happens, coordinator, HAMs and FAMs agree when it is quiet.</summary>
     private static void CheckTables(SimNetwork network)
     {
-        if (network.Settings.IsClean && (TableCheck.FirstDisagreement(network) ?? TableCheck.FirstStrayServer(network)) is { } what)
+        if ((TableCheck.FirstDisagreement(network) ?? TableCheck.FirstStrayServer(network)) is { } what)
         {
             throw network.Fail(what);
         }
@@ -139,7 +160,13 @@ internal static class Walk
         network.Faulty = false;
         foreach (var client in network.Clients.Where(c => c.At < 0))
         {
-            network.At(TimeSpan.FromMilliseconds(5), () => network.Attach(client, 0));
+            network.At(TimeSpan.FromMilliseconds(5), () =>
+            {
+                if (client.At < 0)
+                {
+                    network.Attach(client, 0);
+                }
+            });
         }
 
         foreach (var ap in network.AccessPoints)
@@ -202,7 +229,7 @@ internal static class Walk
             flow.Stopped = true;
         }
 
-        network.Run(TimeSpan.FromHours(5));
+        network.Run(TimeSpan.FromHours(1));
         foreach (var ap in network.AccessPoints)
         {
             if (ap.Ledger.Held(ap.Node.Drops) != 0)

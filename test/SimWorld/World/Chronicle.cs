@@ -2,6 +2,8 @@ using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
 using Masquerade.Core.Control;
+using Masquerade.Core.Engine;
+using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
 
 namespace Masquerade.SimWorld.World;
@@ -9,8 +11,8 @@ namespace Masquerade.SimWorld.World;
 /// <summary>The last things that happened: written out when a seed fails, as a sequence diagram and a capture file.</summary>
 internal sealed class Chronicle
 {
-    private const int MaxNotes = 400;
-    private const int MaxFrames = 4_000;
+    private const int MaxNotes = 4_000;
+    private const int MaxFrames = 8_000;
 
     private readonly Queue<(Instant At, string From, string To, string What)> _notes = new();
     private readonly Queue<(Instant At, byte[] Frame)> _frames = new();
@@ -52,19 +54,40 @@ internal sealed class Chronicle
     public static string Describe(ControlMessage message) => message switch
     {
         Arrive m => $"Arrive #{m.Id} {m.Client}",
-        ArriveReply m => $"ArriveReply #{m.Id} {m.Client} epoch {m.Epoch} complete {m.Complete} mappings {m.Mappings.Count}",
-        ArrivalUpdate m => $"ArrivalUpdate #{m.Id} {m.Client} epoch {m.Epoch} complete {m.Complete} mappings {m.Mappings.Count} ended {m.Ended.Count}",
-        Announce m => $"Announce #{m.Id} {m.Client} epoch {m.Epoch} full {m.Full} mappings {m.Mappings.Count} ended {m.Ended.Count}",
-        HandOver m => $"HandOver #{m.Id} {m.Client} epoch {m.Epoch} mappings {m.Mappings.Count}",
-        Depart m => $"Depart #{m.Id} {m.Client} epoch {m.Epoch} mappings {m.Mappings.Count}",
-        FamChange m => $"FamChange #{m.Id} {m.Client} epoch {m.Epoch} to {m.NewFam} from {m.PreviousFam} routes {m.Routes.Count}",
-        FamCleared m => $"FamCleared #{m.Id} {m.Client} epoch {m.Epoch} routes {m.Routes.Count}",
-        AnchorReport m => $"AnchorReport #{m.Id} {m.Client} epoch {m.Epoch} mappings {m.Mappings.Count}",
+        ArriveReply m => $"ArriveReply #{m.Id} {m.Client} epoch {m.Epoch} complete {m.Complete} mappings {Ids(m.Mappings)}",
+        ArrivalUpdate m => $"ArrivalUpdate #{m.Id} {m.Client} epoch {m.Epoch} complete {m.Complete} mappings {Ids(m.Mappings)} ended {Ids(m.Ended)}",
+        Announce m => $"Announce #{m.Id} {m.Client} epoch {m.Epoch} full {m.Full} mappings {Ids(m.Mappings)} ended {Ids(m.Ended)}",
+        HandOver m => $"HandOver #{m.Id} {m.Client} epoch {m.Epoch} mappings {Ids(m.Mappings)}",
+        Depart m => $"Depart #{m.Id} {m.Client} epoch {m.Epoch} mappings {Ids(m.Mappings)}",
+        FamChange m => $"FamChange #{m.Id} {m.Client} epoch {m.Epoch} to {m.NewFam} from {m.PreviousFam} routes {Ids(m.Routes)}",
+        FamCleared m => $"FamCleared #{m.Id} {m.Client} epoch {m.Epoch} routes {Ids(m.Routes)}",
+        AnchorReport m => $"AnchorReport #{m.Id} {m.Client} epoch {m.Epoch} mappings {Ids(m.Mappings)}",
+        MappingsEnded m => $"MappingsEnded #{m.Id} {m.Client} epoch {m.Epoch} {Ids(m.Mappings)}",
+        ReleaseMappings m => $"ReleaseMappings #{m.Id} {m.Client} {Ids(m.Mappings)}",
         Attach m => $"Attach #{m.Id} {m.Client} epoch {m.Epoch} {m.Protocol} {m.ClientEndpoint}",
         AttachReply m => $"AttachReply #{m.Id} {m.Client} {m.Status}",
         Ack m => $"Ack #{m.Id} {m.Status}",
         _ => $"{message.GetType().Name} #{message.Id}",
     };
+
+    /// <summary>An event in a few words.</summary>
+    public static string Describe(EngineEvent engineEvent) => engineEvent switch
+    {
+        MappingAnchored e => $"anchors {e.Mapping} for {e.Client} {e.ClientEndpoint}",
+        MappingReleased e => $"releases {e.Mapping} of {e.Client}",
+        ClientArriving e => $"{e.Client} arrives",
+        ClientArrived e => $"{e.Client} has arrived, epoch {e.Epoch}",
+        ArrivalCompleted e => $"{e.Client} is complete, epoch {e.Epoch}",
+        ClientDeparted e => $"{e.Client} is away, epoch {e.Epoch}",
+        ClientSuperseded e => $"{e.Client} is at {e.NewFam}, epoch {e.Epoch}, {e.Flushed} flushed",
+        _ => engineEvent.GetType().Name,
+    };
+
+    private static string Ids(IReadOnlyList<MappingRecord> records) => Ids(records.Select(r => r.Mapping));
+
+    private static string Ids(IReadOnlyList<FamRoute> routes) => Ids(routes.Select(r => r.Mapping));
+
+    private static string Ids(IEnumerable<MappingId> mappings) => $"[{string.Join(' ', mappings)}]";
 
     /// <summary>Writes both files; returns where.</summary>
     public string Write(ulong seed)

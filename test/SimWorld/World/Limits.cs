@@ -15,6 +15,9 @@ internal static class Limits
         HoldPackets = 512,
         HoldBytes = 1 << 17,
         UdpTimeout = TimeSpan.FromMinutes(5),
+
+        // Shorter than RFC 5382 allows, or half of every run would be spent waiting for what was not closed.
+        TcpEstablishedTimeout = TimeSpan.FromMinutes(20),
     };
 
     public static HamConfig Ham { get; } = new()
@@ -24,5 +27,7 @@ internal static class Limits
         MaxDrains = 16,
         DrainPackets = 512,
         DrainBytes = 1 << 17,
+        TcpOrphanTimeout = TimeSpan.FromMinutes(20),
+        VerifyInterval = TimeSpan.FromMinutes(10),
     };
 }

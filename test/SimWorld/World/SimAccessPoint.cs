@@ -111,9 +111,9 @@ internal sealed class SimAccessPoint(SimNetwork network, int index) : INodeOutpu
     void INodeOutput.Report(EngineEvent engineEvent)
     {
         Heard?.Add((network.Now, engineEvent));
-        if (engineEvent is not (MappingAnchored or MappingReleased or FamSwitched))
+        if (engineEvent is not FamSwitched)
         {
-            network.Chronicle.Note(network.Now, Name, Name, engineEvent.GetType().Name);
+            network.Chronicle.Note(network.Now, Name, Name, Chronicle.Describe(engineEvent));
         }
     }
 }

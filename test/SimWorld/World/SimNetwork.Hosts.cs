@@ -70,7 +70,7 @@ internal sealed partial class SimNetwork
         var client = Clients.Find(c => c.Mac == to) ?? throw Fail($"{ap.Name} sends a frame to {to}, which is nobody");
         if (client.At != ap.Index)
         {
-            LostOutside++;
+            SentAstray++;
             return;
         }
 

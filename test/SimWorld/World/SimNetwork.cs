@@ -73,6 +73,9 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
     /// <summary>Flow packets that the radio or a link has lost, which the product cannot be blamed for.</summary>
     public int LostOutside { get; set; }
 
+    /// <summary>Flow packets that an access point has sent to a client whose link there was gone: lost in the air. Where it is told of links, it must not do that.</summary>
+    public int SentAstray { get; private set; }
+
     public long Steps { get; private set; }
 
     public void At(TimeSpan delay, Action action) => _events.Enqueue(action, ((Now + delay).Nanoseconds, ++_order));
