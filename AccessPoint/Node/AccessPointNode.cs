@@ -63,6 +63,12 @@ public sealed partial class AccessPointNode
     /// <summary>Neighbours on the uplink that are known or being asked for.</summary>
     public int NeighbourCount => _uplinkLink.NeighbourCount;
 
+    /// <summary>Messages to the coordinator whose answers are awaited.</summary>
+    public int AwaitedAnswers => _outbox.Count;
+
+    /// <summary>Clients of which something is still to be said that is not under way yet: more than a moment's worth means that the coordinator is slow or away.</summary>
+    public int UnsaidClients => Fam.UnsaidCount + Ham.UnreportedCount;
+
     /// <summary>When <see cref="Advance"/> must be called at the latest.</summary>
     public Instant NextDeadline => Instant.Min(
         Instant.Min(Instant.Min(Ham.NextDeadline, Fam.NextDeadline), Instant.Min(_outbox.NextDeadline, _sessionDeadline)),

@@ -23,6 +23,8 @@ internal static class StatusDocument
         writer.WriteNumber("neighbours", node.NeighbourCount);
         writer.WriteNumber("eventsLost", eventsLost);
         writer.WriteNumber("messagesUnsent", messagesUnsent);
+        writer.WriteNumber("awaitedAnswers", node.AwaitedAnswers);
+        writer.WriteNumber("unsaidClients", node.UnsaidClients);
         security(writer);
         WriteClients(writer, node);
         WriteMappings(writer, node);
