@@ -5,7 +5,7 @@ namespace Masquerade.Pki.Channel;
 
 /// <summary>
 /// Bounds the handshakes in progress, in all and per address (IPv6: per /64, which is one subscriber's to fill). A handshake that is alive takes milliseconds, so when there is
-/// no room the one that has taken longest makes it: per address for a newcomer of that address, in all from the address with the most. So who opens thousands of connections and
+/// no room the one that has taken longest makes it: for a newcomer of an address that is at its bound one of its own, otherwise one of the address that has the most. So who opens thousands of connections and
 /// says nothing crowds out itself.
 /// </summary>
 public sealed class HandshakeGate
@@ -53,22 +53,24 @@ public sealed class HandshakeGate
         {
             if (_byAddress.TryGetValue(key, out var own) && own.Count >= _mostPerAddress)
             {
-                evicted = own.First!.Value;
+                evicted = HasHadItsTime(own.First!.Value) ? own.First.Value : null;
+                if (evicted is null)
+                {
+                    return null;
+                }
             }
             else if (_inOrder.Count >= _most)
             {
-                evicted = _byAddress.Values.MaxBy(l => l.Count)!.First!.Value;
-                mayWait = true;
+                evicted = _byAddress.Values.Where(l => HasHadItsTime(l.First!.Value)).OrderByDescending(l => l.Count).ThenBy(l => l.First!.Value.Began).FirstOrDefault()?.First!.Value;
+                if (evicted is null)
+                {
+                    mayWait = true;
+                    return null;
+                }
             }
 
             if (evicted is not null)
             {
-                if (_time.GetElapsedTime(evicted.Began) < _grace)
-                {
-                    return null;
-                }
-
-                mayWait = false;
                 Remove(evicted);
             }
 
@@ -81,6 +83,8 @@ public sealed class HandshakeGate
         evicted?.Evict();
         return ticket;
     }
+
+    private bool HasHadItsTime(Ticket ticket) => _time.GetElapsedTime(ticket.Began) >= _grace;
 
     private static IPAddress KeyOf(IPAddress address)
     {

@@ -212,21 +212,22 @@ internal sealed class AgentDoor
             return;
         }
 
-        await ServeAsync(new AgentSession(Interlocked.Increment(ref _lastSession), $"{channel.Peer.Name} at {peer}", channel.Stream, _inputs, _unsent) { Secured = channel }).ConfigureAwait(false);
+        await ServeAsync(channel.Stream, $"{channel.Peer.Name} at {peer}", channel).ConfigureAwait(false);
     }
 
     private async Task ServePlainAsync(Socket socket, IPEndPoint peer)
     {
         var stream = new NetworkStream(socket, ownsSocket: true);
-        var session = new AgentSession(Interlocked.Increment(ref _lastSession), peer.ToString(), stream, _inputs, _unsent)
-        {
-            OffersTls = reason => _refusals.Refused(peer.ToString(), Refusal.NotTls, reason),
-        };
-        await ServeAsync(session).ConfigureAwait(false);
+        await ServeAsync(stream, peer.ToString(), null).ConfigureAwait(false);
     }
 
-    private async Task ServeAsync(AgentSession session)
+    private async Task ServeAsync(Stream stream, string peer, SecureChannel? channel)
     {
+        var session = new AgentSession(Interlocked.Increment(ref _lastSession), peer, stream, _inputs, _unsent)
+        {
+            Secured = channel,
+            OnRefused = (refusal, reason) => _refusals.Refused(peer, refusal, reason),
+        };
         Interlocked.Increment(ref _open);
         _sessions[session.Id] = session;
         try

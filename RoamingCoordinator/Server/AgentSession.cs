@@ -4,6 +4,7 @@ using System.Threading.Channels;
 using Masquerade.Core.Control;
 using Masquerade.Core.Time;
 using Masquerade.Pki.Channel;
+using Masquerade.Pki.Trust;
 
 namespace Masquerade.RoamingCoordinator.Server;
 
@@ -61,8 +62,8 @@ internal sealed class AgentSession : IAsyncDisposable
     /// <summary>The secured channel; null where plain text is spoken.</summary>
     public SecureChannel? Secured { get; init; }
 
-    /// <summary>Where plain text is spoken: hears of an agent that offered TLS.</summary>
-    public Action<string>? OffersTls { get; init; }
+    /// <summary>Hears why this connection was refused, by either end, before it became a session; any thread.</summary>
+    public required Action<Refusal, string> OnRefused { get; init; }
 
     /// <summary>The other end, for logs.</summary>
     public string Peer { get; }
@@ -137,7 +138,7 @@ internal sealed class AgentSession : IAsyncDisposable
     {
         var decoder = new FrameDecoder { Limit = ControlLimits.MaxFirstFrameBytes };
         var buffer = new byte[64 * 1024];
-        var isFirst = true;
+        var (isFirst, hasGreeted) = (true, false);
         try
         {
             while (true)
@@ -152,7 +153,7 @@ internal sealed class AgentSession : IAsyncDisposable
                 if (isFirst && Secured is null && buffer[0] == SecureChannel.TlsHandshake)
                 {
                     const string Plain = "TLS was offered, this coordinator is set to plain text";
-                    OffersTls?.Invoke(Plain);
+                    OnRefused(Refusal.NotTls, Plain);
                     Send(new Goodbye { Id = 0, Reason = Plain });
                     return Plain;
                 }
@@ -168,11 +169,19 @@ internal sealed class AgentSession : IAsyncDisposable
                         return error;
                     }
 
+                    if (message is Goodbye goodbye && !hasGreeted)
+                    {
+                        OnRefused(Refusal.RefusedHere, goodbye.Reason);
+                        return $"the agent refused: {goodbye.Reason}";
+                    }
+
                     if (message is Hello hello)
                     {
+                        hasGreeted = true;
                         if (Secured is { } channel && hello.Node != channel.Peer.Name)
                         {
                             var reason = $"the node calls itself {hello.Node}, its certificate is of {channel.Peer}";
+                            OnRefused(Refusal.WrongName, reason);
                             Send(new Goodbye { Id = 0, Reason = reason });
                             return reason;
                         }

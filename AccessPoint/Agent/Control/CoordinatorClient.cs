@@ -79,7 +79,7 @@ internal sealed class CoordinatorClient
                 {
                     await DialAsync(address, cancel).ConfigureAwait(false);
                 }
-                catch (Exception e) when (e is SocketException or IOException or OperationCanceledException && !cancel.IsCancellationRequested)
+                catch (Exception e) when (e is SocketException or IOException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
                 {
                     await _log.WriteLineAsync($"coordinator {address}: {(e is OperationCanceledException ? "no answer" : e.Message)}").ConfigureAwait(false);
                 }
