@@ -111,6 +111,8 @@ public sealed partial class HamEngine : ILocalAnchor
             case AnchorRequest request:
                 OnAnchorRequest(request, now);
                 break;
+            case AdoptMappings adopt:
+                return OnAdoptMappings(adopt, now);
         }
 
         return true;

@@ -118,6 +118,9 @@ public sealed partial class AccessPointNode
                 }
 
                 break;
+            case AdoptMappings when Ham.OnControl(message, now):
+                _output.SendControl(new Ack { Id = message.Id, Status = AckStatus.Ok });
+                break;
             case AnchorRequest:
                 Ham.OnControl(message, now);
                 break;

@@ -81,6 +81,7 @@ public static class MessageSize
         MappingsEnded m => new Lists { Mappings = m.Mappings },
         ReleaseMappings m => new Lists { Mappings = m.Mappings },
         AnchorReport m => new Lists { Records = m.Mappings },
+        AdoptMappings m => new Lists { Records = m.Mappings },
         _ => new Lists(),
     };
 

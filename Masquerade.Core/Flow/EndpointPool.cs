@@ -175,6 +175,33 @@ public sealed class EndpointPool
         return true;
     }
 
+    /// <summary>
+    /// Takes an endpoint that is known to be in use although this pool has not lent it: this node lost its tables and is given them back. It may be resting, or out of the range
+    /// that is given out. False if it is not this node's or is lent.
+    /// </summary>
+    public bool TryReclaim(TransportProtocol protocol, TransportEndpoint endpoint)
+    {
+        var address = AddressIndex(endpoint.Address);
+        var space = (address * 3) + Index(protocol);
+        if (address < 0 || (_lent[space] is { } lent && IsTaken(lent, endpoint.Port)))
+        {
+            return false;
+        }
+
+        var map = Map(space);
+        if (IsTaken(map, endpoint.Port))
+        {
+            // Counted as not free already: resting, or never given out.
+            (_lent[space] ??= new ulong[Words])[endpoint.Port >> 6] |= 1UL << (endpoint.Port & 63);
+        }
+        else
+        {
+            Take(space, map, endpoint.Port);
+        }
+
+        return true;
+    }
+
     /// <summary>Gives an endpoint back that was in use: it rests before it is given out again. What is not lent is ignored.</summary>
     public void Release(TransportProtocol protocol, TransportEndpoint endpoint, Instant now)
     {
@@ -213,6 +240,12 @@ public sealed class EndpointPool
 
     private void GiveBack(int space, ushort port)
     {
+        // It may have been reclaimed while it rested, or although it is never given out.
+        if ((_lent[space] is { } lent && IsTaken(lent, port)) || !InRange(port) || IsReserved(space, port))
+        {
+            return;
+        }
+
         Map(space)[port >> 6] &= ~(1UL << (port & 63));
         _free[space]++;
     }
@@ -283,6 +316,19 @@ public sealed class EndpointPool
                 return (word << 6) + BitOperations.TrailingZeroCount(~map[word]);
             }
         }
+    }
+
+    private bool IsReserved(int space, ushort port)
+    {
+        for (var i = 0; i < _options.Reserved.Count; i++)
+        {
+            if (_options.Reserved[i].Port == port && Index(_options.Reserved[i].Protocol) == space % 3)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private bool InRange(int port) => port >= _options.FirstPort && port <= _options.LastPort;

@@ -43,7 +43,7 @@ public sealed partial class HamEngine
     }
 
     /// <summary>
-    /// Mappings that others believe to be anchored here and are not (this node has been restarted): saying so lets everybody forget them. False if it could not be said.
+    /// Mappings that others believe to be anchored here and are not: saying so lets everybody forget them. False if it could not be said.
     /// </summary>
     private bool TryDisownUnknown(FamChange change, Instant now)
     {
@@ -56,8 +56,11 @@ public sealed partial class HamEngine
             }
         }
 
-        return unknown is null || _outbox.Send(new ReleaseMappings { Id = _outbox.NextId(), Client = change.Client, Mappings = unknown }, now);
+        return TryDisown(unknown, change.Client, now);
     }
+
+    private bool TryDisown(List<MappingId>? mappings, MacAddress client, Instant now) =>
+        mappings is null || _outbox.Send(new ReleaseMappings { Id = _outbox.NextId(), Client = client, Mappings = mappings }, now);
 
     /// <summary>Points one record to a FAM if that is news. Returns whether packets may still be under way to another node's FAM.</summary>
     private bool SwitchRoute(FamRoute route, MacAddress client, Epoch epoch, bool local, Instant now)

@@ -5,7 +5,7 @@ using Masquerade.RoamingCoordinator.Steps;
 
 namespace Masquerade.RoamingCoordinator;
 
-/// <summary>Sessions of nodes: one per node, the newest counts; a new life of a node means that its tables are empty.</summary>
+/// <summary>Sessions of nodes: one per node, the newest counts; a new life of a node means that its tables are empty, and that it is given back what it anchored.</summary>
 public sealed partial class CoordinatorCore
 {
     private void OnHello(ulong session, Hello hello, Instant now)
@@ -50,9 +50,9 @@ public sealed partial class CoordinatorCore
             return;
         }
 
-        // What it claimed in its last life is forgotten before it may claim anything anew.
+        // What it anchored in its last life is on its way to it before it may claim anything anew.
         node.Outbox.RemoveAll(_ => true);
-        ForgetClaims(node.Id, 0, () => Join(session, node, hello, restarted: true));
+        Restore(hello, 0, () => Join(session, node, hello, restarted: true));
     }
 
     private void Join(ulong session, NodeState node, Hello hello, bool restarted)
@@ -100,7 +100,6 @@ public sealed partial class CoordinatorCore
         }
     }
 
-    /// <summary>Goes through the clients that a node may have claims on, part by part, however long the store takes.</summary>
     private NodeState AddNode(NodeId id)
     {
         var created = default(NodeState);
@@ -110,14 +109,15 @@ public sealed partial class CoordinatorCore
         return created;
     }
 
-    private void ForgetClaims(NodeId node, ulong from, Action done)
+    /// <summary>Goes through the clients that a node anchored or served in its last life, part by part, however long the store takes.</summary>
+    private void Restore(Hello hello, ulong from, Action done)
     {
-        _store.List(node, from, page =>
+        _store.List(hello.Node, from, page =>
         {
             if (page.Failure != StoreFailure.None)
             {
                 CountFailure(page.Failure);
-                Later(() => ForgetClaims(node, from, done));
+                Later(() => Restore(hello, from, done));
                 return;
             }
 
@@ -132,7 +132,7 @@ public sealed partial class CoordinatorCore
 
                 if (page.Next != 0)
                 {
-                    ForgetClaims(node, page.Next, done);
+                    Restore(hello, page.Next, done);
                 }
                 else
                 {
@@ -142,7 +142,7 @@ public sealed partial class CoordinatorCore
 
             foreach (var client in page.Clients)
             {
-                Run(new Job(client, (state, _) => state is null ? null : HamStep.NodeRestarted(state, node, context)) { Done = OneDone });
+                Run(new Job(client, (state, _) => state is null ? null : HamStep.NodeRestarted(state, hello.Node, hello.Addresses, context)) { Done = OneDone });
             }
 
             OneDone();

@@ -41,7 +41,23 @@ public sealed class BoundsTests
         Assert.Empty(bench.Record.Mappings);
     }
 
-    /// <summary>A node restarts: its mappings are gone, and the client's FAM hears of each.</summary>
+    /// <summary>A node restarts with an empty table: it is given back each of its mappings.</summary>
+    [Fact]
+    [Trait("Req", "A-16")]
+    public void What_a_restarted_HAM_anchored_is_given_back_in_parts()
+    {
+        var bench = new CoordinatorBench(new CoordinatorOptions { MaxMappingsPerClient = Many });
+        bench.Tell(1, bench.Arrive(1));
+        Announce(bench, 1, 1, Many);
+        bench.Tell(2, bench.Arrive(2));
+        bench.Wait(300);
+        bench.Connect(1, incarnation: 2, session: 11);
+        var parts = Checked(bench.Wait(1_000)).OfType<AdoptMappings>().DistinctBy(a => a.Id).ToList();
+        Assert.True(parts.Count > 1);
+        Assert.Equal(Many, parts.SelectMany(a => a.Mappings).DistinctBy(m => m.Mapping).Count());
+    }
+
+    /// <summary>A node restarts with other addresses: its mappings are gone, and the client's FAM hears of each.</summary>
     [Fact]
     public void What_a_restarted_HAM_has_lost_is_told_in_parts_and_the_last_says_that_it_was_all()
     {
@@ -50,7 +66,7 @@ public sealed class BoundsTests
         Announce(bench, 1, 1, Many);
         bench.Tell(2, bench.Arrive(2));
         bench.Wait(300);
-        bench.Connect(1, incarnation: 2, session: 11);
+        bench.Connect(1, incarnation: 2, session: 11, addresses: [Address(99)]);
         var updates = Checked(bench.Wait(1_000)).OfType<ArrivalUpdate>().Where(u => u.Ended.Count > 0).DistinctBy(u => u.Id).ToList();
         Assert.Equal(2, updates.Count);
         Assert.Equal([false, true], updates.Select(u => u.Complete));

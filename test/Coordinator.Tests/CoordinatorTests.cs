@@ -177,7 +177,8 @@ public sealed class CoordinatorTests : ICoordinatorOutput
     }
 
     [Fact]
-    public void A_node_that_has_lost_its_tables_owns_nothing_any_more()
+    [Trait("Req", "A-16")]
+    public void A_node_that_has_lost_its_tables_is_given_back_what_it_anchored()
     {
         Arrive(1);
         Announce(1, 1, 5000);
@@ -185,8 +186,10 @@ public sealed class CoordinatorTests : ICoordinatorOutput
         _core.OnDisconnected(1, _now);
         _core.OnConnected(11, _now);
         _core.OnMessage(11, Hello(1, incarnation: 2), _now);
-        Assert.Empty(_core.Store.Load(Client).Record!.Mappings);
-        Assert.Single(_sent.Select(s => s.Message).OfType<ArrivalUpdate>().Last().Ended);
+        var adopt = Assert.Single(_sent.Where(s => s.Session == 11).Select(s => s.Message).OfType<AdoptMappings>());
+        var mapping = Assert.Single(_core.Store.Load(Client).Record!.Mappings.Values);
+        Assert.Equal(mapping.EndpointAt(new NodeId("ap2")), Assert.Single(adopt.Mappings).FamEndpoint);
+        Assert.True(_sent.FindIndex(s => s.Message is Welcome && s.Session == 11) < _sent.FindIndex(s => s.Message is AdoptMappings));
     }
 
     [Fact]

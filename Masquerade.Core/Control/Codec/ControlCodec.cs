@@ -41,6 +41,7 @@ public static partial class ControlCodec
         [typeof(FamQueryReply)] = 44,
         [typeof(ReleaseMappings)] = 45,
         [typeof(AnchorReport)] = 46,
+        [typeof(AdoptMappings)] = 47,
     };
 
     /// <summary>Encodes a message as the body of a frame. Whether it fits one is for <see cref="FrameCodec.WriteFrame"/> to say.</summary>

@@ -52,6 +52,12 @@ public static partial class ControlCodec
                 writer.Write(report.Epoch.Value);
                 Write(writer, report.Mappings);
                 break;
+            case AdoptMappings adopt:
+                Begin(writer, message, 3);
+                Write(writer, adopt.Client);
+                writer.Write(adopt.Epoch.Value);
+                Write(writer, adopt.Mappings);
+                break;
             default:
                 throw new ArgumentException($"{message.GetType().Name} is not a message of this protocol", nameof(message));
         }
@@ -76,6 +82,7 @@ public static partial class ControlCodec
         44 => new FamQueryReply { Id = id, Client = fields.Mac(), Epoch = fields.Epoch(), Status = fields.AckStatus(), Routes = fields.Routes() },
         45 => new ReleaseMappings { Id = id, Client = fields.Mac(), Mappings = fields.Mappings() },
         46 => new AnchorReport { Id = id, Client = fields.Mac(), Epoch = fields.Epoch(), Mappings = fields.Records() },
+        47 => new AdoptMappings { Id = id, Client = fields.Mac(), Epoch = fields.Epoch(), Mappings = fields.Records() },
         _ => null,
     };
 }

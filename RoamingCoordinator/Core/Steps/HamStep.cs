@@ -116,35 +116,46 @@ public static class HamStep
         return decision;
     }
 
-    /// <summary>A node has come back with empty tables: what it anchored is gone, and whom it served it serves no more. Null if the client is not concerned.</summary>
-    public static Decision? NodeRestarted(ClientRecord state, NodeId node, StepContext context)
+    /// <summary>
+    /// A node has come back with empty tables: it gets back what it anchored, and whom it served it serves no more. Null if the client is not concerned.
+    /// </summary>
+    /// <param name="state">The client.</param>
+    /// <param name="node">The node.</param>
+    /// <param name="addresses">Its addresses in its new life: what was anchored at others is gone.</param>
+    /// <param name="context">What else a step may look at.</param>
+    public static Decision? NodeRestarted(ClientRecord state, NodeId node, IReadOnlyList<IpAddress> addresses, StepContext context)
     {
-        var gone = state.Mappings.Values.Where(e => e.Record.Ham == node).Select(e => e.Record.Mapping).ToList();
+        var anchored = state.Mappings.Values.Where(e => e.Record.Ham == node).OrderBy(e => e.Record.Mapping.Protocol).ThenBy(e => e.Record.Mapping.Masquerade).ToList();
+        var gone = anchored.Where(e => !addresses.Contains(e.Record.Mapping.Masquerade.Address)).Select(e => e.Record.Mapping).ToList();
         var served = state.Fam == node;
         var awaited = state.Pending?.Awaited.Any(a => a.Node == node) ?? false;
-        if (gone.Count == 0 && !served && !awaited)
+        if (anchored.Count == 0 && !served && !awaited)
         {
             return null;
         }
 
-        var next = state with { Mappings = state.Mappings.RemoveRange(gone), Pending = state.Pending?.Without(node) };
+        // Its FAM endpoints are gone with its tables.
+        var left = state.Mappings.RemoveRange(gone);
+        var next = state with { Mappings = left.SetItems(left.Select(m => KeyValuePair.Create(m.Key, m.Value.WithoutFam(node)))), Pending = state.Pending?.Without(node) };
         if (served)
         {
             next = next with { Fam = NodeId.None, PreviousFam = node, Pending = null, Answered = false, Since = context.Now };
         }
 
         var decision = new Decision(next, null);
+        Pushes.Adopt(decision, node, next, anchored.Where(e => next.Mappings.ContainsKey(e.Record.Mapping)).Select(e => Routes.For(next.Mappings[e.Record.Mapping], next.Fam)));
         PushGone(decision, next, gone, evenIfNone: awaited);
         if (served)
         {
-            foreach (var group in next.Mappings.Values.GroupBy(e => e.Record.Ham.Name, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal))
+            var others = next.Mappings.Values.Where(e => e.Record.Ham != node).GroupBy(e => e.Record.Ham.Name, StringComparer.Ordinal);
+            foreach (var group in others.OrderBy(g => g.Key, StringComparer.Ordinal))
             {
                 Pushes.Cleared(
                     decision,
                     new NodeId(group.Key),
                     state.Client,
                     state.Epoch,
-                    [.. group.Select(e => new FamRoute(e.Record.Mapping, e.Record.Ham, e.EndpointAt(node), TransportEndpoint.None))]);
+                    [.. group.Select(e => new FamRoute(e.Record.Mapping, e.Record.Ham, state.Mappings[e.Record.Mapping].EndpointAt(node), TransportEndpoint.None))]);
             }
         }
 

@@ -24,6 +24,15 @@ internal static class Pushes
         }
     }
 
+    /// <summary>Mappings of a client that a node must anchor although it may not know of them.</summary>
+    public static void Adopt(Decision decision, NodeId node, ClientRecord client, IEnumerable<MappingRecord> records)
+    {
+        foreach (var part in MessageParts.OfRecords(records))
+        {
+            decision.Pushes.Add((node, new AdoptMappings { Id = 0, Client = client.Client, Epoch = client.Epoch, Mappings = part }));
+        }
+    }
+
     /// <summary>Mappings of a client that have ended.</summary>
     public static void Ended(Decision decision, NodeId node, MacAddress client, Epoch epoch, IReadOnlyList<MappingId> mappings)
     {

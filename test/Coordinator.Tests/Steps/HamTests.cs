@@ -58,16 +58,30 @@ public sealed class HamTests
     }
 
     [Fact]
-    public void A_node_that_comes_back_with_empty_tables_anchors_and_serves_nothing()
+    [Trait("Req", "A-16")]
+    public void A_node_that_comes_back_with_empty_tables_anchors_as_before_and_serves_nobody()
     {
+        var anchored = _bench.Record.Mappings.Count;
+        Assert.NotEqual(0, anchored);
         _bench.Core.OnDisconnected(1, _bench.Now);
         _bench.Connect(1, incarnation: 2, session: 11);
-        Assert.Empty(_bench.Record.Mappings);
+        Assert.Equal(anchored, _bench.Record.Mappings.Count);
         Assert.Null(_bench.Record.Pending);
+        Assert.All(_bench.Record.Mappings.Values, e => Assert.DoesNotContain(e.Fams, f => f.Node == Ap1));
         _bench.Core.OnDisconnected(2, _bench.Now);
         _bench.Connect(2, incarnation: 2, session: 12);
         Assert.True(_bench.Record.Fam.IsNone);
-        Assert.Equal(new Epoch(2), _bench.Record.Epoch);
+        Assert.Equal((anchored, new Epoch(2)), (_bench.Record.Mappings.Count, _bench.Record.Epoch));
+    }
+
+    /// <summary>The node's configuration has changed while it was away: what was anchored at an address that it has no more is gone, and the FAM is told.</summary>
+    [Fact]
+    [Trait("Req", "A-16")]
+    public void What_was_anchored_at_an_address_that_a_node_has_lost_is_gone()
+    {
+        _bench.Core.OnDisconnected(1, _bench.Now);
+        _bench.Connect(1, incarnation: 2, session: 11, addresses: [Address(99)]);
+        Assert.Empty(_bench.Record.Mappings);
     }
 
     private FamQueryReply Query(int port) => _bench.Ask<FamQueryReply>(1, new FamQuery { Id = _bench.NextId(), Client = Client, Mapping = Mapping(1, port, 1).Mapping });

@@ -191,6 +191,7 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
             nameof(FamQueryReply) => new FamQueryReply { Id = Id, Client = Client, Epoch = Last, Status = AckStatus.Refused, Routes = routes },
             nameof(ReleaseMappings) => new ReleaseMappings { Id = Id, Client = Client, Mappings = ended },
             nameof(AnchorReport) => new AnchorReport { Id = Id, Client = Client, Epoch = Last, Mappings = Records() },
+            nameof(AdoptMappings) => new AdoptMappings { Id = Id, Client = Client, Epoch = Last, Mappings = Records() },
             _ => throw new NotSupportedException($"no longest {type}: write one down here"),
         };
     }

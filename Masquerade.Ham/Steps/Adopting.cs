@@ -1,0 +1,58 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+using Masquerade.Core.Wire;
+
+namespace Masquerade.Ham;
+
+/// <summary>Mappings that the coordinator knows to be anchored here and this node does not, because it has lost its tables.</summary>
+public sealed partial class HamEngine
+{
+    /// <summary>False if what cannot be anchored could not be said: it comes again.</summary>
+    private bool OnAdoptMappings(AdoptMappings adopt, Instant now)
+    {
+        List<MappingId>? unwanted = null;
+        foreach (var record in adopt.Mappings)
+        {
+            if (!Owns(record.Mapping, adopt.Client) && !TryReanchor(record, adopt.Client, adopt.Epoch, now))
+            {
+                (unwanted ??= []).Add(record.Mapping);
+            }
+        }
+
+        return TryDisown(unwanted, adopt.Client, now);
+    }
+
+    /// <summary>False if the endpoint is not this node's or has gone to somebody else meanwhile, or if there is no room.</summary>
+    private bool TryReanchor(MappingRecord record, MacAddress client, Epoch epoch, Instant now)
+    {
+        if (!_pool.TryReclaim(record.Mapping.Protocol, record.Mapping.Masquerade))
+        {
+            return false;
+        }
+
+        var slot = Add(record.Mapping, record.ClientEndpoint, client, epoch);
+        if (slot < 0)
+        {
+            _pool.Release(record.Mapping.Protocol, record.Mapping.Masquerade, now);
+            return false;
+        }
+
+        ref var entry = ref _table[slot];
+        entry.AnchorEpoch = record.AnchorEpoch;
+        if (record.FamEndpoint.IsNone)
+        {
+            BecomeOrphan(slot, now);
+        }
+        else
+        {
+            entry.Fam = record.FamEndpoint;
+            entry.Route = record.FamEndpoint == record.Mapping.Masquerade ? HamRoute.Local : HamRoute.Remote;
+            entry.ToFam = new PacketRewriter.Rewrite(record.Mapping.Masquerade, record.FamEndpoint);
+            entry.QueryInterval = _config.FamQueryInterval;
+            _orphans.Schedule(slot, now + _config.VerifyInterval);
+        }
+
+        return true;
+    }
+}
