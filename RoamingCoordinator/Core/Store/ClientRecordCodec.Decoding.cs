@@ -37,6 +37,7 @@ public static partial class ClientRecordCodec
             Check(fields >= Fields + 3 && UInt64() == Version);
             ReadTables();
             var epoch = Epoch();
+            var highestReported = Epoch();
             var fam = Node();
             var previous = Node();
             var flags = UInt64();
@@ -92,6 +93,7 @@ public static partial class ClientRecordCodec
             {
                 Client = client,
                 Epoch = epoch,
+                HighestReported = highestReported,
                 Fam = fam,
                 PreviousFam = previous,
                 Departed = (flags & 1) != 0,

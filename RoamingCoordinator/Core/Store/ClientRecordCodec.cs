@@ -17,7 +17,7 @@ public static partial class ClientRecordCodec
     /// <summary>The most nodes, addresses or epochs in a record; each mapping has a few.</summary>
     private const int MaxTable = 65_536;
 
-    private const int Fields = 14;
+    private const int Fields = 15;
 
     /// <summary>Writes a record.</summary>
     /// <param name="record">The record.</param>
@@ -58,6 +58,7 @@ public static partial class ClientRecordCodec
     private static void EncodeBody(ClientRecord record, long origin, Tables tables, MessagePackWriter writer)
     {
         writer.Write(tables.Epoch(record.Epoch));
+        writer.Write(tables.Epoch(record.HighestReported));
         writer.Write(tables.Node(record.Fam));
         writer.Write(tables.Node(record.PreviousFam));
         writer.Write((record.Departed ? 1UL : 0) | (record.Answered ? 2UL : 0));

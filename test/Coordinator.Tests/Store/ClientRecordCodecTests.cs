@@ -113,6 +113,7 @@ public sealed class ClientRecordCodecTests(ITestOutputHelper output)
         {
             Client = Client,
             Epoch = NextEpoch(),
+            HighestReported = random.Chance(0.5) ? Epoch.None : NextEpoch(),
             Fam = random.Chance(0.2) ? NodeId.None : NextNode(),
             PreviousFam = random.Chance(0.5) ? NodeId.None : NextNode(),
             Departed = random.Chance(0.3),
