@@ -63,7 +63,7 @@ internal sealed class AgentSession : IAsyncDisposable
     public SecureChannel? Secured { get; init; }
 
     /// <summary>Hears why this connection was refused, by either end, before it became a session; any thread.</summary>
-    public required Action<Refusal, string> OnRefused { get; init; }
+    public Action<Refusal, string> OnRefused { get; init; } = static (_, _) => { };
 
     /// <summary>The other end, for logs.</summary>
     public string Peer { get; }
