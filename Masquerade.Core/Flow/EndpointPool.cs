@@ -298,10 +298,10 @@ public sealed class EndpointPool
         return _taken[space] = map;
     }
 
-    /// <summary>A free port, from a random place upwards. The caller knows that there is one.</summary>
+    /// <summary>A free port, from a random place in the range upwards. The caller knows that there is one.</summary>
     private int RandomFree(ulong[] map)
     {
-        var start = _random.NextInt(65_536);
+        var start = _options.FirstPort + _random.NextInt(_options.LastPort - _options.FirstPort + 1);
         var first = ~map[start >> 6] & (ulong.MaxValue << (start & 63));
         if (first != 0)
         {

@@ -20,7 +20,10 @@ public sealed class AgentSessionTests
         var inputs = Channel.CreateUnbounded<SessionInput>();
         var unsent = Channel.CreateUnbounded<string>();
         var accepted = await listener.AcceptSocketAsync();
-        var session = new AgentSession(1, "somebody", new NetworkStream(accepted, ownsSocket: true), inputs.Writer, reason => Assert.True(unsent.Writer.TryWrite(reason)));
+        var session = new AgentSession(1, "somebody", new NetworkStream(accepted, ownsSocket: true), inputs.Writer, reason => Assert.True(unsent.Writer.TryWrite(reason)))
+        {
+            OnRefused = (refusal, reason) => Assert.Fail($"{refusal}: {reason}"),
+        };
         var running = session.RunAsync();
         session.Send(new MappingsEnded { Id = 4, Client = default, Epoch = default, Mappings = new MappingId[ControlLimits.MaxBareMappings + 1] });
         session.Send(new Ack { Id = 5, Status = AckStatus.Ok });
