@@ -79,6 +79,16 @@ public sealed partial class AccessPointNode
 
     private void OnWelcome(Welcome welcome, Instant now)
     {
+        if (Session == SessionState.Up && welcome.Id == _helloId && welcome.StoreIncarnation != _storeIncarnation)
+        {
+            // The store has forgotten while the session went on.
+            _lastHeard = now;
+            _storeIncarnation = welcome.StoreIncarnation;
+            Ham.OnCoordinatorUp(storeChanged: true, now);
+            Fam.OnCoordinatorUp(storeChanged: true, now);
+            return;
+        }
+
         if (Session != SessionState.Greeting || welcome.Id != _helloId)
         {
             return;

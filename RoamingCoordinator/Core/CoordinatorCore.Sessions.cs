@@ -36,7 +36,12 @@ public sealed partial class CoordinatorCore
 
             node = AddNode(hello.Node);
         }
-        else if (node.IsConnected && node.Session != session)
+        else if (node.Joining == session)
+        {
+            // The same greeting again; its answer is being prepared.
+            return;
+        }
+        else if (node.IsHere && node.Session != session)
         {
             var old = node.Session;
             _output.Report(new NodeReplaced(node.Id, old, session));
@@ -44,60 +49,27 @@ public sealed partial class CoordinatorCore
         }
 
         node.Joining = session;
-        if (node.Incarnation == 0 || node.Incarnation == hello.Incarnation)
+        if (_peers is null)
         {
-            Join(session, node, hello, restarted: false);
+            Prepare(session, node, hello, new Registration(0, MustForget: node.Incarnation != 0 && node.Incarnation != hello.Incarnation));
             return;
         }
 
-        // What it anchored in its last life is on its way to it before it may claim anything anew.
-        node.Outbox.RemoveAll(_ => true);
-        Restore(hello, 0, () => Join(session, node, hello, restarted: true));
-    }
-
-    private void Join(ulong session, NodeState node, Hello hello, bool restarted)
-    {
-        if (node.Joining != session || !_sessions.ContainsKey(session))
+        _peers.Register(PresenceOf(node, hello), registration =>
         {
-            // Another session, or the end of this one, has overtaken the preparations.
-            return;
-        }
+            if (registration.Failure == StoreFailure.None)
+            {
+                Prepare(session, node, hello, registration);
+                return;
+            }
 
-        node.Joining = 0;
-        _sessions[session] = node;
-        node.Session = session;
-        node.LastHeard = _now;
-        node.Incarnation = hello.Incarnation;
-        node.PeerEndpoint = hello.PeerEndpoint;
-        Nodes.SetAddresses(node, hello.Addresses);
-        node.IsBehind = false;
-        _output.Report(new NodeUp(node.Id, node.Incarnation, restarted));
-        Send(node, new Welcome
-        {
-            Id = hello.Id,
-            Coordinator = _options.Name,
-            StoreIncarnation = _store.Incarnation + node.Overflows,
-            HeartbeatMilliseconds = (uint)_options.Heartbeat.TotalMilliseconds,
+            CountFailure(registration.Failure);
+            if (node.Joining == session)
+            {
+                node.Joining = 0;
+                End(session, "the store cannot be reached");
+            }
         });
-        node.Outbox.Suspended = false;
-        node.Outbox.Restart(_now);
-        node.Outbox.Advance(_now);
-    }
-
-    /// <summary>
-    /// A node does not take what it is told, or has been away for long. To keep everything for it has no bound and to leave something out would leave it wrong for ever: all is
-    /// thrown away, and its next session begins as after a loss of the store, with all that it has.
-    /// </summary>
-    private void FallBehind(NodeState node)
-    {
-        var lost = node.Outbox.RemoveAll(_ => true);
-        node.IsBehind = true;
-        node.Overflows++;
-        _output.Report(new NodeBehind(node.Id, lost));
-        if (node.IsConnected)
-        {
-            End(node.Session, "too much waits for the node's acknowledgement");
-        }
     }
 
     private NodeState AddNode(NodeId id)
@@ -107,6 +79,96 @@ public sealed partial class CoordinatorCore
         created.Outbox.Suspended = true;
         Nodes.Add(created);
         return created;
+    }
+
+    private void Prepare(ulong session, NodeState node, Hello hello, Registration registration)
+    {
+        if (!registration.MustForget)
+        {
+            Join(session, node, hello, registration);
+            return;
+        }
+
+        // What it anchored in its last life is on its way to it before it may claim anything anew.
+        node.Outbox.RemoveAll(_ => true);
+        Restore(hello, 0, () =>
+        {
+            _peers?.Forgotten(node.Id, registration.Number);
+            Join(session, node, hello, registration);
+        });
+    }
+
+    private void Join(ulong session, NodeState node, Hello hello, Registration registration)
+    {
+        if (node.Joining != session || !_sessions.ContainsKey(session))
+        {
+            // Another session, or the end of this one, has overtaken the preparations.
+            return;
+        }
+
+        node.Joining = 0;
+        if (registration.Number < node.Number)
+        {
+            End(session, "the node is connected to another coordinator");
+            return;
+        }
+
+        _sessions[session] = node;
+        node.Session = session;
+        node.Via = 0;
+        node.Number = registration.Number;
+        node.HelloId = hello.Id;
+        node.LastHeard = _now;
+        node.Incarnation = hello.Incarnation;
+        node.PeerEndpoint = hello.PeerEndpoint;
+        Nodes.SetAddresses(node, hello.Addresses);
+        node.IsBehind = false;
+        _output.Report(new NodeUp(node.Id, node.Incarnation, registration.MustForget));
+        Send(node, WelcomeTo(node));
+        node.Outbox.Suspended = false;
+        node.Outbox.Restart(_now);
+        node.Outbox.Advance(_now);
+        RenewLater(node, _now + (_options.Lease / 3));
+    }
+
+    /// <summary>
+    /// What the node calls the store's incarnation: another one whenever it has to say anew what it owns and serves. That is so with another coordinator too, for the one before
+    /// may have died before it told others what it had decided.
+    /// </summary>
+    private Welcome WelcomeTo(NodeState node) => new()
+    {
+        Id = node.HelloId,
+        Coordinator = _options.Name,
+        StoreIncarnation = _store.Incarnation + node.Overflows + _options.Life,
+        HeartbeatMilliseconds = (uint)_options.Heartbeat.TotalMilliseconds,
+    };
+
+    /// <summary>
+    /// A node does not take what it is told, or has been away for long. To keep everything for it has no bound and to leave something out would leave it wrong for ever: all is
+    /// thrown away, and its next session begins as after a loss of the store, with all that it has.
+    /// </summary>
+    private void FallBehind(NodeState node)
+    {
+        var lost = node.Outbox.RemoveAll(_ => true);
+        _output.Report(new NodeBehind(node.Id, lost));
+        const string Reason = "too much waits for the node's acknowledgement";
+        if (node.Via != 0)
+        {
+            _peers?.Relay(node.Via, node.Id, new Goodbye { Id = ++_lastId, Reason = Reason });
+            return;
+        }
+
+        StartOver(node, Reason);
+    }
+
+    private void StartOver(NodeState node, string reason)
+    {
+        node.IsBehind = true;
+        node.Overflows++;
+        if (node.IsHere)
+        {
+            End(node.Session, reason);
+        }
     }
 
     /// <summary>Goes through the clients that a node anchored or served in its last life, part by part, however long the store takes.</summary>
@@ -163,6 +225,7 @@ public sealed partial class CoordinatorCore
         {
             node.Session = 0;
             node.Outbox.Suspended = true;
+            _peers?.Unregister(PresenceOf(node, isConnected: false));
             _output.Report(new NodeDown(node.Id, reason));
         }
     }

@@ -15,6 +15,7 @@ public sealed partial class CoordinatorCore
     private readonly IClientStore _store;
     private readonly SeededRandom _random;
     private readonly ICoordinatorOutput _output;
+    private readonly ICoordinatorPeers? _peers;
     private readonly Dictionary<ulong, NodeState?> _sessions = [];
     private readonly PriorityQueue<(MacAddress Client, Epoch Epoch), Instant> _arrivals = new();
     private readonly Queue<(ulong Session, Instant Deadline)> _greetings = new();
@@ -22,8 +23,15 @@ public sealed partial class CoordinatorCore
     private Instant _now;
 
     /// <summary>Creates a coordinator over a store.</summary>
-    public CoordinatorCore(CoordinatorOptions options, IClientStore store, ulong seed, ICoordinatorOutput output)
+    /// <param name="options">Limits and times.</param>
+    /// <param name="store">The store.</param>
+    /// <param name="seed">The seed of what it draws.</param>
+    /// <param name="output">Where its effects go.</param>
+    /// <param name="peers">The other coordinators over a shared store; null if it has the store for itself.</param>
+    public CoordinatorCore(CoordinatorOptions options, IClientStore store, ulong seed, ICoordinatorOutput output, ICoordinatorPeers? peers = null)
     {
+        _peers = peers;
+        _lastId = FirstId(peers is null ? 0 : options.Life);
         _options = options with { MaxMappingsPerClient = Math.Min(options.MaxMappingsPerClient, CoordinatorOptions.LargestMappingsPerClient) };
         _store = store;
         _random = new SeededRandom(seed);
@@ -54,11 +62,14 @@ public sealed partial class CoordinatorCore
             next = _greetings.TryPeek(out var greeting) ? Instant.Min(next, greeting.Deadline) : next;
             next = _parkedDeadlines.TryPeek(out var parked) ? Instant.Min(next, parked.Deadline) : next;
             next = _retries.TryPeek(out _, out var retry) ? Instant.Min(next, retry) : next;
+            next = _toTell.TryPeek(out var tell) ? Instant.Min(next, tell.Due) : next;
+            next = _renewals.TryPeek(out _, out var renewal) ? Instant.Min(next, renewal) : next;
             foreach (var node in Nodes.Nodes)
             {
                 if (node.IsConnected)
                 {
-                    next = Instant.Min(next, Instant.Min(node.Outbox.NextDeadline, node.LastHeard + _options.SessionTimeout));
+                    next = Instant.Min(next, node.Outbox.NextDeadline);
+                    next = node.IsHere ? Instant.Min(next, node.LastHeard + _options.SessionTimeout) : next;
                 }
             }
 
@@ -122,6 +133,8 @@ public sealed partial class CoordinatorCore
             case Heartbeat heartbeat:
                 Send(node, new Ack { Id = heartbeat.Id, Status = AckStatus.Ok });
                 break;
+            case Ack or AnchorReply when TryPassOn(node, message):
+                break;
             case Ack ack:
                 node.Outbox.Complete(ack.Id);
                 break;
@@ -148,6 +161,7 @@ public sealed partial class CoordinatorCore
 
         AdvanceParked(now);
         AdvanceRetries(now);
+        AdvanceShared(now);
         while (_greetings.TryPeek(out var greeting) && greeting.Deadline <= now)
         {
             _greetings.Dequeue();
@@ -164,7 +178,7 @@ public sealed partial class CoordinatorCore
                 continue;
             }
 
-            if (now - node.LastHeard >= _options.SessionTimeout)
+            if (node.IsHere && now - node.LastHeard >= _options.SessionTimeout)
             {
                 End(node.Session, "no heartbeat");
                 continue;
@@ -283,10 +297,15 @@ public sealed partial class CoordinatorCore
 
     private void Send(NodeState node, ControlMessage message)
     {
-        if (node.IsConnected)
+        if (node.IsHere)
         {
             MessagesSent++;
             _output.Send(node.Session, message);
+        }
+        else if (node.Via != 0)
+        {
+            MessagesRelayed++;
+            _peers?.Relay(node.Via, node.Id, message);
         }
     }
 }

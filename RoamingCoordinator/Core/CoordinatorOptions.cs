@@ -26,6 +26,9 @@ public sealed record CoordinatorOptions
     [Range(1, 60_000)]
     public TimeSpan HandOverTimeout { get; init; } = TimeSpan.FromMilliseconds(200);
 
+    /// <summary>How long what nobody renews lives in a shared store; this coordinator renews three times as often. The store must be told the same.</summary>
+    public TimeSpan Lease { get; init; } = TimeSpan.FromHours(1);
+
     /// <summary>How often agents send a heartbeat.</summary>
     [Range(50, 60_000)]
     public TimeSpan Heartbeat { get; init; } = TimeSpan.FromSeconds(1);

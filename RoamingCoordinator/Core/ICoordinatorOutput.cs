@@ -63,3 +63,6 @@ public sealed record ClaimRefused(NodeId Node, MacAddress Client, string Reason,
 /// <param name="Reason">The latest reason.</param>
 /// <param name="Count">How often it has failed since the last report, for whatever reason.</param>
 public sealed record StoreTrouble(StoreFailure Reason, long Count) : CoordinatorEvent;
+
+/// <summary>The store has forgotten something: it was emptied, has lost writes, or held what could not be read. The nodes that are connected here are told.</summary>
+public sealed record StoreReborn(ulong Incarnation, int Nodes) : CoordinatorEvent;

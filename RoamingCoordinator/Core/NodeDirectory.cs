@@ -25,8 +25,14 @@ public sealed class NodeState
     /// <summary>The addresses it owns.</summary>
     public IReadOnlyList<IpAddress> Addresses { get; internal set; } = [];
 
-    /// <summary>Its session; 0 while there is none.</summary>
+    /// <summary>Its session with this coordinator; 0 while there is none.</summary>
     public ulong Session { get; internal set; }
+
+    /// <summary>The life of another coordinator that it has a session with; 0 while there is none.</summary>
+    public ulong Via { get; internal set; }
+
+    /// <summary>The number of its latest session that is known, wherever that is.</summary>
+    public ulong Number { get; internal set; }
 
     /// <summary>When it was last heard.</summary>
     public Instant LastHeard { get; internal set; }
@@ -37,8 +43,11 @@ public sealed class NodeState
     /// <summary>What was to be said to it has been thrown away; its next session puts it right.</summary>
     internal bool IsBehind { get; set; }
 
-    /// <summary>Whether it has a session.</summary>
-    public bool IsConnected => Session != 0;
+    /// <summary>Whether it has a session with any coordinator.</summary>
+    public bool IsConnected => Session != 0 || Via != 0;
+
+    /// <summary>Whether it has a session with this coordinator.</summary>
+    public bool IsHere => Session != 0;
 
     /// <summary>Pushes that wait for its acknowledgment.</summary>
     public int PushesWaiting => Outbox.Count;
@@ -50,6 +59,12 @@ public sealed class NodeState
 
     /// <summary>A session that has said who it is and is being prepared; 0 if there is none.</summary>
     internal ulong Joining { get; set; }
+
+    /// <summary>The number of the greeting that began its session.</summary>
+    internal ulong HelloId { get; set; }
+
+    /// <summary>Whether a time has been set to renew what it is concerned with.</summary>
+    internal bool IsRenewing { get; set; }
 
     /// <summary>Its requests that wait for another request about the same client.</summary>
     internal int Waiting { get; set; }

@@ -74,6 +74,15 @@ internal sealed class RedisLink : IAsyncDisposable
     /// <summary>Runs a command. Never throws.</summary>
     public async Task<Reply<T>> RunAsync<T, TArgument>(Func<IDatabase, TArgument, Task<T>> command, TArgument argument)
     {
+        var reply = await TryAsync(command, argument).ConfigureAwait(false);
+
+        // The client calls back on the thread that reads its socket: whatever came after this would hold up all other answers.
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        return reply;
+    }
+
+    private async Task<Reply<T>> TryAsync<T, TArgument>(Func<IDatabase, TArgument, Task<T>> command, TArgument argument)
+    {
         if (Interlocked.Increment(ref _inFlight) > _options.MaxInFlight)
         {
             Interlocked.Decrement(ref _inFlight);

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Net;
 
 namespace Masquerade.RoamingCoordinator.Redis;
@@ -24,14 +25,18 @@ public sealed record RedisOptions
     public string Prefix { get; init; } = "masq:";
 
     /// <summary>How long a record lives without its access points.</summary>
+    [Range(10_000, 30.0 * 24 * 3600 * 1000)]
     public TimeSpan Lease { get; init; } = TimeSpan.FromHours(1);
 
     /// <summary>How long an answer may take.</summary>
+    [Range(50, 10_000)]
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>The most commands that wait for an answer.</summary>
+    [Range(16, 1_000_000)]
     public int MaxInFlight { get; init; } = 16_384;
 
     /// <summary>How often the servers are looked at: is there a new master, has everything been lost?</summary>
+    [Range(50, 60_000)]
     public TimeSpan WatchInterval { get; init; } = TimeSpan.FromMilliseconds(250);
 }

@@ -10,6 +10,9 @@ internal static class Script
     public static readonly string Withdraw = Read("withdraw");
     public static readonly string List = Read("list");
     public static readonly string Drop = Read("drop");
+    public static readonly string Register = Read("register");
+    public static readonly string Settle = Read("settle");
+    public static readonly string Renew = Read("renew");
     public static readonly string Observe = Read("observe");
 
     private static string Read(string name)

@@ -20,6 +20,9 @@ internal sealed record SessionMessage(ulong Session, ControlMessage Message) : S
 /// <summary>A question of the API, answered between two messages.</summary>
 internal sealed record Question(Action<CoordinatorCore, Instant> Ask) : SessionInput(0);
 
+/// <summary>The store has answered, or another coordinator has said something.</summary>
+internal sealed record StoreAnswered(Action Completion) : SessionInput(0);
+
 /// <summary>The connection is over.</summary>
 internal sealed record SessionClosed(ulong Session, string Reason) : SessionInput(Session);
 

@@ -4,30 +4,34 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Threading.Channels;
 using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
 using Masquerade.RoamingCoordinator.Api;
+using Masquerade.RoamingCoordinator.Redis;
 
 namespace Masquerade.RoamingCoordinator.Server;
 
 /// <summary>The shell around the core: a listener, a task per agent, and one loop in which the core runs alone. The loop owns the clock.</summary>
-internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, IAsyncDisposable
+internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, IPeerListener, IAsyncDisposable
 {
     private readonly LineLog _log;
-    private readonly Channel<SessionInput> _inputs = Channel.CreateBounded<SessionInput>(new BoundedChannelOptions(65_536) { SingleReader = true });
+    private readonly Channel<SessionInput> _inputs;
     private readonly Dictionary<ulong, AgentSession> _sessions = [];
     private readonly CoordinatorCore _core;
     private readonly Lock _gate = new();
     private readonly AgentDoor _door;
     private readonly CoordinatorApi? _api;
+    private readonly SharedStore? _shared;
     private long _unsent;
 
-    public CoordinatorServer(ServerConfig config, LineLog log)
+    private CoordinatorServer(ServerConfig config, LineLog log, ulong origin, SharedStore? shared, Channel<SessionInput> inputs)
     {
         _log = log;
-        var random = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8));
-        var options = config.Options with { EpochClock = (ulong)DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() - (ulong)(Now().Nanoseconds / 1_000_000) };
+        _inputs = inputs;
+        var options = config.Options with { EpochClock = origin, Life = shared?.Life ?? 0 };
         _door = new AgentDoor(config, log, _inputs.Writer, OnUnsent);
-        IClientStore store = new InMemoryClientStore(random, config.MaxClients);
+        _shared = shared;
+        var store = shared?.Store ?? (IClientStore)new InMemoryClientStore(Fresh(), config.MaxClients);
         if (config.Api.Listen is not null)
         {
             _api = new CoordinatorApi(config.Api, options, this, log.Write);
@@ -36,7 +40,7 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
             store = _api.Watch(store, Now);
         }
 
-        _core = new CoordinatorCore(options, store, BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)), this);
+        _core = new CoordinatorCore(options, store, Fresh(), this, shared?.Peers);
     }
 
     /// <summary>Serves until cancelled. Returns the exit code.</summary>
@@ -55,11 +59,20 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
             return 1;
         }
 
-        var server = new CoordinatorServer(config, log);
+        var inputs = Channel.CreateBounded<SessionInput>(new BoundedChannelOptions(65_536) { SingleReader = true });
+        var origin = (ulong)DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() - (ulong)(Now().Nanoseconds / 1_000_000);
+        await using var shared = config.Redis is null ? null : await SharedStore.ConnectAsync(config.Redis, inputs.Writer, origin).ConfigureAwait(false);
+        var server = new CoordinatorServer(config, log, origin, shared, inputs);
         await using var disposing = server.ConfigureAwait(false);
         log.Write(config.Insecure ? "warning" : "info", $"{config.Options.Name} listens on {config.Listen}, {(config.Credentials is null ? "plain text" : "TLS 1.3")}");
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        var status = config.StatusSocket.Length == 0 ? Task.CompletedTask : StatusSocket.ServeAsync(config.StatusSocket, server.DescribeAsJson, log, stop.Token);
+        var status = config.StatusSocket.Length == 0 ? Task.CompletedTask : StatusSocket.ServeAsync(config.StatusSocket, server.DescribeAsync, log, stop.Token);
+        if (shared is not null)
+        {
+            // Decisions need to know where nodes are, so nobody is let in before that is read.
+            await shared.Peers.StartAsync(server).ConfigureAwait(false);
+        }
+
         var accept = server._door.AcceptAsync(listener, stop.Token);
         var watch = server._door.WatchAsync(stop.Token);
         using var hangUp = config.Credentials is null ? null : PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
@@ -68,7 +81,13 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
             config.Credentials.Poke();
         });
         var api = Task.Run(() => server.StartApiAsync(config, stop), CancellationToken.None);
-        await server.LoopAsync(stop.Token).ConfigureAwait(false);
+        var loop = server.LoopAsync(stop.Token);
+        if (shared is not null)
+        {
+            log.Write("info", $"the store is Redis at {string.Join(", ", config.Redis!.Endpoints)}, incarnation {shared.Store.Incarnation}");
+        }
+
+        await loop.ConfigureAwait(false);
         await stop.CancelAsync().ConfigureAwait(false);
         var isUp = await api.ConfigureAwait(false);
         await Task.WhenAll(accept, watch, status).ConfigureAwait(false);
@@ -110,8 +129,19 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
             return;
         }
 
-        _log.Write(coordinatorEvent is ClaimRefused or NodeBehind ? "warning" : "info", coordinatorEvent);
+        _log.Write(coordinatorEvent is ClaimRefused or NodeBehind or StoreTrouble or StoreReborn ? "warning" : "info", coordinatorEvent);
     }
+
+    /// <inheritdoc/>
+    public void OnPresence(NodePresence presence) => _core.OnPresence(presence, Now());
+
+    /// <inheritdoc/>
+    public void OnCoordinatorGone(ulong life) => _core.OnCoordinatorGone(life, Now());
+
+    /// <inheritdoc/>
+    public void OnRelayed(ulong from, NodeId node, ControlMessage message) => _core.OnRelayed(from, node, message, Now());
+
+    private static ulong Fresh() => BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8));
 
     private string PeerOf(ulong session) => _sessions.TryGetValue(session, out var agent) ? agent.Peer : "?";
 
@@ -212,6 +242,9 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
             case Question question:
                 question.Ask(_core, now);
                 break;
+            case StoreAnswered answered:
+                _core.Complete(answered.Completion, now);
+                break;
             case SessionClosed closed:
                 if (_sessions.Remove(closed.Session, out var owner))
                 {
@@ -243,11 +276,20 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
         }
     }
 
-    private byte[] DescribeAsJson()
+    private async Task<byte[]> DescribeAsync()
     {
+        var clients = await ClientListing.ReadAsync(_core.Store, _gate, StatusDocument.MaxClients).ConfigureAwait(false);
         lock (_gate)
         {
-            return StatusDocument.Describe(_core, Interlocked.Read(ref _unsent), Now(), _door.Describe);
+            return StatusDocument.Describe(_core, clients, Interlocked.Read(ref _unsent), Now(), json =>
+            {
+                _door.Describe(json);
+                if (_shared is not null)
+                {
+                    json.WriteNumber("storeInFlight", _shared.Store.InFlight);
+                    json.WriteNumber("storeUnreadable", _shared.Store.Losses);
+                }
+            });
         }
     }
 }

@@ -4,6 +4,7 @@ using Masquerade.Configuration;
 using Masquerade.Core.Flow;
 using Masquerade.Pki.Channel;
 using Masquerade.RoamingCoordinator.Api;
+using Masquerade.RoamingCoordinator.Redis;
 
 namespace Masquerade.RoamingCoordinator.Server;
 
@@ -25,6 +26,9 @@ internal sealed record ServerConfig
     public required CoordinatorOptions Options { get; init; }
 
     public required ApiSettings Api { get; init; }
+
+    /// <summary>The Redis that is the store; null if the store is in memory.</summary>
+    public RedisOptions? Redis { get; init; }
 
     /// <summary>How agents are let in over TLS; null for plain text.</summary>
     public TlsSettings? Tls { get; init; }
@@ -63,7 +67,7 @@ internal sealed record ServerConfig
             Placement = PlacementSection.Read(root),
         };
         var roaming = root.Object("roaming");
-        OptionGroup.Read(roaming, options);
+        OptionGroup.Read(roaming, options, nameof(CoordinatorOptions.Lease));
         if (options.SessionTimeout < options.Heartbeat * 2)
         {
             roaming.Mistake("sessionTimeoutMilliseconds", $"{options.SessionTimeout.TotalMilliseconds}", "at least twice heartbeatMilliseconds, or every late heartbeat ends a session");
@@ -76,6 +80,7 @@ internal sealed record ServerConfig
             MaxSessions = root.Optional("maxSessions", Values.Number(1, 1_000_000), "a whole number from 1 to 1000000", 12_000),
             MaxClients = root.Optional("maxClients", Values.Number(1, 100_000_000), "a whole number from 1 to 100000000", 1_000_000),
             Options = options,
+            Redis = StoreSection.Read(root),
             Tls = TlsSettings.Read(root),
             Insecure = root.Optional("insecure", Values.Flag, "true or false", false),
             Api = ApiSettings.Read(root),
@@ -86,7 +91,7 @@ internal sealed record ServerConfig
         }
 
         root.Finish();
-        return config;
+        return config.Redis is null ? config : config with { Options = options with { Lease = config.Redis.Lease } };
     }
 
     public static bool EndPoint(JsonElement element, out IPEndPoint value)

@@ -7,9 +7,10 @@ namespace Masquerade.RoamingCoordinator.Server;
 /// <summary>The coordinator's state as JSON, for operators: nodes, clients with their FAM, mappings with HAM and FAMs.</summary>
 internal static class StatusDocument
 {
-    private const int MaxClients = 1_000;
+    /// <summary>The most clients in it.</summary>
+    public const int MaxClients = 1_000;
 
-    public static byte[] Describe(CoordinatorCore core, long unsent, Instant now, Action<Utf8JsonWriter> door)
+    public static byte[] Describe(CoordinatorCore core, IReadOnlyList<ClientRecord> clients, long unsent, Instant now, Action<Utf8JsonWriter> door)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using var json = new Utf8JsonWriter(buffer);
@@ -19,7 +20,12 @@ internal static class StatusDocument
         json.WriteNumber("messagesSent", core.MessagesSent);
         json.WriteNumber("messagesUnsent", unsent);
         json.WriteNumber("claimsRefused", core.ClaimsRefused);
-        json.WriteNumber("clientCount", core.Store.ClientCount ?? -1);
+        if (core.Store.ClientCount is { } count)
+        {
+            json.WriteNumber("clientCount", count);
+        }
+
+        WriteStore(json, core);
         door(json);
         json.WriteStartArray("nodes");
         foreach (var node in core.Nodes.Nodes)
@@ -27,6 +33,7 @@ internal static class StatusDocument
             json.WriteStartObject();
             json.WriteString("node", node.Id.ToString());
             json.WriteBoolean("connected", node.IsConnected);
+            json.WriteBoolean("here", node.IsHere);
             json.WriteNumber("overflows", node.Overflows);
             json.WriteString("peer", node.PeerEndpoint.ToString());
             json.WriteStartArray("addresses");
@@ -41,18 +48,34 @@ internal static class StatusDocument
 
         json.WriteEndArray();
         json.WriteStartArray("clients");
-        foreach (var mac in core.Store.Clients().Take(MaxClients))
+        foreach (var client in clients)
         {
-            if (core.Store.Load(mac).Record is { } client)
-            {
-                Write(json, client, now);
-            }
+            Write(json, client, now);
         }
 
         json.WriteEndArray();
         json.WriteEndObject();
         json.Flush();
         return buffer.WrittenSpan.ToArray();
+    }
+
+    private static void WriteStore(Utf8JsonWriter json, CoordinatorCore core)
+    {
+        json.WriteStartObject("store");
+        json.WriteBoolean("shared", core.Store.IsShared);
+        json.WriteNumber("incarnation", core.Store.Incarnation);
+        json.WriteNumber("decisionsUnderWay", core.DecisionsUnderWay);
+        json.WriteNumber("requestsRefused", core.RequestsRefused);
+        json.WriteNumber("messagesRelayed", core.MessagesRelayed);
+        json.WriteNumber("recordsRenewed", core.RecordsRenewed);
+        json.WriteStartObject("failures");
+        foreach (var reason in Enum.GetValues<StoreFailure>().Where(r => r != StoreFailure.None))
+        {
+            json.WriteNumber(JsonNamingPolicy.CamelCase.ConvertName(reason.ToString()), core.StoreFailures(reason));
+        }
+
+        json.WriteEndObject();
+        json.WriteEndObject();
     }
 
     private static void Write(Utf8JsonWriter json, ClientRecord client, Instant now)

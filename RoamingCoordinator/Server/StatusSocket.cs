@@ -5,7 +5,7 @@ namespace Masquerade.RoamingCoordinator.Server;
 /// <summary>A Unix socket that answers every connection with one JSON document and closes it. Whoever may open the file may look.</summary>
 internal static class StatusSocket
 {
-    public static async Task ServeAsync(string path, Func<byte[]> describe, LineLog log, CancellationToken cancel)
+    public static async Task ServeAsync(string path, Func<Task<byte[]>> describe, LineLog log, CancellationToken cancel)
     {
         try
         {
@@ -21,7 +21,7 @@ internal static class StatusSocket
                 limit.CancelAfter(TimeSpan.FromSeconds(2));
                 try
                 {
-                    ReadOnlyMemory<byte> document = describe();
+                    ReadOnlyMemory<byte> document = await describe().WaitAsync(limit.Token).ConfigureAwait(false);
                     while (!document.IsEmpty)
                     {
                         document = document[await client.SendAsync(document, limit.Token).ConfigureAwait(false)..];

@@ -3,6 +3,7 @@ using Masquerade.Configuration;
 using Masquerade.Core.Flow;
 using Masquerade.RoamingCoordinator;
 using Masquerade.RoamingCoordinator.Api;
+using Masquerade.RoamingCoordinator.Redis;
 using Masquerade.RoamingCoordinator.Server;
 
 namespace Masquerade.Coordinator.Tests.Server;
@@ -63,11 +64,13 @@ public sealed class ServerConfigTests
         var page = File.ReadAllText(Path.Combine(Root(), "docs", "operations.md"));
         var from = page.IndexOf("### Every key of the coordinator", StringComparison.Ordinal);
         var table = page[from..page.IndexOf("\n## ", from, StringComparison.Ordinal)];
-        var knobs = OptionGroup.Keys(new CoordinatorOptions()).ToList();
+        var knobs = OptionGroup.Keys(new CoordinatorOptions(), nameof(CoordinatorOptions.Lease)).ToList();
         var tls = OptionGroup.Keys(new TlsSettings { Files = new TlsFiles(string.Empty, string.Empty, string.Empty, string.Empty) }).ToList();
         var api = OptionGroup.Keys(new ApiSettings(), nameof(ApiSettings.IsAskedFor)).ToList();
+        var redis = OptionGroup.Keys(new RedisOptions { Endpoints = [] }).ToList();
         string[] keys =
         [
+            "store", "store.redis.servers", "store.redis.passwordFile", "store.redis.tlsAuthorities", "store.redis.tlsName", "store.redis.prefix", .. redis.Select(k => "store.redis." + k.Key),
             "name", "listen", "statusSocket", "maxSessions", "maxClients", "placement[].at", "placement[].protocol", "placement[].ports", "placement[].clients",
             "api.listen", "api.tokens", "api.certificate", "api.key", .. api.Select(k => "api." + k.Key),
             "insecure", "tls.ca", "tls.certificate", "tls.key", "tls.crl",
@@ -75,9 +78,35 @@ public sealed class ServerConfigTests
         ];
         var cells = table.Split('\n').Where(line => line.StartsWith("| `", StringComparison.Ordinal)).Select(line => line.Split('`')[1]);
         Assert.Equal(keys.Order(StringComparer.Ordinal), cells.Order(StringComparer.Ordinal));
+        Assert.All(redis, k => Assert.Contains($"| `store.redis.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
         Assert.All(tls, k => Assert.Contains($"| `tls.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
         Assert.All(api, k => Assert.Contains($"| `api.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
         Assert.All(knobs, k => Assert.Contains($"| `roaming.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("""{ "store": "disk" }""", "store")]
+    [InlineData("""{ "store": {} }""", "store.redis.servers")]
+    [InlineData("""{ "store": { "redis": { "servers": "nowhere" } } }""", "store.redis.servers")]
+    [InlineData("""{ "store": { "redis": { "servers": "h:1", "leaseMilliseconds": 1 } } }""", "store.redis.leaseMilliseconds")]
+    [InlineData("""{ "store": { "redis": { "servers": "h:1", "passwordFile": "/nowhere" } } }""", "store.redis.passwordFile")]
+    [InlineData("""{ "store": { "redis": { "servers": "h:1", "tlsName": "r" } } }""", "store.redis.tls")]
+    [InlineData("""{ "store": { "redis": { "servers": "h:1", "colour": 1 } } }""", "store.redis.colour")]
+    public void A_store_that_cannot_be_is_named(string text, string key)
+    {
+        Assert.Null(Read(text, out var mistakes));
+        Assert.StartsWith(key + ":", Assert.Single(mistakes).ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_store_is_in_memory_unless_it_is_a_redis()
+    {
+        Assert.Null(Read("{}", out _)!.Redis);
+        Assert.Null(Read("""{ "store": "memory" }""", out _)!.Redis);
+        var config = Read("""{ "store": { "redis": { "servers": ["127.0.0.1:6379", "redis.example:6380"], "leaseMilliseconds": 60000 } } }""", out var mistakes);
+        Assert.Empty(mistakes);
+        Assert.Equal(2, config!.Redis!.Endpoints.Count);
+        Assert.Equal(TimeSpan.FromMinutes(1), config.Options.Lease);
     }
 
     private static ServerConfig? Read(string text, out IReadOnlyList<ConfigMistake> mistakes) => ServerConfig.Read(Encoding.UTF8.GetBytes(text), out mistakes);

@@ -1,0 +1,170 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+
+namespace Masquerade.RoamingCoordinator;
+
+/// <summary>
+/// Several coordinators over one store. A node may be connected to any of them; who decides keeps what follows from the decision in its own outbox, and repeats it by way of the
+/// coordinator that has the node's session, until the node's acknowledgment has come back the same way. Numbers of pushes begin with the deciding coordinator's, so that
+/// answers find back without anybody in between remembering anything.
+/// </summary>
+public sealed partial class CoordinatorCore
+{
+    private const int LifeBits = 24;
+    private const ulong LifeMask = (1UL << LifeBits) - 1;
+
+    private readonly Dictionary<ulong, ulong> _lives = [];
+
+    /// <summary>Messages that went to nodes, or answers that went to coordinators, by way of another coordinator.</summary>
+    public long MessagesRelayed { get; private set; }
+
+    /// <summary>Another coordinator says where a node is connected.</summary>
+    public void OnPresence(NodePresence presence, Instant now)
+    {
+        _now = now;
+        if (presence.Life == _options.Life || !NodeId.IsValid(presence.Node.Name))
+        {
+            return;
+        }
+
+        Learn(presence.Life);
+        var node = Nodes.Find(presence.Node);
+        if (node is null)
+        {
+            if (Nodes.Count >= _options.MaxNodes)
+            {
+                return;
+            }
+
+            node = AddNode(presence.Node);
+        }
+
+        if (presence.Number < node.Number || (presence.Number == node.Number && node.IsHere))
+        {
+            return;
+        }
+
+        if (node.IsHere)
+        {
+            var old = node.Session;
+            Drop(old, "connected to another coordinator");
+            _output.Close(old, "the node is connected to another coordinator");
+        }
+
+        node.IsBehind = node.IsBehind && presence.Number == node.Number;
+        var via = presence.IsConnected ? presence.Life : 0;
+        var isNews = node.Via != via || node.Number != presence.Number;
+        var restarted = node.Incarnation != 0 && node.Incarnation != presence.Incarnation;
+        node.Number = presence.Number;
+        node.Via = via;
+        node.Incarnation = presence.Incarnation;
+        node.PeerEndpoint = presence.PeerEndpoint;
+        Nodes.SetAddresses(node, presence.Addresses);
+        if (restarted)
+        {
+            // Its tables are empty; the coordinator that it is connected to sees to its claims.
+            node.Outbox.RemoveAll(_ => true);
+        }
+
+        node.Outbox.Suspended = via == 0;
+        if (isNews && via != 0)
+        {
+            node.Outbox.Restart(now);
+            node.Outbox.Advance(now);
+        }
+    }
+
+    /// <summary>Another coordinator has died: the nodes that were connected to it are not connected until they are heard of again.</summary>
+    public void OnCoordinatorGone(ulong life, Instant now)
+    {
+        _now = now;
+        foreach (var node in Nodes.Nodes)
+        {
+            if (node.Via == life)
+            {
+                node.Via = 0;
+                node.Outbox.Suspended = true;
+            }
+        }
+    }
+
+    /// <summary>Another coordinator passes a message on: what it says to a node that is connected here, or what a node there has answered to this coordinator.</summary>
+    public void OnRelayed(ulong from, NodeId id, ControlMessage message, Instant now)
+    {
+        _now = now;
+        Learn(from);
+        if (Nodes.Find(id) is not { } node)
+        {
+            return;
+        }
+
+        switch (message)
+        {
+            case AnchorReply reply when IsMine(reply.Id):
+                OnAnchorReply(node, reply, now);
+                break;
+            case Ack ack when IsMine(ack.Id):
+                node.Outbox.Complete(ack.Id);
+                break;
+            case Goodbye goodbye when node.IsHere:
+                StartOver(node, goodbye.Reason);
+                break;
+            default:
+                if (node.IsHere)
+                {
+                    Send(node, message);
+                }
+
+                break;
+        }
+    }
+
+    private static ulong FirstId(ulong life) => (life & LifeMask) << (64 - LifeBits);
+
+    private bool IsMine(ulong id) => id >> (64 - LifeBits) == (_options.Life & LifeMask);
+
+    /// <summary>A node has answered what another coordinator asked it by way of this one.</summary>
+    private bool TryPassOn(NodeState node, ControlMessage answer)
+    {
+        if (_peers is null || IsMine(answer.Id))
+        {
+            return false;
+        }
+
+        if (_lives.TryGetValue(answer.Id >> (64 - LifeBits), out var life))
+        {
+            MessagesRelayed++;
+            _peers.Relay(life, node.Id, answer);
+        }
+
+        return true;
+    }
+
+    private void Learn(ulong life)
+    {
+        if (_lives.Count >= 4_096)
+        {
+            // Coordinators come and go; those that are there are learnt again with the next that they say.
+            _lives.Clear();
+        }
+
+        _lives[life & LifeMask] = life;
+    }
+
+    private NodePresence PresenceOf(NodeState node, Hello hello) => new()
+    {
+        Node = node.Id, Incarnation = hello.Incarnation, PeerEndpoint = hello.PeerEndpoint, Addresses = hello.Addresses, Life = _options.Life, IsConnected = true,
+    };
+
+    private NodePresence PresenceOf(NodeState node, bool isConnected) => new()
+    {
+        Node = node.Id,
+        Incarnation = node.Incarnation,
+        PeerEndpoint = node.PeerEndpoint,
+        Addresses = node.Addresses,
+        Life = _options.Life,
+        Number = node.Number,
+        IsConnected = isConnected,
+    };
+}

@@ -1,0 +1,152 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+
+namespace Masquerade.RoamingCoordinator;
+
+/// <summary>
+/// A shared store lends room: what nobody renews expires. Each coordinator renews what the nodes that are connected to it are concerned with, and looks at the same time whether
+/// record and index agree. When the store has forgotten, the nodes are told, one after the other, and announce what they own.
+/// </summary>
+public sealed partial class CoordinatorCore
+{
+    /// <summary>One more node is told that the store has forgotten after this time.</summary>
+    private static readonly TimeSpan TellInterval = TimeSpan.FromMilliseconds(2);
+
+    /// <summary>After the nodes have been told they have this long to announce before records and index are compared.</summary>
+    private static readonly TimeSpan AnnounceTime = TimeSpan.FromSeconds(10);
+
+    private readonly PriorityQueue<NodeState, Instant> _renewals = new();
+    private readonly Queue<(NodeState Node, Instant Due)> _toTell = new();
+    private ulong _knownIncarnation;
+
+    /// <summary>Records that were looked at to be renewed.</summary>
+    public long RecordsRenewed { get; private set; }
+
+    private void AdvanceShared(Instant now)
+    {
+        if (!_store.IsShared)
+        {
+            return;
+        }
+
+        if (_knownIncarnation != _store.Incarnation)
+        {
+            if (_knownIncarnation != 0)
+            {
+                OnStoreReborn(now);
+            }
+
+            _knownIncarnation = _store.Incarnation;
+        }
+
+        while (_toTell.TryPeek(out var next) && next.Due <= now)
+        {
+            _toTell.Dequeue();
+            if (next.Node.IsHere)
+            {
+                Send(next.Node, WelcomeTo(next.Node));
+            }
+        }
+
+        while (_renewals.TryPeek(out var node, out var due) && due <= now)
+        {
+            _renewals.Dequeue();
+            node.IsRenewing = false;
+            if (node.IsHere)
+            {
+                Renew(node, 0);
+                RenewLater(node, now + (_options.Lease / 3));
+            }
+        }
+    }
+
+    private void OnStoreReborn(Instant now)
+    {
+        _toTell.Clear();
+        _renewals.Clear();
+        var due = now;
+        foreach (var node in Nodes.Nodes)
+        {
+            node.IsRenewing = false;
+            if (node.IsHere)
+            {
+                Register(node);
+                _toTell.Enqueue((node, due));
+                due += TellInterval;
+                RenewLater(node, due + AnnounceTime);
+            }
+        }
+
+        _output.Report(new StoreReborn(_store.Incarnation, _toTell.Count));
+    }
+
+    /// <summary>What the others know of a node may be lost with the store.</summary>
+    private void Register(NodeState node) => _peers?.Register(PresenceOf(node, isConnected: true), registration =>
+    {
+        if (registration.Failure != StoreFailure.None)
+        {
+            CountFailure(registration.Failure);
+            Later(() =>
+            {
+                if (node.IsHere)
+                {
+                    Register(node);
+                }
+            });
+        }
+        else if (node.IsHere)
+        {
+            node.Number = Math.Max(node.Number, registration.Number);
+        }
+    });
+
+    private void RenewLater(NodeState node, Instant when)
+    {
+        if (_store.IsShared && !node.IsRenewing)
+        {
+            node.IsRenewing = true;
+            _renewals.Enqueue(node, when);
+        }
+    }
+
+    /// <summary>Sets each record of a node anew, as it is, and claims all its mappings, part by part.</summary>
+    private void Renew(NodeState node, ulong from)
+    {
+        if (from == 0)
+        {
+            _peers?.Renew(node.Id, node.Addresses);
+        }
+
+        _store.List(node.Id, from, page =>
+        {
+            var left = page.Clients.Count + 1;
+            void OneDone()
+            {
+                if (--left == 0 && page.Next != 0 && node.IsHere)
+                {
+                    Renew(node, page.Next);
+                }
+            }
+
+            foreach (var client in page.Clients)
+            {
+                RecordsRenewed++;
+                Run(new Job(client, (state, _) => Renewed(state, node.Id, client)) { ClaimsAll = true, Done = OneDone });
+            }
+
+            OneDone();
+        });
+    }
+
+    private Steps.Decision? Renewed(ClientRecord? state, NodeId node, MacAddress client)
+    {
+        if (state is not null && state.Nodes().Contains(node))
+        {
+            return new Steps.Decision(state with { }, null);
+        }
+
+        _store.Forget(node, client);
+        return null;
+    }
+}

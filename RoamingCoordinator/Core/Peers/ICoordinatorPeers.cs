@@ -1,0 +1,57 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+
+namespace Masquerade.RoamingCoordinator;
+
+/// <summary>Where a node is connected, as all coordinators over one store know it.</summary>
+public sealed record NodePresence
+{
+    /// <summary>The node.</summary>
+    public required NodeId Node { get; init; }
+
+    /// <summary>The life of its process.</summary>
+    public required ulong Incarnation { get; init; }
+
+    /// <summary>Where it takes peer datagrams.</summary>
+    public required TransportEndpoint PeerEndpoint { get; init; }
+
+    /// <summary>The addresses that it owns.</summary>
+    public required IReadOnlyList<IpAddress> Addresses { get; init; }
+
+    /// <summary>The life of the coordinator that has its session.</summary>
+    public required ulong Life { get; init; }
+
+    /// <summary>Counts up with every session of the node, wherever it is: the highest number is right.</summary>
+    public ulong Number { get; init; }
+
+    /// <summary>Whether it has a session.</summary>
+    public bool IsConnected { get; init; }
+}
+
+/// <summary>The answer to <see cref="ICoordinatorPeers.Register"/>.</summary>
+/// <param name="Number">The session's number.</param>
+/// <param name="MustForget">The node has a new life, and what it claimed in its last one has not been forgotten yet.</param>
+/// <param name="Failure">Anything but none: it is not known to the others.</param>
+public readonly record struct Registration(ulong Number, bool MustForget, StoreFailure Failure = StoreFailure.None);
+
+/// <summary>
+/// The other coordinators over the same store. Completions come as those of a store do; what the others say comes to <see cref="CoordinatorCore.OnPresence"/>,
+/// <see cref="CoordinatorCore.OnCoordinatorGone"/> and <see cref="CoordinatorCore.OnRelayed"/>. Anything may get lost: what matters is repeated.
+/// </summary>
+public interface ICoordinatorPeers
+{
+    /// <summary>A node is connected here now.</summary>
+    void Register(NodePresence presence, Action<Registration> done);
+
+    /// <summary>What a node claimed in its last life is forgotten.</summary>
+    void Forgotten(NodeId node, ulong number);
+
+    /// <summary>A node is not connected here any more.</summary>
+    void Unregister(NodePresence presence);
+
+    /// <summary>What is known of a node, and what is claimed on its addresses, is to live on.</summary>
+    void Renew(NodeId node, IReadOnlyList<IpAddress> addresses);
+
+    /// <summary>A message for a node that another coordinator has the session of; or a node's answer to what another coordinator asked it.</summary>
+    void Relay(ulong life, NodeId node, ControlMessage message);
+}

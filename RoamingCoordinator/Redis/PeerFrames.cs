@@ -1,0 +1,90 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Text;
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+
+namespace Masquerade.RoamingCoordinator.Redis;
+
+/// <summary>What coordinators say to each other by way of Redis: octets that are not trusted when they are read.</summary>
+internal static class PeerFrames
+{
+    private const byte IsAlive = 1;
+    private const byte IsPresence = 2;
+    private const byte IsRelay = 3;
+    private const int HeaderBytes = 9;
+
+    public static byte[] Alive(ulong life) => Begin(IsAlive, life).WrittenSpan.ToArray();
+
+    /// <summary>All of a node's presence but number and connection: the coordinator's life, and the node's greeting.</summary>
+    public static byte[] Rest(NodePresence presence)
+    {
+        var buffer = Begin(IsPresence, presence.Life);
+        ControlCodec.Encode(
+            new Hello { Id = presence.Number, Node = presence.Node, Incarnation = presence.Incarnation, PeerEndpoint = presence.PeerEndpoint, Addresses = presence.Addresses },
+            buffer);
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    /// <summary>A presence for the other coordinators: whether it is connected stands in front.</summary>
+    public static byte[] Presence(NodePresence presence) => [(byte)(presence.IsConnected ? 1 : 0), .. Rest(presence)];
+
+    public static byte[]? Relay(ulong from, NodeId node, ControlMessage message)
+    {
+        var buffer = Begin(IsRelay, from);
+        var name = Encoding.ASCII.GetBytes(node.Name!);
+        buffer.Write([(byte)name.Length]);
+        buffer.Write(name);
+        ControlCodec.Encode(message, buffer);
+        return buffer.WrittenCount > ControlLimits.MaxFrameBytes ? null : buffer.WrittenSpan.ToArray();
+    }
+
+    public static bool TryReadAlive(ReadOnlySpan<byte> frame, out ulong life) => TryBegin(frame, IsAlive, out life) && frame.Length == HeaderBytes;
+
+    public static NodePresence? ReadPresence(ReadOnlySpan<byte> frame) => frame.Length > 1 && frame[0] <= 1 ? ReadRest(frame[1..], 0, frame[0] == 1) : null;
+
+    /// <summary>Reads a presence. The number is in the greeting if it is not known from elsewhere.</summary>
+    public static NodePresence? ReadRest(ReadOnlySpan<byte> frame, ulong number, bool isConnected) =>
+        TryBegin(frame, IsPresence, out var life) && ControlCodec.TryDecode(frame[HeaderBytes..], out var message, out _) && message is Hello hello && NodeId.IsValid(hello.Node.Name)
+            ? new NodePresence
+            {
+                Node = hello.Node,
+                Incarnation = hello.Incarnation,
+                PeerEndpoint = hello.PeerEndpoint,
+                Addresses = hello.Addresses,
+                Life = life,
+                Number = number == 0 ? hello.Id : number,
+                IsConnected = isConnected,
+            }
+            : null;
+
+    public static bool TryReadRelay(ReadOnlySpan<byte> frame, out ulong from, out NodeId node, out ControlMessage? message)
+    {
+        node = default;
+        message = null;
+        if (!TryBegin(frame, IsRelay, out from) || frame.Length < HeaderBytes + 1 || frame.Length < HeaderBytes + 1 + frame[HeaderBytes])
+        {
+            return false;
+        }
+
+        var name = Encoding.ASCII.GetString(frame.Slice(HeaderBytes + 1, frame[HeaderBytes]));
+        node = new NodeId(name);
+        return NodeId.IsValid(name) && ControlCodec.TryDecode(frame[(HeaderBytes + 1 + frame[HeaderBytes])..], out message, out _) && message is not null;
+    }
+
+    private static ArrayBufferWriter<byte> Begin(byte kind, ulong life)
+    {
+        var buffer = new ArrayBufferWriter<byte>(256);
+        var header = buffer.GetSpan(HeaderBytes);
+        header[0] = kind;
+        BinaryPrimitives.WriteUInt64BigEndian(header[1..], life);
+        buffer.Advance(HeaderBytes);
+        return buffer;
+    }
+
+    private static bool TryBegin(ReadOnlySpan<byte> frame, byte kind, out ulong life)
+    {
+        life = frame.Length >= HeaderBytes ? BinaryPrimitives.ReadUInt64BigEndian(frame[1..]) : 0;
+        return frame.Length >= HeaderBytes && frame[0] == kind && life != 0;
+    }
+}

@@ -1,0 +1,48 @@
+using System.Security.Cryptography;
+using System.Threading.Channels;
+using Masquerade.RoamingCoordinator.Redis;
+
+namespace Masquerade.RoamingCoordinator.Server;
+
+/// <summary>A store that other coordinators use too, and those coordinators.</summary>
+internal sealed class SharedStore : IAsyncDisposable
+{
+    private SharedStore(RedisClientStore store, RedisPeers peers, ulong life)
+    {
+        Store = store;
+        Peers = peers;
+        Life = life;
+    }
+
+    public RedisClientStore Store { get; }
+
+    public RedisPeers Peers { get; }
+
+    /// <summary>A number that no other coordinator has or had.</summary>
+    public ulong Life { get; }
+
+    public static async Task<SharedStore> ConnectAsync(RedisOptions options, ChannelWriter<SessionInput> loop, ulong origin)
+    {
+        // No completion may be lost: where the loop's queue is full it waits. There are never more than the store has questions under way.
+        void Post(Action completion)
+        {
+            var answer = new StoreAnswered(completion);
+            if (!loop.TryWrite(answer))
+            {
+                _ = WaitAsync(loop, answer);
+            }
+        }
+
+        var life = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1;
+        var store = await RedisClientStore.ConnectAsync(options, Post, origin).ConfigureAwait(false);
+        return new SharedStore(store, new RedisPeers(store, options, life, Post), life);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Peers.DisposeAsync().ConfigureAwait(false);
+        await Store.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private static async Task WaitAsync(ChannelWriter<SessionInput> loop, StoreAnswered answer) => await loop.WriteAsync(answer).ConfigureAwait(false);
+}

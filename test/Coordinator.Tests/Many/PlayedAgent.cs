@@ -1,0 +1,296 @@
+using System.Buffers;
+using System.Net;
+using System.Net.Sockets;
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+using static Masquerade.Coordinator.Tests.CoordinatorBench;
+
+namespace Masquerade.Coordinator.Tests.Many;
+
+/// <summary>
+/// An access point played by the test over real connections, with an agent's manners: it tries one coordinator after the other, repeats what is unanswered, acknowledges pushes,
+/// hands clients over, and says everything anew when it is told that the store is another one.
+/// </summary>
+internal sealed class PlayedAgent : IAsyncDisposable
+{
+    private readonly ulong _number;
+    private readonly IReadOnlyList<IPEndPoint> _coordinators;
+    private readonly Lock _gate = new();
+    private readonly CancellationTokenSource _stop = new();
+    private readonly SortedDictionary<ulong, (ControlMessage Message, TaskCompletionSource<ControlMessage> Answer)> _unanswered = [];
+    private readonly Dictionary<MacAddress, (Epoch Epoch, Dictionary<MappingId, MappingRecord> Mappings)> _served = [];
+    private readonly Dictionary<MappingId, (MacAddress Client, MappingRecord Record)> _anchored = [];
+    private readonly Dictionary<MappingId, (Epoch Epoch, TransportEndpoint Fam)> _ways = [];
+    private readonly Task _running;
+    private NetworkStream? _stream;
+    private ulong _lastId;
+    private ulong? _store;
+    private int _first;
+
+    public PlayedAgent(ulong number, IReadOnlyList<IPEndPoint> coordinators, int first, ulong incarnation = 1)
+    {
+        (_number, _coordinators, _first, Incarnation) = (number, coordinators, first, incarnation);
+        _running = Task.Run(RunAsync);
+    }
+
+    public ulong Incarnation { get; }
+
+    public int Welcomes { get; private set; }
+
+    /// <summary>The way to a mapping that is anchored here, as far as this node has been told.</summary>
+    public TransportEndpoint WayOf(MappingId mapping)
+    {
+        lock (_gate)
+        {
+            return _ways.TryGetValue(mapping, out var way) ? way.Fam : TransportEndpoint.None;
+        }
+    }
+
+    public bool Serves(MacAddress client, out Epoch epoch)
+    {
+        lock (_gate)
+        {
+            var serves = _served.TryGetValue(client, out var found);
+            epoch = found.Epoch;
+            return serves;
+        }
+    }
+
+    public async Task<ArriveReply> ArriveAsync(MacAddress client, params int[] offers)
+    {
+        var reply = (ArriveReply)await AskAsync(id => new Arrive { Id = id, Client = client, Offers = [.. offers.Select(p => new FamOffer(TransportProtocol.Udp, At(_number, p)))] });
+        lock (_gate)
+        {
+            if (reply.Status == AckStatus.Ok && (!_served.TryGetValue(client, out var at) || at.Epoch < reply.Epoch))
+            {
+                _served[client] = (reply.Epoch, reply.Mappings.ToDictionary(m => m.Mapping));
+            }
+        }
+
+        return reply;
+    }
+
+    /// <summary>Opens a connection here: this node is its HAM.</summary>
+    public async Task<MappingId> OpenAsync(MacAddress client, int port)
+    {
+        Assert.True(Serves(client, out var epoch));
+        var record = Mapping(_number, port, epoch.Value);
+        lock (_gate)
+        {
+            _served[client].Mappings[record.Mapping] = record;
+            _anchored[record.Mapping] = (client, record);
+            _ways[record.Mapping] = (epoch, record.FamEndpoint);
+        }
+
+        var ack = (Ack)await AskAsync(id => new Announce { Id = id, Client = client, Epoch = epoch, Mappings = [record] });
+        Assert.Equal(AckStatus.Ok, ack.Status);
+        return record.Mapping;
+    }
+
+    public async Task CloseAsync(MacAddress client, MappingId mapping)
+    {
+        Assert.True(Serves(client, out var epoch));
+        lock (_gate)
+        {
+            _served[client].Mappings.Remove(mapping);
+            _anchored.Remove(mapping);
+        }
+
+        await AskAsync(id => new Announce { Id = id, Client = client, Epoch = epoch, Ended = [mapping] });
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _running;
+        _stop.Dispose();
+    }
+
+    private async Task<ControlMessage> AskAsync(Func<ulong, ControlMessage> ask)
+    {
+        var answer = new TaskCompletionSource<ControlMessage>(TaskCreationOptions.RunContinuationsAsynchronously);
+        Ask(ask, answer);
+        return await answer.Task.WaitAsync(TimeSpan.FromSeconds(30));
+    }
+
+    private void Ask(Func<ulong, ControlMessage> ask, TaskCompletionSource<ControlMessage> answer)
+    {
+        lock (_gate)
+        {
+            var id = ++_lastId;
+            var message = ask(id);
+            _unanswered[id] = (message, answer);
+            Send(message);
+        }
+    }
+
+    private async Task RunAsync()
+    {
+        var repeating = RepeatAsync();
+        while (!_stop.IsCancellationRequested)
+        {
+            try
+            {
+                using var client = new TcpClient { NoDelay = true };
+                await client.ConnectAsync(_coordinators[_first++ % _coordinators.Count], _stop.Token);
+                await SpeakAsync(client.GetStream());
+            }
+            catch (Exception e) when (e is SocketException or IOException or OperationCanceledException)
+            {
+                // The next one.
+            }
+
+            lock (_gate)
+            {
+                _stream = null;
+            }
+
+            await Task.WhenAny(Task.Delay(50 + Random.Shared.Next(50), _stop.Token));
+        }
+
+        await repeating;
+    }
+
+    private async Task SpeakAsync(NetworkStream stream)
+    {
+        ulong hello;
+        lock (_gate)
+        {
+            hello = ++_lastId;
+            Write(stream, new Hello { Id = hello, Node = Name(_number), Incarnation = Incarnation, PeerEndpoint = At(_number, 4_747), Addresses = [Address(_number)] });
+        }
+
+        var decoder = new FrameDecoder();
+        var buffer = new byte[64 * 1024];
+        while (true)
+        {
+            var read = await stream.ReadAsync(buffer, _stop.Token);
+            if (read == 0)
+            {
+                return;
+            }
+
+            decoder.Append(buffer.AsSpan(0, read));
+            while (decoder.TryRead(out var body))
+            {
+                Assert.True(ControlCodec.TryDecode(body.Span, out var message, out var error), error);
+                lock (_gate)
+                {
+                    Take(stream, hello, message!);
+                }
+            }
+        }
+    }
+
+    private void Take(NetworkStream stream, ulong hello, ControlMessage message)
+    {
+        switch (message)
+        {
+            case Welcome welcome when welcome.Id == hello:
+                Welcomes++;
+                _stream = stream;
+                foreach (var (asked, _) in _unanswered.Values)
+                {
+                    Send(asked);
+                }
+
+                if (_store != welcome.StoreIncarnation)
+                {
+                    _store = welcome.StoreIncarnation;
+                    SayEverything();
+                }
+
+                break;
+            case Ack or ArriveReply when _unanswered.Remove(message.Id, out var asked):
+                asked.Answer.TrySetResult(message);
+                break;
+            case FamChange change:
+                TakeChange(change);
+                break;
+            case FamCleared or MappingsEnded or ArrivalUpdate:
+                Send(new Ack { Id = message.Id, Status = AckStatus.Ok });
+                break;
+        }
+    }
+
+    private void TakeChange(FamChange change)
+    {
+        foreach (var route in change.Routes.Where(r => r.Ham == Name(_number) && !r.NewFamEndpoint.IsNone))
+        {
+            if (_anchored.ContainsKey(route.Mapping) && (!_ways.TryGetValue(route.Mapping, out var way) || way.Epoch <= change.Epoch))
+            {
+                _ways[route.Mapping] = (change.Epoch, route.NewFamEndpoint);
+            }
+        }
+
+        if (change.NewFam != Name(_number) && _served.TryGetValue(change.Client, out var at) && at.Epoch < change.Epoch)
+        {
+            _served.Remove(change.Client);
+            Ask(
+                id => new HandOver { Id = id, Client = change.Client, Epoch = at.Epoch, Mappings = [.. at.Mappings.Values] },
+                new TaskCompletionSource<ControlMessage>(TaskCreationOptions.RunContinuationsAsynchronously));
+        }
+
+        Send(new Ack { Id = change.Id, Status = AckStatus.Ok });
+    }
+
+    private void SayEverything()
+    {
+        foreach (var group in _anchored.GroupBy(a => a.Value.Client))
+        {
+            var epoch = group.Max(a => _ways.TryGetValue(a.Key, out var way) ? way.Epoch : Epoch.None);
+            AnchorReport Report(ulong id) => new()
+            {
+                Id = id, Client = group.Key, Epoch = epoch,
+                Mappings = [.. group.Select(a => a.Value.Record with { FamEndpoint = _ways.TryGetValue(a.Key, out var way) ? way.Fam : TransportEndpoint.None })],
+            };
+            Ask(Report, new TaskCompletionSource<ControlMessage>(TaskCreationOptions.RunContinuationsAsynchronously));
+        }
+
+        foreach (var (client, (epoch, mappings)) in _served)
+        {
+            Ask(
+                id => new Announce { Id = id, Client = client, Epoch = epoch, Full = true, Mappings = [.. mappings.Values] },
+                new TaskCompletionSource<ControlMessage>(TaskCreationOptions.RunContinuationsAsynchronously));
+        }
+    }
+
+    private async Task RepeatAsync()
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            await Task.WhenAny(Task.Delay(100, _stop.Token));
+            lock (_gate)
+            {
+                foreach (var (asked, _) in _unanswered.Values.Take(100))
+                {
+                    Send(asked);
+                }
+            }
+        }
+    }
+
+    private void Send(ControlMessage message)
+    {
+        if (_stream is { } stream)
+        {
+            Write(stream, message);
+        }
+    }
+
+    private static void Write(NetworkStream stream, ControlMessage message)
+    {
+        var body = new ArrayBufferWriter<byte>();
+        var frame = new ArrayBufferWriter<byte>();
+        ControlCodec.Encode(message, body);
+        Assert.True(FrameCodec.WriteFrame(body.WrittenSpan, frame));
+        try
+        {
+            stream.Write(frame.WrittenSpan);
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        {
+            // The reading side notices.
+        }
+    }
+}
