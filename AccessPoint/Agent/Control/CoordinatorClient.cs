@@ -10,7 +10,7 @@ using Masquerade.Pki.Trust;
 namespace Masquerade.AccessPoint.Agent.Control;
 
 /// <summary>
-/// Keeps a connection to a coordinator: dials the configured addresses in turn, with growing, jittered pauses, and hands messages to the data thread. Both directions are
+/// Keeps a connection to a coordinator: dials the configured addresses in turn, beginning anywhere, with growing, jittered pauses, and hands messages to the data thread. Both directions are
 /// bounded: incoming messages wait for the data thread, and an outgoing queue that is full ends the connection, after which the node repeats what matters.
 /// </summary>
 internal sealed class CoordinatorClient
@@ -70,9 +70,11 @@ internal sealed class CoordinatorClient
         var pause = FirstPause;
         try
         {
+            // Agents spread over the coordinators by beginning anywhere.
+            var first = Random.Shared.Next(_addresses.Count);
             for (var attempt = 0; ; attempt++)
             {
-                var address = _addresses[attempt % _addresses.Count];
+                var address = _addresses[(first + attempt) % _addresses.Count];
                 var began = Environment.TickCount64;
                 (_welcomed, _dismissed, _farewell) = (false, false, null);
                 try
@@ -87,7 +89,9 @@ internal sealed class CoordinatorClient
                 // Two nodes of one name would else replace each other ten times a second.
                 pause = _welcomed && (!_dismissed || Environment.TickCount64 - began > ShortSession.TotalMilliseconds) ? FirstPause : pause;
                 await Task.Delay(pause * (0.5 + (0.5 * Random.Shared.NextDouble())), cancel).ConfigureAwait(false);
-                pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+
+                // The next coordinator may well be there: pauses grow only when all have been tried.
+                pause = (attempt + 1) % _addresses.Count != 0 ? pause : pause * 2 < LongestPause ? pause * 2 : LongestPause;
             }
         }
         catch (OperationCanceledException)

@@ -93,6 +93,27 @@ public sealed class CoordinatorClientTests : IDisposable
         await running.WaitAsync(TimeSpan.FromSeconds(10));
     }
 
+    [Fact, Trait("Req", "A-16")]
+    public async Task Agents_spread_over_the_coordinators()
+    {
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+        var chosen = new int[2];
+        for (var i = 0; i < 40; i++)
+        {
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
+            var running = Create(Port, (ushort)((IPEndPoint)other.LocalEndpoint).Port).RunAsync(stop.Token);
+            Assert.IsType<ControlUp>(Take());
+            chosen[_listener.Pending() ? 0 : 1]++;
+            using var accepted = _listener.Pending() ? await AcceptAsync() : await other.AcceptTcpClientAsync(_stop.Token);
+            await stop.CancelAsync();
+            await running.WaitAsync(TimeSpan.FromSeconds(10));
+            Assert.IsType<ControlDown>(Take());
+        }
+
+        Assert.All(chosen, c => Assert.InRange(c, 1, 39));
+    }
+
     private ushort Port => (ushort)((IPEndPoint)_listener.LocalEndpoint).Port;
 
     private CoordinatorClient Create(params ushort[] ports) => Create(TextWriter.Null, ports);

@@ -118,6 +118,26 @@ public sealed class NodeTests
         Assert.Contains(_output.Control, m => m is Arrive again && again.Id == arrive.Id);
     }
 
+    [Fact, Trait("Req", "A-16")]
+    public void A_store_that_forgets_while_the_session_goes_on_is_told_everything()
+    {
+        var node = Create(standalone: false);
+        node.OnControlConnected(_now);
+        Welcome(node);
+        node.OnAssociated(Client, _now);
+        var arrive = _output.Control.OfType<Arrive>().Last();
+        node.OnControl(new ArriveReply { Id = arrive.Id, Client = Client, Status = AckStatus.Ok, Epoch = new Epoch(5), Complete = true }, _now);
+        var welcome = new Welcome { Id = _output.Control.OfType<Hello>().Last().Id, Coordinator = new NodeId("c"), StoreIncarnation = 1, HeartbeatMilliseconds = 100 };
+        _output.Control.Clear();
+        node.OnControl(welcome, _now);
+        Step(node, 20);
+        Assert.DoesNotContain(_output.Control, m => m is Announce { Full: true });
+        node.OnControl(welcome with { StoreIncarnation = 2 }, _now);
+        Step(node, 20);
+        Assert.Contains(_output.Control, m => m is Announce { Full: true } announce && announce.Client == Client && announce.Epoch == new Epoch(5));
+        Assert.Equal(SessionState.Up, node.Session);
+    }
+
     [Fact, Trait("Req", "A-11")]
     public void A_push_is_acknowledged_once_after_both_engines_have_had_it()
     {
