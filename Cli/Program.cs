@@ -1,12 +1,20 @@
 using System.CommandLine;
 using Masquerade.Cli.Demo;
 using Masquerade.Cli.Pki;
+using Masquerade.Cli.Site;
+
+[assembly: System.Runtime.Versioning.SupportedOSPlatform("linux")]
 
 var root = new RootCommand("Masquerade: connections that survive a walk across access points.")
 {
     DemoCommand.Create(),
     PkiCommand.Create(),
+    TokenCommand.Create(),
 };
+foreach (var command in SiteCommands.Create())
+{
+    root.Subcommands.Add(command);
+}
 
 // The demo ends itself in order on Ctrl-C and SIGTERM; the default of two seconds would cut its cleaning up short.
 var configuration = new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(20) };

@@ -45,13 +45,6 @@ internal sealed class TokenFile
         return isKnown;
     }
 
-    /// <summary>A new token, and the line that lets it in.</summary>
-    public static (string Token, string Line) Make(string name)
-    {
-        var token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
-        return (token, $"{name} {Prefix}{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(token)))}");
-    }
-
     private IReadOnlyList<(string Name, byte[] Hash)> Current(Action<string> trouble)
     {
         lock (_gate)

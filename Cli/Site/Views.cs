@@ -1,0 +1,119 @@
+using System.Text.Json;
+using static Masquerade.Cli.Site.Printable;
+
+namespace Masquerade.Cli.Site;
+
+/// <summary>Documents of the API as people read them.</summary>
+internal static class Views
+{
+    public static Sheet Status(JsonElement status)
+    {
+        var sheet = new Sheet("what", "how much");
+        sheet.Add("coordinator", Of(status, "coordinator"));
+        sheet.Add("running for", Age(status, "started"));
+        sheet.Add("access points connected", $"{Of(status, "apsConnected")} of {Of(status, "aps")}");
+        sheet.Add("clients present", $"{Of(status, "clientsPresent")} of {Of(status, "clients")}");
+        sheet.Add("mappings", Of(status, "mappings"));
+        sheet.Add("connections", Of(status, "connections"));
+        sheet.Add("messages in, out", $"{Of(status, "messagesReceived")}, {Of(status, "messagesSent")}");
+        sheet.Add("claims refused", Of(status, "claimsRefused"));
+        sheet.Add("pushes waiting", Of(status, "pushesWaiting"));
+        return sheet;
+    }
+
+    public static Sheet Aps(IEnumerable<JsonElement> rows)
+    {
+        var sheet = new Sheet("AP", "session", "for", "last heard", "clients", "served", "anchored", "addresses");
+        foreach (var row in rows)
+        {
+            sheet.Add(
+                Of(row, "ap"), row.GetProperty("connected").GetBoolean() ? "up" : "DOWN", Age(row, "since"), Seconds(row, "heartbeatAgeSeconds"), Of(row, "clients"),
+                Of(row, "mappingsServed"), Of(row, "mappingsAnchored"), Of(row, "addresses"));
+        }
+
+        return sheet;
+    }
+
+    public static Sheet Clients(IEnumerable<JsonElement> rows)
+    {
+        var sheet = new Sheet("client", "at", "state", "for", "epoch", "mappings", "connections", "last move", "addresses");
+        foreach (var row in rows)
+        {
+            var last = row.GetProperty("trail").EnumerateArray().Select(roam => $"{Of(roam, "from")} > {Of(roam, "to")} in {Seconds(roam, "gapSeconds")}").FirstOrDefault() ?? "-";
+            sheet.Add(
+                Of(row, "client"), Of(row, "at"), Of(row, "state"), Age(row, "since"), Of(row, "epoch"), Of(row, "mappingCount"), Of(row, "connectionCount"), last,
+                Of(row, "addresses"));
+        }
+
+        return sheet;
+    }
+
+    public static Sheet Flows(IEnumerable<JsonElement> rows)
+    {
+        var sheet = new Sheet("client", "protocol", "client endpoint", "server", "masquerade", "HAM", "FAM", "FAM endpoint", "state");
+        foreach (var row in rows)
+        {
+            sheet.Add(
+                Of(row, "client"), Of(row, "protocol"), Of(row, "clientEndpoint"), Of(row, "server"), Of(row, "masquerade"), Of(row, "ham"), Of(row, "fam"),
+                Of(row, "famEndpoint"), Of(row, "state"));
+        }
+
+        return sheet;
+    }
+
+    /// <summary>One event on one line.</summary>
+    public static string Event(JsonElement happened)
+    {
+        var client = Of(happened, "client");
+        var told = Of(happened, "type") switch
+        {
+            "clientRoamed" or "clientReturned" => Roam(happened, client),
+            "clientArrived" => $"{client} arrived at {Of(happened, "to")}",
+            "clientFound" => $"{client} was found at {Of(happened, "to")}, {Of(happened, "mappings")} mappings",
+            "clientLeft" => $"{client} left {Of(happened, "from")}, {Of(happened, "mappings")} mappings",
+            "apUp" => $"{Of(happened, "ap")} is up{(happened.GetProperty("restarted").GetBoolean() ? ", after a restart" : string.Empty)}",
+            "apDown" => $"{Of(happened, "ap")} is DOWN: {Of(happened, "reason")}",
+            "apReplaced" => $"{Of(happened, "ap")}: a newer session took the place of one that was up",
+            "apBehind" => $"{Of(happened, "ap")} did not take its news ({Of(happened, "lost")}) and starts over",
+            "claimRefused" => $"{Of(happened, "ap")}: refused a claim on {client}: {Of(happened, "reason")}",
+            "storeTrouble" => $"the store fails: {Of(happened, "reason")}, {Of(happened, "count")} times",
+            "lost" => $"events are missing here: {Of(happened, "reason")}",
+            var other => other,
+        };
+        return $"{Of(happened, "time")}  {Of(happened, "sequence"),6}  {told}";
+    }
+
+    private static string Roam(JsonElement roam, string client)
+    {
+        var how = Of(roam, "outcome") switch
+        {
+            "timedOut" => ", the previous access point kept silent",
+            "superseded" => ", and went on before that was complete",
+            _ => string.Empty,
+        };
+        return $"{client} moved {Of(roam, "from")} > {Of(roam, "to")}, gap {Seconds(roam, "gapSeconds")}, {Of(roam, "mappings")} mappings{how}";
+    }
+
+    /// <summary>An agent's own state.</summary>
+    public static Sheet Local(JsonElement state)
+    {
+        var sheet = new Sheet("what", "how much");
+        sheet.Add("node", Of(state, "node"));
+        sheet.Add("session", $"{Of(state, "session")}, coordinator {Of(state, "coordinator")}");
+        sheet.Add("clients here", state.GetProperty("clients").GetArrayLength().ToString(System.Globalization.CultureInfo.InvariantCulture));
+        sheet.Add("connections served", Of(state, "connectionCount"));
+        sheet.Add("mappings anchored", Of(state, "mappingCount"));
+        sheet.Add("neighbours", Of(state, "neighbours"));
+        foreach (var side in state.GetProperty("devices").EnumerateObject())
+        {
+            sheet.Add($"{Of(side.Name)} {Of(side.Value, "name")}", $"{Of(side.Value, "received")} in, {Of(side.Value, "transmitted")} out, {Of(side.Value, "kernelDrops")} dropped by the kernel");
+        }
+
+        foreach (var drop in state.GetProperty("drops").EnumerateObject().Where(d => d.Value.ValueKind == JsonValueKind.Number && d.Value.GetInt64() > 0))
+        {
+            sheet.Add($"dropped: {Of(drop.Name)}", drop.Value.GetRawText());
+        }
+
+        return sheet;
+    }
+}
