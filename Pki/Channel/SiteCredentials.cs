@@ -149,9 +149,17 @@ public sealed class SiteCredentials
         if (key is not null && !OperatingSystem.IsWindows())
         {
             const UnixFileMode Others = UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
-            if ((File.GetUnixFileMode(files.Key) & Others) != 0)
+            try
             {
-                problems.Add(new CredentialProblem("key", $"\"{files.Key}\": others than its owner can read or change it", AllowedKey));
+                if ((File.GetUnixFileMode(files.Key) & Others) != 0)
+                {
+                    problems.Add(new CredentialProblem("key", $"\"{files.Key}\": others than its owner can read or change it", AllowedKey));
+                }
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // It was there a moment ago: somebody is replacing it.
+                problems.Add(new CredentialProblem("key", $"\"{files.Key}\": {e.Message}", AllowedKey));
             }
         }
 

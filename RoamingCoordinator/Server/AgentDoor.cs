@@ -35,6 +35,7 @@ internal sealed class AgentDoor
     private ulong _lastSession;
     private int _open;
     private long _handshakes;
+    private long _replaced;
 
     public AgentDoor(ServerConfig config, LineLog log, ChannelWriter<SessionInput> inputs, Action<string> unsent)
     {
@@ -48,6 +49,9 @@ internal sealed class AgentDoor
 
     /// <summary>Sessions that are open.</summary>
     public int Open => Volatile.Read(ref _open);
+
+    /// <summary>A session was replaced by a newer one of the same identity.</summary>
+    public void CountReplaced() => Interlocked.Increment(ref _replaced);
 
     /// <summary>Accepts until cancelled.</summary>
     public async Task AcceptAsync(Socket listener, CancellationToken cancel)
@@ -120,6 +124,7 @@ internal sealed class AgentDoor
         }
 
         json.WriteNumber("sessions", Open);
+        json.WriteNumber("sessionsReplaced", Interlocked.Read(ref _replaced));
         json.WriteStartObject("refused");
         _refusals.Describe(json);
         json.WriteEndObject();

@@ -125,6 +125,7 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
         if (coordinatorEvent is NodeReplaced twice)
         {
             // A restart looks like this, and so does a stolen certificate.
+            _door.CountReplaced();
             _log.Write("warning", $"{twice.Node}: its session from {PeerOf(twice.Old)} was replaced by a newer one from {PeerOf(twice.New)}");
             return;
         }

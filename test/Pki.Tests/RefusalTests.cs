@@ -3,6 +3,7 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
+using System.Text.Json;
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
 using Masquerade.Pki.Channel;
@@ -31,6 +32,20 @@ public sealed class RefusalTests : IDisposable
         Assert.InRange(security.GetProperty("certificate").GetProperty("expiresInSeconds").GetInt64(), 299 * 86_400, 300 * 86_400);
         Assert.Equal(1, security.GetProperty("handshakesDone").GetInt64());
         Assert.Equal(0, security.GetProperty("handshakesInProgress").GetInt64());
+
+        // The agent's state says the same of its own certificate, and whom it is connected to.
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            agent.Security!.Describe(json);
+            json.WriteEndObject();
+        }
+
+        using var state = JsonDocument.Parse(buffer.ToArray());
+        Assert.Equal("masquerade:agent:ap1", state.RootElement.GetProperty("certificate").GetProperty("identity").GetString());
+        Assert.InRange(state.RootElement.GetProperty("certificate").GetProperty("expiresInSeconds").GetInt64(), 299 * 86_400, 300 * 86_400);
+        Assert.Equal("masquerade:coordinator:c1", state.RootElement.GetProperty("coordinatorCertificate").GetProperty("identity").GetString());
     }
 
     [Theory]
@@ -143,6 +158,7 @@ public sealed class RefusalTests : IDisposable
         await second.WelcomedAsync();
         await first.LoggedAsync("replaced by a newer session of the same node");
         await coordinator.LoggedAsync("was replaced by a newer one from");
+        Assert.True((await coordinator.SecurityAsync()).GetProperty("sessionsReplaced").GetInt64() >= 1);
     }
 
     [Fact]
