@@ -27,12 +27,15 @@ internal static class Views
         foreach (var row in rows)
         {
             sheet.Add(
-                Of(row, "ap"), row.GetProperty("connected").GetBoolean() ? "up" : "DOWN", Age(row, "since"), Seconds(row, "heartbeatAgeSeconds"), Of(row, "clients"),
+                Of(row, "ap"), Session(row), Age(row, "since"), Seconds(row, "heartbeatAgeSeconds"), Of(row, "clients"),
                 Of(row, "mappingsServed"), Of(row, "mappingsAnchored"), Of(row, "addresses"));
         }
 
         return sheet;
     }
+
+    private static string Session(JsonElement row) =>
+        !row.GetProperty("connected").GetBoolean() ? "DOWN" : row.GetProperty("here").GetBoolean() ? "up" : "elsewhere";
 
     public static Sheet Clients(IEnumerable<JsonElement> rows)
     {
@@ -77,6 +80,7 @@ internal static class Views
             "apBehind" => $"{Of(happened, "ap")} did not take its news ({Of(happened, "lost")}) and starts over",
             "claimRefused" => $"{Of(happened, "ap")}: refused a claim on {client}: {Of(happened, "reason")}",
             "storeTrouble" => $"the store fails: {Of(happened, "reason")}, {Of(happened, "count")} times",
+            "storeForgot" => "the store has lost everything; the access points announce what they have",
             "lost" => $"events are missing here: {Of(happened, "reason")}",
             var other => other,
         };

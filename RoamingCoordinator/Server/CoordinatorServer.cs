@@ -37,6 +37,11 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
             _api = new CoordinatorApi(config.Api, options, this, log.Write);
             _api.AddMetrics(metrics => metrics.Counter("masq_messages_unsent_total", "Messages that an agent would have had to refuse.", Interlocked.Read(ref _unsent)));
             _api.AddMetrics(_door.Measure);
+            if (shared is not null)
+            {
+                _api.AddMetrics(shared.Measure);
+            }
+
             store = _api.Watch(store, Now);
         }
 

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Threading.Channels;
+using Masquerade.RoamingCoordinator.Api.Metrics;
 using Masquerade.RoamingCoordinator.Redis;
 
 namespace Masquerade.RoamingCoordinator.Server;
@@ -36,6 +37,13 @@ internal sealed class SharedStore : IAsyncDisposable
         var life = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1;
         var store = await RedisClientStore.ConnectAsync(options, Post, origin).ConfigureAwait(false);
         return new SharedStore(store, new RedisPeers(store, options, life, Post), life);
+    }
+
+    /// <summary>How the link to the store stands, as figures.</summary>
+    public void Measure(MetricsWriter metrics)
+    {
+        metrics.Gauge("masq_store_requests_in_flight", "Commands that wait for an answer of Redis.", Store.InFlight);
+        metrics.Counter("masq_store_unreadable_total", "Records and index entries that could not be read and were removed.", Store.Losses);
     }
 
     public async ValueTask DisposeAsync()

@@ -56,10 +56,9 @@ public sealed class CommandTests : IDisposable
         var agent = await site.AgentAsync(1);
         await agent.ArriveAsync(1);
         using var stop = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        await using var output = new StringWriter();
-        var seen = TextWriter.Synchronized(output);
+        await using var output = new SharedText();
         var watching = Command("events").Parse(["--watch", $"--url=http://{site.Api}", "--client", "02:00:00:00:00:01", "--client", "02:00:00:00:00:03"])
-            .InvokeAsync(new InvocationConfiguration { Output = seen, Error = seen }, stop.Token);
+            .InvokeAsync(new InvocationConfiguration { Output = output, Error = output }, stop.Token);
         await TestSite.UntilAsync(async () => await site.MetricAsync("masq_api_streams") == 1 && output.ToString().Contains("01 arrived at ap1", StringComparison.Ordinal), "nothing is shown");
         await agent.ArriveAsync(2);
         await agent.ArriveAsync(3);

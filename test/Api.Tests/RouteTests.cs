@@ -58,7 +58,7 @@ public sealed class RouteTests
             Assert.Equal(("complete", 2), (t.GetProperty("outcome").GetString(), t.GetProperty("mappings").GetInt32()));
             Assert.InRange(t.GetProperty("absenceSeconds").GetDouble(), 0.05, 10);
             Assert.InRange(t.GetProperty("handOverSeconds").GetDouble(), 0, 1);
-            Assert.Equal(t.GetProperty("absenceSeconds").GetDouble() + t.GetProperty("handOverSeconds").GetDouble(), t.GetProperty("gapSeconds").GetDouble(), 5);
+            Assert.Equal(t.GetProperty("absenceSeconds").GetDouble() + t.GetProperty("handOverSeconds").GetDouble(), t.GetProperty("gapSeconds").GetDouble(), 0.000_001);
         });
         Assert.Equal(2, client.GetProperty("mappings").GetArrayLength());
         Assert.Equal(("ap1", "192.0.2.1:40032"), (client.GetProperty("mappings")[0].GetProperty("ham").GetString(), client.GetProperty("mappings")[0].GetProperty("masquerade").GetString()));

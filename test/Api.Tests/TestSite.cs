@@ -13,7 +13,7 @@ namespace Masquerade.Api.Tests;
 internal sealed class TestSite : IAsyncDisposable
 {
     private readonly CancellationTokenSource _stop = new(TimeSpan.FromSeconds(90));
-    private readonly StringWriter _log = new();
+    private readonly SharedText _log = new();
     private readonly List<FakeAgent> _agents = [];
     private Task<int> _server = Task.FromResult(0);
 
@@ -39,7 +39,7 @@ internal sealed class TestSite : IAsyncDisposable
         var config = ServerConfig.Read(Encoding.UTF8.GetBytes(text), out var mistakes);
         Assert.Empty(mistakes);
         site.Http = new HttpClient(handler ?? new SocketsHttpHandler()) { BaseAddress = new Uri($"{scheme}://{site.Api}"), Timeout = TimeSpan.FromSeconds(20) };
-        site._server = Task.Run(() => CoordinatorServer.RunAsync(config!, new LineLog(TextWriter.Synchronized(site._log), format), site._stop.Token));
+        site._server = Task.Run(() => CoordinatorServer.RunAsync(config!, new LineLog(site._log, format), site._stop.Token));
         for (var i = 0; i < 500 && !site._server.IsCompleted; i++)
         {
             if (site.Log.Contains("API listens", StringComparison.Ordinal))

@@ -50,6 +50,9 @@ internal sealed class Chronicle
     /// <summary>Sessions that were replaced by a newer one.</summary>
     public long SessionsReplaced { get; private set; }
 
+    /// <summary>How often the store had forgotten everything.</summary>
+    public long StoresReborn { get; private set; }
+
     /// <summary>How often a node did not take its news and had to start over.</summary>
     public long NodesBehind { get; private set; }
 
@@ -87,6 +90,10 @@ internal sealed class Chronicle
             case ClaimRefused refused:
                 Refusals[(int)refused.Kind]++;
                 Tell(new Refused(refused.Node, refused.Client, refused.Kind, refused.Reason));
+                break;
+            case StoreReborn:
+                StoresReborn++;
+                Tell(new StoreForgot());
                 break;
             case StoreTrouble trouble:
                 Tell(new StoreFailed(trouble.Reason, trouble.Count));

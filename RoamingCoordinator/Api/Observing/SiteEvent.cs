@@ -41,6 +41,9 @@ internal sealed record ClientLeft(MacAddress Client, Epoch Epoch, NodeId From, i
 /// <summary>A claim was refused.</summary>
 internal sealed record Refused(NodeId Node, MacAddress Client, RefusalKind Kind, string Reason) : SiteEvent("claimRefused", Client);
 
+/// <summary>The store has forgotten everything; the access points announce what they have.</summary>
+internal sealed record StoreForgot() : SiteEvent("storeForgot", MacAddress.None);
+
 /// <summary>The store has failed.</summary>
 internal sealed record StoreFailed(StoreFailure Reason, long Count) : SiteEvent("storeTrouble", MacAddress.None);
 

@@ -29,7 +29,8 @@ internal static class ApRoute
     {
         var today = DateTimeOffset.UtcNow;
         return new ApRow(
-            node.Id, node.IsConnected, site.Chronicle.SessionSince(node.Id) is { } since ? today - (now - since) : null, node.PeerEndpoint, node.Addresses, now - node.LastHeard,
+            node.Id, node.IsConnected, node.IsHere, site.Chronicle.SessionSince(node.Id) is { } since ? today - (now - since) : null, node.PeerEndpoint, node.Addresses,
+            node.IsHere || (!node.IsConnected && node.LastHeard != Instant.Zero) ? now - node.LastHeard : null,
             node.PushesWaiting);
     }
 
@@ -38,8 +39,18 @@ internal static class ApRoute
         var figures = census.Nodes.GetValueOrDefault(row.Node) ?? new NodeFigures();
         json.WriteString("ap", row.Node.Name);
         json.WriteBoolean("connected", row.Connected);
+        json.WriteBoolean("here", row.Here);
         json.WriteString("since", row.Since is { } since ? Documents.Time(since) : null);
-        json.WriteNumber("heartbeatAgeSeconds", Documents.Seconds(row.Silence));
+        if (row.Silence is { } silence)
+        {
+            json.WriteNumber("heartbeatAgeSeconds", Documents.Seconds(silence));
+        }
+        else
+        {
+            // Its heartbeats go to another coordinator.
+            json.WriteNull("heartbeatAgeSeconds");
+        }
+
         json.WriteString("peer", row.Peer.ToString());
         Documents.Strings(json, "addresses", row.Addresses.Take(MostAddresses).Select(a => a.ToString()));
         json.WriteNumber("clients", figures.Clients);
@@ -49,5 +60,5 @@ internal static class ApRoute
     }
 
     private sealed record ApRow(
-        NodeId Node, bool Connected, DateTimeOffset? Since, TransportEndpoint Peer, IReadOnlyList<IpAddress> Addresses, TimeSpan Silence, int PushesWaiting);
+        NodeId Node, bool Connected, bool Here, DateTimeOffset? Since, TransportEndpoint Peer, IReadOnlyList<IpAddress> Addresses, TimeSpan? Silence, int PushesWaiting);
 }

@@ -220,5 +220,6 @@ internal static class Documents
 
     public static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
 
-    public static double Seconds(TimeSpan span) => Math.Round(span.TotalSeconds, 6);
+    /// <summary>As exact as it is known (100 ns), so that sums are right.</summary>
+    public static double Seconds(TimeSpan span) => Math.Round(span.TotalSeconds, 7);
 }
