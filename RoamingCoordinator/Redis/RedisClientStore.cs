@@ -88,7 +88,7 @@ public sealed partial class RedisClientStore : IClientStore, IAsyncDisposable
     private async Task<LoadResult> LoadAsync(MacAddress client)
     {
         var key = _keys.Client(client);
-        var reply = await _link.RunAsync(static (database, key) => database.StringGetAsync(key, CommandFlags.DemandMaster), key).ConfigureAwait(false);
+        var reply = await _link.RunAsync(static (database, key) => database.StringGetAsync(key), key).ConfigureAwait(false);
         if (reply.Failure != StoreFailure.None)
         {
             return new LoadResult(default, await RepairAsync(reply.Failure, key, "string").ConfigureAwait(false));
@@ -205,7 +205,7 @@ public sealed partial class RedisClientStore : IClientStore, IAsyncDisposable
     private async Task ForgetAsync(NodeId node, MacAddress client)
     {
         var key = _keys.Clients(node, client);
-        await _link.RunAsync(static (database, a) => database.SetRemoveAsync(a.Key, a.Client), (Key: key, Client: (RedisValue)(long)client.Value)).ConfigureAwait(false);
+        await _link.RunAsync(Script.Unlist, [key], [(long)client.Value]).ConfigureAwait(false);
 
         // Who had listed the client before this and has set its record since is done by now.
         await Task.Delay(_options.Timeout * 4, CancellationToken.None).ConfigureAwait(false);

@@ -98,7 +98,7 @@ public sealed class RedisPeers : ICoordinatorPeers, IAsyncDisposable
     {
         await _stop.CancelAsync().ConfigureAwait(false);
         await _beating.ConfigureAwait(false);
-        await _store.Link.RunAsync(static (database, key) => database.KeyDeleteAsync(key), LifeKey(_life)).ConfigureAwait(false);
+        await _store.Link.RunAsync(Script.Drop, [LifeKey(_life)], ["none", RedisValue.EmptyString]).ConfigureAwait(false);
         _stop.Dispose();
     }
 
@@ -111,7 +111,7 @@ public sealed class RedisPeers : ICoordinatorPeers, IAsyncDisposable
     private async Task RegisterAsync(NodePresence presence, Action<Registration> done)
     {
         var listed = await _store.Link.RunAsync(
-            static (database, a) => database.SetAddAsync(a.Key, a.Name), (Key: _store.Keys.Nodes, Name: (RedisValue)presence.Node.Name!)).ConfigureAwait(false);
+            Script.List, [_store.Keys.Nodes], [presence.Node.Name!, (long)_options.Lease.TotalMilliseconds]).ConfigureAwait(false);
         var reply = listed.Failure == StoreFailure.None
             ? await _store.Link.RunAsync(
                 Script.Register, [_store.Keys.Node(presence.Node)], [Text(presence.Incarnation), PeerFrames.Rest(presence), (long)_options.Lease.TotalMilliseconds]).ConfigureAwait(false)
@@ -141,6 +141,7 @@ public sealed class RedisPeers : ICoordinatorPeers, IAsyncDisposable
     private async Task RenewAsync(NodeId node, IReadOnlyList<IpAddress> addresses)
     {
         RedisValue[] lease = [(long)_options.Lease.TotalMilliseconds];
+        await _store.Link.RunAsync(Script.List, [_store.Keys.Nodes], [node.Name!, lease[0]]).ConfigureAwait(false);
         await _store.Link.RunAsync(Script.Renew, [_store.Keys.Node(node)], lease).ConfigureAwait(false);
         await _store.Link.RunAsync(Script.Renew, [.. Enumerable.Range(0, RedisKeys.Shards).Select(s => _store.Keys.Clients(node, s))], lease).ConfigureAwait(false);
         foreach (var address in addresses)
@@ -259,12 +260,11 @@ public sealed class RedisPeers : ICoordinatorPeers, IAsyncDisposable
     /// <summary>Says that this coordinator is alive, and looks whether those are that nodes are connected to.</summary>
     private async Task BeatAsync()
     {
-        await _store.Link.RunAsync(
-            static (database, key) => database.StringSetAsync(key, "1", Lease), LifeKey(_life)).ConfigureAwait(false);
+        await _store.Link.RunAsync(Script.Alive, [LifeKey(_life)], [(long)Lease.TotalMilliseconds]).ConfigureAwait(false);
         Publish(Everybody, PeerFrames.Alive(_life));
         foreach (var life in _others.Keys)
         {
-            var reply = await _store.Link.RunAsync(static (database, key) => database.KeyExistsAsync(key, CommandFlags.DemandMaster), LifeKey(life)).ConfigureAwait(false);
+            var reply = await _store.Link.RunAsync(static (database, key) => database.KeyExistsAsync(key), LifeKey(life)).ConfigureAwait(false);
             if (reply is { Failure: StoreFailure.None, Value: false })
             {
                 _gone[life] = true;
@@ -297,8 +297,7 @@ public sealed class RedisPeers : ICoordinatorPeers, IAsyncDisposable
                 var values = replies[i].Value;
                 if (values[2].IsNull)
                 {
-                    await _store.Link.RunAsync(
-                        static (database, a) => database.SetRemoveAsync(a.Key, a.Name), (Key: _store.Keys.Nodes, Name: (RedisValue)part[i].Name!)).ConfigureAwait(false);
+                    await _store.Link.RunAsync(Script.Unlist, [_store.Keys.Nodes], [part[i].Name!]).ConfigureAwait(false);
                 }
                 else if (ulong.TryParse((string?)values[0], out var number)
                     && PeerFrames.ReadRest((byte[]?)values[2], number, values[1] == "1") is { } presence && presence.Life != _life && presence.Node == part[i])

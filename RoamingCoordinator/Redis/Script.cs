@@ -2,13 +2,18 @@ using System.Text;
 
 namespace Masquerade.RoamingCoordinator.Redis;
 
-/// <summary>The atomic steps, one per file in <c>Scripts/</c>.</summary>
+/// <summary>
+/// The atomic steps, one per file in <c>Scripts/</c>. Whatever writes is a script, also where a command would do: after a fail-over the client goes on taking a promoted replica for one,
+/// and refuses to send it commands that write.
+/// </summary>
 internal static class Script
 {
     public static readonly string Set = Read("set");
     public static readonly string Claim = Read("claim");
     public static readonly string Withdraw = Read("withdraw");
     public static readonly string List = Read("list");
+    public static readonly string Unlist = Read("unlist");
+    public static readonly string Alive = Read("alive");
     public static readonly string Drop = Read("drop");
     public static readonly string Register = Read("register");
     public static readonly string Settle = Read("settle");

@@ -37,6 +37,18 @@ internal sealed class PlayedAgent : IAsyncDisposable
 
     public int Welcomes { get; private set; }
 
+    /// <summary>Whether nothing that was asked is unanswered.</summary>
+    public bool IsQuiet
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _unanswered.Count == 0;
+            }
+        }
+    }
+
     /// <summary>The way to a mapping that is anchored here, as far as this node has been told.</summary>
     public TransportEndpoint WayOf(MappingId mapping)
     {

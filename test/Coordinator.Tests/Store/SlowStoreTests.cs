@@ -1,0 +1,230 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+using Masquerade.RoamingCoordinator;
+using static Masquerade.Coordinator.Tests.CoordinatorBench;
+
+namespace Masquerade.Coordinator.Tests.Store;
+
+/// <summary>A store that answers when the test wants it to, or fails.</summary>
+internal sealed class SlowStore(IClientStore store) : IClientStore
+{
+    private readonly List<(MacAddress Client, Action Answer)> _waiting = [];
+
+    public ulong Incarnation => store.Incarnation;
+
+    public bool IsShared => true;
+
+    public int? ClientCount => store.ClientCount;
+
+    /// <summary>While set, the store fails.</summary>
+    public StoreFailure Failure { get; set; }
+
+    public int Waiting => _waiting.Count;
+
+    public IEnumerable<MacAddress> WaitingClients => _waiting.Select(w => w.Client);
+
+    /// <summary>Answers the oldest question about a client, or about any.</summary>
+    public bool AnswerOne(CoordinatorBench bench, MacAddress? client = null)
+    {
+        var index = _waiting.FindIndex(w => client is null || w.Client == client);
+        if (index < 0)
+        {
+            return false;
+        }
+
+        var answer = _waiting[index].Answer;
+        _waiting.RemoveAt(index);
+        bench.Core.Complete(answer, bench.Now);
+        return true;
+    }
+
+    public void Load(MacAddress client, Action<LoadResult> done) => Later(client, () =>
+    {
+        if (Failure != StoreFailure.None)
+        {
+            done(new LoadResult(default, Failure));
+        }
+        else
+        {
+            store.Load(client, done);
+        }
+    });
+
+    public void CompareAndSet(ClientRecord record, Versioned loaded, SetScope scope, Action<SetResult> done) => Later(record.Client, () =>
+    {
+        if (Failure != StoreFailure.None)
+        {
+            done(new SetResult(StoreOutcome.Failed, Failure));
+        }
+        else
+        {
+            store.CompareAndSet(record, loaded, scope, done);
+        }
+    });
+
+    public void Forget(NodeId node, MacAddress client) => store.Forget(node, client);
+
+    public void FindClaim(MappingId mapping, Action<EndpointClaim?> done) => store.FindClaim(mapping, done);
+
+    public void List(NodeId node, ulong from, Action<ClientPage> done) => store.List(node, from, done);
+
+    private void Later(MacAddress client, Action answer) => _waiting.Add((client, answer));
+}
+
+/// <summary>What the coordinator does while its store takes its time.</summary>
+public sealed class SlowStoreTests
+{
+    private readonly InMemoryClientStore _inner = new(7);
+    private readonly SlowStore _store;
+    private readonly CoordinatorBench _bench;
+
+    public SlowStoreTests()
+    {
+        _store = new SlowStore(_inner);
+        _bench = new CoordinatorBench(new CoordinatorOptions { MaxWaitingPerClient = 3, MaxWaiting = 64 }, _store);
+    }
+
+    [Fact]
+    public void Requests_about_one_client_are_decided_one_after_the_other_in_their_order()
+    {
+        _bench.Tell(1, _bench.Arrive(1));
+        _bench.Tell(2, _bench.Arrive(2, 6_000));
+        _bench.Tell(3, _bench.Arrive(3, 6_000));
+        Assert.Equal(1, _store.Waiting);
+        while (_store.AnswerOne(_bench))
+        {
+            Assert.InRange(_store.Waiting, 0, 1);
+        }
+
+        Assert.Equal((Ap3, new Epoch(3)), (_inner.Load(Client).Record!.Fam, _inner.Load(Client).Record!.Epoch));
+        Assert.Equal(0, _bench.Core.DecisionsUnderWay);
+    }
+
+    [Fact]
+    public void Requests_about_different_clients_do_not_wait_for_each_other()
+    {
+        _bench.Tell(1, _bench.Arrive(1));
+        _bench.Tell(1, new Arrive { Id = _bench.NextId(), Client = OtherClient });
+        Assert.Equal([Client, OtherClient], _store.WaitingClients);
+        Assert.True(_store.AnswerOne(_bench, OtherClient));
+        Assert.True(_store.AnswerOne(_bench, OtherClient));
+        Assert.NotNull(_inner.Load(OtherClient).Record);
+        Assert.Null(_inner.Load(Client).Record);
+    }
+
+    [Fact]
+    public void A_request_that_comes_again_while_it_waits_is_one_request()
+    {
+        var arrive = _bench.Arrive(1);
+        for (var i = 0; i < 5; i++)
+        {
+            _bench.Tell(1, arrive);
+        }
+
+        Assert.Equal(1, _bench.Core.DecisionsUnderWay);
+        Assert.Equal(0, _bench.Core.RequestsRefused);
+    }
+
+    [Fact]
+    public void What_is_too_much_is_refused_counted_and_comes_again()
+    {
+        for (var i = 0; i < 10; i++)
+        {
+            _bench.Tell(1, _bench.Announce(1));
+        }
+
+        // One is being decided, three wait.
+        Assert.Equal(6, _bench.Core.RequestsRefused);
+        while (_store.AnswerOne(_bench))
+        {
+        }
+
+        Assert.Equal(0, _bench.Core.DecisionsUnderWay);
+    }
+
+    [Fact]
+    public void One_node_cannot_take_the_room_of_all()
+    {
+        for (var i = 0; i < 40; i++)
+        {
+            var client = new MacAddress(0x0200_0000_0100 + (ulong)(i / 4));
+            _bench.Tell(1, new Announce { Id = _bench.NextId(), Client = client, Epoch = new Epoch(1) });
+        }
+
+        // An eighth of 64 may wait for one node; the rest of what is under way does not wait.
+        Assert.Equal(10 + 8, _bench.Core.DecisionsUnderWay);
+        _bench.Tell(2, new Announce { Id = _bench.NextId(), Client = new MacAddress(0x0200_0000_0109), Epoch = new Epoch(1) });
+        Assert.Equal(10 + 9, _bench.Core.DecisionsUnderWay);
+    }
+
+    [Fact]
+    public void A_store_that_fails_costs_a_counted_reason_and_the_request_comes_again()
+    {
+        _store.Failure = StoreFailure.Unreachable;
+        var arrive = _bench.Arrive(1);
+        Assert.Empty(_bench.Tell(1, arrive));
+        Assert.True(_store.AnswerOne(_bench));
+        Assert.Equal(1, _bench.Core.StoreFailures(StoreFailure.Unreachable));
+        Assert.Single(_bench.Events.OfType<StoreTrouble>());
+        Assert.Equal(0, _bench.Core.DecisionsUnderWay);
+        _store.Failure = StoreFailure.None;
+        _bench.Tell(1, arrive);
+        while (_store.AnswerOne(_bench))
+        {
+        }
+
+        Assert.Equal(Ap1, _inner.Load(Client).Record!.Fam);
+    }
+
+    [Fact]
+    public void What_nobody_asks_for_again_is_tried_again_until_the_store_is_back()
+    {
+        _bench.Tell(1, _bench.Arrive(1));
+        Answer();
+        _bench.Tell(2, _bench.Arrive(2, 6_000));
+        Answer();
+        Assert.NotNull(_inner.Load(Client).Record!.Pending);
+        _store.Failure = StoreFailure.TimedOut;
+        _bench.Wait(300);
+        Answer();
+        Assert.NotNull(_inner.Load(Client).Record!.Pending);
+        _store.Failure = StoreFailure.None;
+        _bench.Wait(600);
+        Answer();
+        Assert.Null(_inner.Load(Client).Record!.Pending);
+
+        void Answer()
+        {
+            while (_store.AnswerOne(_bench))
+            {
+            }
+        }
+    }
+
+    /// <summary>Two clients of which each wants the other's endpoint wait for nobody: the second step stands in no queue.</summary>
+    [Fact]
+    public void Two_clients_that_swap_endpoints_do_not_wait_for_each_other()
+    {
+        foreach (var (client, port) in new[] { (Client, 5_000), (OtherClient, 5_001) })
+        {
+            _bench.Tell(1, new Arrive { Id = _bench.NextId(), Client = client });
+            _bench.Tell(1, new Announce { Id = _bench.NextId(), Client = client, Epoch = new Epoch(1), Mappings = [Mapping(1, port, 1)] });
+        }
+
+        while (_store.AnswerOne(_bench))
+        {
+        }
+
+        _bench.Tell(1, new Announce { Id = _bench.NextId(), Client = Client, Epoch = new Epoch(1), Mappings = [Mapping(1, 5_001, 1)] });
+        _bench.Tell(1, new Announce { Id = _bench.NextId(), Client = OtherClient, Epoch = new Epoch(1), Mappings = [Mapping(1, 5_000, 1)] });
+        for (var turn = 0; _store.Waiting > 0; turn++)
+        {
+            Assert.True(turn < 200, "they go round in circles");
+            Assert.True(_store.AnswerOne(_bench, turn % 2 == 0 ? Client : OtherClient) || _store.AnswerOne(_bench));
+        }
+
+        Assert.Equal(0, _bench.Core.DecisionsUnderWay);
+        Assert.Equal([5_001], _inner.Load(Client).Record!.Mappings.Keys.Select(m => (int)m.Masquerade.Port));
+        Assert.Equal([5_000], _inner.Load(OtherClient).Record!.Mappings.Keys.Select(m => (int)m.Masquerade.Port));
+    }
+}
