@@ -13,7 +13,10 @@ public enum SessionState
     /// <summary>Hello has been sent, Welcome has not come.</summary>
     Greeting,
 
-    /// <summary>Welcome has come; messages flow.</summary>
+    /// <summary>Welcome has come; this node lost its tables and is being given back what it anchored.</summary>
+    Restoring,
+
+    /// <summary>Messages flow.</summary>
     Up,
 }
 
@@ -33,6 +36,9 @@ public sealed partial class AccessPointNode
     private TimeSpan _heartbeat = TimeSpan.FromSeconds(1);
     private ulong _helloId;
     private ulong? _storeIncarnation;
+    private ulong _welcomedBy;
+    private uint _restored;
+    private readonly HashSet<ulong> _adopted = [];
 
     /// <summary>How far the conversation with the coordinator is.</summary>
     public SessionState Session { get; private set; }
@@ -69,11 +75,18 @@ public sealed partial class AccessPointNode
         {
             LoseSession(now);
         }
-        else if (Session == SessionState.Up)
+        else if (Session is SessionState.Up or SessionState.Restoring)
         {
             // Before Welcome nothing is taken: what matters is repeated, and answers would belong to an earlier session.
             _lastHeard = now;
-            Dispatch(message, now);
+            if (message is AdoptMappings adopt)
+            {
+                OnAdoptMappings(adopt, now);
+            }
+            else if (Session == SessionState.Up)
+            {
+                Dispatch(message, now);
+            }
         }
     }
 
@@ -94,13 +107,39 @@ public sealed partial class AccessPointNode
             return;
         }
 
-        Session = SessionState.Up;
+        Session = SessionState.Restoring;
         Coordinator = welcome.Coordinator;
         _heartbeat = TimeSpan.FromMilliseconds(Math.Clamp(welcome.HeartbeatMilliseconds, 10, 600_000));
         _lastHeard = now;
         _sessionDeadline = now + _heartbeat;
-        var storeChanged = _storeIncarnation != welcome.StoreIncarnation;
-        _storeIncarnation = welcome.StoreIncarnation;
+        _welcomedBy = welcome.StoreIncarnation;
+        _restored = welcome.Restored;
+        _adopted.Clear();
+        GoUpWhenRestored(now);
+    }
+
+    /// <summary>A copy of what was taken is acknowledged and else ignored: its mappings may have ended since.</summary>
+    private void OnAdoptMappings(AdoptMappings adopt, Instant now)
+    {
+        if (_adopted.Contains(adopt.Id) || Ham.OnControl(adopt, now))
+        {
+            _adopted.Add(adopt.Id);
+            _output.SendControl(new Ack { Id = adopt.Id, Status = AckStatus.Ok });
+        }
+
+        GoUpWhenRestored(now);
+    }
+
+    private void GoUpWhenRestored(Instant now)
+    {
+        if (Session != SessionState.Restoring || _adopted.Count < _restored)
+        {
+            return;
+        }
+
+        Session = SessionState.Up;
+        var storeChanged = _storeIncarnation != _welcomedBy;
+        _storeIncarnation = _welcomedBy;
 
         // First what had been asked before the session was lost, in its order, then what the engines add.
         _outbox.Suspended = false;
@@ -128,9 +167,6 @@ public sealed partial class AccessPointNode
                 }
 
                 break;
-            case AdoptMappings when Ham.OnControl(message, now):
-                _output.SendControl(new Ack { Id = message.Id, Status = AckStatus.Ok });
-                break;
             case AnchorRequest:
                 Ham.OnControl(message, now);
                 break;
@@ -148,12 +184,12 @@ public sealed partial class AccessPointNode
         {
             SendHello(now);
         }
-        else if (Session == SessionState.Up && now - _lastHeard > _heartbeat * MissedHeartbeats)
+        else if (now - _lastHeard > _heartbeat * MissedHeartbeats)
         {
             // The channel has not said that it is broken, but nobody answers: start over.
             OnControlConnected(now);
         }
-        else if (Session == SessionState.Up)
+        else
         {
             _sessionDeadline = now + _heartbeat;
             _output.SendControl(new Heartbeat { Id = _outbox.NextId() });

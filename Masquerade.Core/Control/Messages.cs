@@ -113,6 +113,11 @@ public sealed record Welcome : ControlMessage
 
     /// <summary>How often the agent sends <see cref="Heartbeat"/>, in milliseconds.</summary>
     public required uint HeartbeatMilliseconds { get; init; }
+
+    /// <summary>
+    /// How many <see cref="AdoptMappings"/> follow. The agent takes and asks nothing else before it has them all: what others say about those mappings would make no sense to it.
+    /// </summary>
+    public uint Restored { get; init; }
 }
 
 /// <summary>Either way: the session ends, and why. The connection is closed after it.</summary>

@@ -107,6 +107,9 @@ public sealed class Outbox
         return message is not null;
     }
 
+    /// <summary>How many messages that match wait.</summary>
+    public int CountOf(Predicate<ControlMessage> match) => _entries.Values.Count(e => match(e.Message));
+
     /// <summary>Forgets every message that matches; returns how many.</summary>
     public int RemoveAll(Predicate<ControlMessage> match)
     {

@@ -176,29 +176,33 @@ public sealed class EndpointPool
     }
 
     /// <summary>
-    /// Takes an endpoint that is known to be in use although this pool has not lent it: this node lost its tables and is given them back. It may be resting, or out of the range
-    /// that is given out. False if it is not this node's or is lent.
+    /// Takes an endpoint that is known to be in use although this pool has not lent it: this node lost its tables and is given them back. It may be out of the range that is
+    /// given out. False if it is not this node's, is lent, or rests: then it has ended since.
     /// </summary>
-    public bool TryReclaim(TransportProtocol protocol, TransportEndpoint endpoint)
+    public bool TryReclaim(TransportProtocol protocol, TransportEndpoint endpoint, Instant now)
     {
+        WakeRested(now);
         var address = AddressIndex(endpoint.Address);
-        var space = (address * 3) + Index(protocol);
-        if (address < 0 || (_lent[space] is { } lent && IsTaken(lent, endpoint.Port)))
+        if (address < 0)
         {
             return false;
         }
 
+        var space = (address * 3) + Index(protocol);
         var map = Map(space);
-        if (IsTaken(map, endpoint.Port))
-        {
-            // Counted as not free already: resting, or never given out.
-            (_lent[space] ??= new ulong[Words])[endpoint.Port >> 6] |= 1UL << (endpoint.Port & 63);
-        }
-        else
+        if (!IsTaken(map, endpoint.Port))
         {
             Take(space, map, endpoint.Port);
+            return true;
         }
 
+        var lent = _lent[space] ??= new ulong[Words];
+        if (IsTaken(lent, endpoint.Port) || (InRange(endpoint.Port) && !IsReserved(space, endpoint.Port)))
+        {
+            return false;
+        }
+
+        lent[endpoint.Port >> 6] |= 1UL << (endpoint.Port & 63);
         return true;
     }
 
@@ -240,8 +244,8 @@ public sealed class EndpointPool
 
     private void GiveBack(int space, ushort port)
     {
-        // It may have been reclaimed while it rested, or although it is never given out.
-        if ((_lent[space] is { } lent && IsTaken(lent, port)) || !InRange(port) || IsReserved(space, port))
+        // It may have been reclaimed although it is never given out.
+        if (!InRange(port) || IsReserved(space, port))
         {
             return;
         }

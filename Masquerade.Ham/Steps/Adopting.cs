@@ -23,10 +23,10 @@ public sealed partial class HamEngine
         return TryDisown(unwanted, adopt.Client, now);
     }
 
-    /// <summary>False if the endpoint is not this node's or has gone to somebody else meanwhile, or if there is no room.</summary>
+    /// <summary>False if the endpoint is not this node's, has gone to somebody else or has ended (a late copy of the message) meanwhile, or if there is no room.</summary>
     private bool TryReanchor(MappingRecord record, MacAddress client, Epoch epoch, Instant now)
     {
-        if (!_pool.TryReclaim(record.Mapping.Protocol, record.Mapping.Masquerade))
+        if (!_pool.TryReclaim(record.Mapping.Protocol, record.Mapping.Masquerade, now))
         {
             return false;
         }

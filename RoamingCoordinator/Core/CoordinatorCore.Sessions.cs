@@ -141,6 +141,7 @@ public sealed partial class CoordinatorCore
         Coordinator = _options.Name,
         StoreIncarnation = _store.Incarnation + node.Overflows + _options.Life,
         HeartbeatMilliseconds = (uint)_options.Heartbeat.TotalMilliseconds,
+        Restored = (uint)node.Outbox.CountOf(m => m is AdoptMappings),
     };
 
     /// <summary>

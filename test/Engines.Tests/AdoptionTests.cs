@@ -72,6 +72,18 @@ public sealed class AdoptionTests
         Assert.Equal(0, site.Drops[DropReason.TableFull]);
     }
 
+    /// <summary>The coordinator repeats what was not acknowledged, and the copy may come behind the news of the end.</summary>
+    [Fact]
+    [Trait("Req", "A-17")]
+    public void A_late_copy_does_not_bring_back_what_has_ended()
+    {
+        var site = new Site();
+        site.Tell(Adopt(Anchored(Away)));
+        site.Tell(new MappingsEnded { Id = 9, Client = Site.Client, Epoch = new Epoch(4), Mappings = [Anchored(Away).Mapping] });
+        site.Tell(Adopt(Anchored(Away)));
+        Assert.Equal(0, site.Ham.MappingCount);
+    }
+
     [Fact]
     public void The_same_news_twice_is_the_same_as_once()
     {

@@ -15,10 +15,11 @@ public static partial class ControlCodec
                 Write(writer, hello.Addresses);
                 break;
             case Welcome welcome:
-                Begin(writer, message, 3);
+                Begin(writer, message, 4);
                 Write(writer, welcome.Coordinator);
                 writer.Write(welcome.StoreIncarnation);
                 writer.Write((ulong)welcome.HeartbeatMilliseconds);
+                writer.Write((ulong)welcome.Restored);
                 break;
             case Goodbye goodbye:
                 Begin(writer, message, 1);
@@ -37,7 +38,7 @@ public static partial class ControlCodec
     private static ControlMessage? ReadSession(ulong type, ulong id, ref FieldReader fields) => type switch
     {
         1 => new Hello { Id = id, Node = fields.Node(), Incarnation = fields.UInt64(), PeerEndpoint = fields.OptionalEndpoint(), Addresses = fields.Addresses() },
-        2 => new Welcome { Id = id, Coordinator = fields.Node(), StoreIncarnation = fields.UInt64(), HeartbeatMilliseconds = fields.UInt32() },
+        2 => new Welcome { Id = id, Coordinator = fields.Node(), StoreIncarnation = fields.UInt64(), HeartbeatMilliseconds = fields.UInt32(), Restored = fields.UInt32() },
         3 => new Goodbye { Id = id, Reason = fields.Text(ControlLimits.MaxReasonLength) },
         4 => new Heartbeat { Id = id },
         5 => new Ack { Id = id, Status = fields.AckStatus() },
