@@ -98,7 +98,7 @@ public sealed partial class FamEngine
         }
 
         client.LastSeen = now;
-        if (client.State != ClientState.Serving && !MaySendNow(mapping.Client, packet, offload, now, out var verdict))
+        if (client.State != ClientState.Serving && !MaySendNow(slot, packet, summary, offload, now, out var verdict))
         {
             return verdict;
         }

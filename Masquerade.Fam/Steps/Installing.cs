@@ -130,33 +130,75 @@ public sealed partial class FamEngine
                     return;
                 }
             }
-            else
+            else if (_table.Connection(slot).Mapping != mapping)
             {
-                // What was seen here since the arrival is fresher than what the previous FAM wrote down before.
-                ref var known = ref _table.Connection(slot);
-                if (known.Mapping != mapping || known.LastActivity >= lastActivity)
+                // A SYN that was repeated at the next access point before the first one's was known is anchored twice. The server answers both; the client has taken one
+                // answer, and its connection is the one that is alive.
+                ref var rival = ref _table.Connection(slot);
+                if (!IsAnswered(incoming.State) || (IsAnswered(rival.State) && rival.LastActivity >= lastActivity))
                 {
                     continue;
                 }
 
-                known.State = incoming.State;
+                slot = TakeOver(slot, mapping, incoming.State, lastActivity, now);
+                if (slot < 0)
+                {
+                    return;
+                }
+            }
+            else
+            {
+                // What was seen here since the arrival is fresher than what the previous FAM wrote down before; but a close that only that one saw has happened.
+                ref var known = ref _table.Connection(slot);
+                known.State = known.LastActivity >= lastActivity
+                    ? ConnectionTracker.Merge(known.State, incoming.State)
+                    : ConnectionTracker.Merge(incoming.State, known.State);
+                lastActivity = Instant.Max(known.LastActivity, lastActivity);
                 known.LastActivity = lastActivity;
             }
 
-            var idle = ConnectionTracker.IdleTimeout(_config, tuple.Protocol, incoming.State);
+            var idle = ConnectionTracker.IdleTimeout(_config, tuple.Protocol, _table.Connection(slot).State);
             _idle.Schedule(slot, Instant.Max(lastActivity + idle, now + TimeSpan.FromSeconds(1)));
         }
 
-        // After a loss of the store a HAM knows that a mapping lives but not with whom. Its idle time starts anew with a connection to nobody in particular, or it would never end.
+        // After a loss of the store a HAM knows that a mapping lives but not with whom. Its idle time starts anew, or it would never end.
         if (_table.Mapping(mapping).ConnectionCount == 0)
         {
-            var unknown = new FlowTuple(record.ClientEndpoint, TransportEndpoint.None, record.Mapping.Protocol);
-            var slot = _table.AddConnection(mapping, unknown, ConnectionState.Established, now);
-            if (slot >= 0)
-            {
-                _idle.Schedule(slot, now + ConnectionTracker.IdleTimeout(_config, record.Mapping.Protocol, ConnectionState.Established));
-            }
+            AddPlaceholder(mapping, now);
         }
+    }
+
+    private static bool IsAnswered(ConnectionState state) => state is not (ConnectionState.None or ConnectionState.Opening);
+
+    /// <summary>
+    /// A connection to nobody in particular: a mapping without any would never end. One of two TCP mappings of a client port is what a repeated SYN has left and goes soon.
+    /// </summary>
+    private void AddPlaceholder(int mapping, Instant now)
+    {
+        ref var record = ref _table.Mapping(mapping);
+        var (protocol, endpoint) = (record.Id.Protocol, record.ClientEndpoint);
+        var isSpare = protocol == TransportProtocol.Tcp && _table.CountOfClientEndpoint(protocol, endpoint) > 1;
+        var state = isSpare ? ConnectionState.Opening : ConnectionState.Established;
+        var slot = _table.AddConnection(mapping, new FlowTuple(endpoint, TransportEndpoint.None, protocol), state, now);
+        if (slot >= 0)
+        {
+            _idle.Schedule(slot, now + ConnectionTracker.IdleTimeout(_config, protocol, state));
+        }
+    }
+
+    /// <summary>Gives a connection to another mapping of the same client endpoint.</summary>
+    private int TakeOver(int slot, int mapping, ConnectionState state, Instant lastActivity, Instant now)
+    {
+        var tuple = _table.Connection(slot).Tuple;
+        var loser = _table.Connection(slot).Mapping;
+        _idle.Cancel(slot);
+        _table.RemoveConnection(slot);
+        if (_table.Mapping(loser).ConnectionCount == 0)
+        {
+            AddPlaceholder(loser, now);
+        }
+
+        return _table.AddConnection(mapping, tuple, state, lastActivity);
     }
 
     /// <summary>After a stay elsewhere: mappings kept from an earlier stay that are in nobody's books any more have ended meanwhile.</summary>

@@ -63,11 +63,12 @@ public sealed partial class FamEngine
     /// A client whose state is not "serving" has sent a packet of a known connection. True: it goes out all the same (the masquerade endpoint is the same wherever it is
     /// sent from, so a late frame of the old link does no harm). False: the verdict says what became of it.
     /// </summary>
-    private bool MaySendNow(int client, Span<byte> packet, in OffloadInfo offload, Instant now, out Verdict verdict)
+    private bool MaySendNow(int slot, Span<byte> packet, in PacketSummary summary, in OffloadInfo offload, Instant now, out Verdict verdict)
     {
+        var client = _table.Mapping(_table.Connection(slot).Mapping).Client;
         OnClientSeen(client, now);
         verdict = default;
-        if (_clients[client].State is ClientState.Arriving && now < _clients[client].GuardUntil)
+        if (_clients[client].State is ClientState.Arriving && (now < _clients[client].GuardUntil || IsDoubtful(slot, summary)))
         {
             // Known from an earlier stay; whether that still holds the coordinator will say, if it says it soon. Later the packet goes on what is known, like one that opens a connection.
             verdict = Hold(client, packet, offload, HoldOutbound, now);
@@ -75,6 +76,17 @@ public sealed partial class FamEngine
         }
 
         return true;
+    }
+
+    /// <summary>
+    /// A TCP segment that is no SYN, of a connection that the client began in an earlier stay and on which it said nothing more here: whether or not the server's answer came by,
+    /// the client may have opened it elsewhere since, with another masquerade endpoint.
+    /// </summary>
+    private bool IsDoubtful(int slot, in PacketSummary summary)
+    {
+        ref var connection = ref _table.Connection(slot);
+        return summary.Kind == PacketKind.Tcp && (!IsAnswered(connection.State) || connection.PacketsOut < 2) && !_table.Mapping(connection.Mapping).IsUnheardOf
+            && !ConnectionTracker.CanOpen(summary.Kind, summary.TcpFlags);
     }
 
     /// <summary>Brings a connection's state and timer up to date with a packet.</summary>

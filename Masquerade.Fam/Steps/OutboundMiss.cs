@@ -110,6 +110,20 @@ public sealed partial class FamEngine
         return slot < 0 ? Drop(DropReason.TableFull) : RewriteToServer(slot, packet, summary, offload, now);
     }
 
+    /// <summary>A connection to nobody in particular has kept a mapping alive; now there is a real one, whose own timers count.</summary>
+    private void EndPlaceholder(int mapping)
+    {
+        for (var slot = _table.Mapping(mapping).FirstConnection; slot >= 0; slot = _table.Connection(slot).NextOfMapping)
+        {
+            if (_table.Connection(slot).Tuple.Destination.IsNone)
+            {
+                _idle.Cancel(slot);
+                _table.RemoveConnection(slot);
+                return;
+            }
+        }
+    }
+
     /// <summary>Adds a connection to a mapping and announces it; -1 when the table is full.</summary>
     private int OpenConnection(int mapping, in FlowTuple tuple, ConnectionState state, Instant now)
     {
@@ -117,6 +131,7 @@ public sealed partial class FamEngine
         if (slot >= 0)
         {
             _idle.Schedule(slot, now + ConnectionTracker.IdleTimeout(_config, tuple.Protocol, state));
+            EndPlaceholder(mapping);
             MarkDirty(mapping, now);
         }
 

@@ -77,6 +77,19 @@ internal sealed class FamTranslationTable
         return best;
     }
 
+    /// <summary>How many mappings a client endpoint has; more than one only if it was anchored twice.</summary>
+    public int CountOfClientEndpoint(TransportProtocol protocol, TransportEndpoint clientEndpoint)
+    {
+        var count = 0;
+        var hash = FlowHash.Of(protocol, clientEndpoint, _seed);
+        for (var slot = _byClientEndpoint.First(hash, out var probe); slot >= 0; slot = _byClientEndpoint.Next(ref probe))
+        {
+            count += _mappings[slot].ClientEndpoint == clientEndpoint && _mappings[slot].Id.Protocol == protocol ? 1 : 0;
+        }
+
+        return count;
+    }
+
     public int FindOfClient(int client, MappingId id)
     {
         var hash = FlowHash.Of(id.Protocol, id.Masquerade, _seed);

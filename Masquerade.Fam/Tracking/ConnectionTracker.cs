@@ -40,6 +40,28 @@ internal static class ConnectionTracker
         };
     }
 
+    /// <summary>
+    /// One connection, seen at two access points: what of the older observation still holds. Half-closes add up, for each is seen where its FIN passes; a fresher
+    /// SYN after a close or reset has begun a new connection.
+    /// </summary>
+    public static ConnectionState Merge(ConnectionState fresher, ConnectionState older)
+    {
+        if (fresher == ConnectionState.None || (fresher == ConnectionState.Opening && older is not (ConnectionState.None or ConnectionState.Closing or ConnectionState.Reset)))
+        {
+            return older;
+        }
+
+        var clientClosed = IsClosedByClient(fresher) || IsClosedByClient(older);
+        var serverClosed = IsClosedByServer(fresher) || IsClosedByServer(older);
+        return fresher is ConnectionState.Opening or ConnectionState.Reset ? fresher : (clientClosed, serverClosed) switch
+        {
+            (true, true) => ConnectionState.Closing,
+            (true, false) => ConnectionState.ClientClosed,
+            (false, true) => ConnectionState.ServerClosed,
+            _ => ConnectionState.Established,
+        };
+    }
+
     /// <summary>Whether a packet of the client can be the first of a connection.</summary>
     public static bool CanOpen(PacketKind kind, TcpFlags flags) => kind switch
     {
@@ -56,4 +78,8 @@ internal static class ConnectionTracker
             ? config.TcpEstablishedTimeout
             : config.TcpTransitoryTimeout,
     };
+
+    private static bool IsClosedByClient(ConnectionState state) => state is ConnectionState.ClientClosed or ConnectionState.Closing;
+
+    private static bool IsClosedByServer(ConnectionState state) => state is ConnectionState.ServerClosed or ConnectionState.Closing;
 }

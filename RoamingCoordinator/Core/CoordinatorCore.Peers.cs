@@ -65,13 +65,16 @@ public sealed partial class CoordinatorCore
         {
             // Its tables are empty; the coordinator that it is connected to sees to its claims.
             node.Outbox.RemoveAll(_ => true);
+            node.Adoptions.RemoveAll(_ => true);
         }
 
-        node.Outbox.Suspended = via == 0;
-        if (isNews && via != 0)
+        if (via == 0)
         {
-            node.Outbox.Restart(now);
-            node.Outbox.Advance(now);
+            FallSilent(node);
+        }
+        else if (isNews)
+        {
+            SpeakAgain(node);
         }
     }
 
@@ -84,7 +87,7 @@ public sealed partial class CoordinatorCore
             if (node.Via == life)
             {
                 node.Via = 0;
-                node.Outbox.Suspended = true;
+                FallSilent(node);
             }
         }
     }
@@ -105,7 +108,7 @@ public sealed partial class CoordinatorCore
                 OnAnchorReply(node, reply, now);
                 break;
             case Ack ack when IsMine(ack.Id):
-                node.Outbox.Complete(ack.Id);
+                OnAck(node, ack.Id);
                 break;
             case Goodbye goodbye when node.IsHere:
                 StartOver(node, goodbye.Reason);

@@ -51,7 +51,7 @@ public static class ReportStep
         var changed = new List<MappingEntry>();
         var status = Upsert(client, node, message.Epoch, message.Id, message.Mappings, mappings, changed, context);
         var ended = Remove(mappings, message.Ended);
-        var unserved = claims ? Unserved(mappings, node, message.Epoch) : [];
+        var unserved = claims ? Unserved(mappings, node, message) : [];
         var next = (client with { Mappings = mappings.ToImmutable() }).WithEnded(message.Ended, message.Epoch, message.Id);
         var decision = new Decision(next, new Ack { Id = message.Id, Status = status });
         NoteRefused(decision, client, node, status);
@@ -214,11 +214,16 @@ public static class ReportStep
         }
     }
 
-    /// <summary>What others have reported of a client and the node that claims it does not know. At its HAM a mapping needs no endpoint; elsewhere the FAM attaches.</summary>
-    private static List<MappingRecord> Unserved(ImmutableDictionary<MappingId, MappingEntry>.Builder mappings, NodeId node, Epoch epoch)
+    /// <summary>
+    /// What others have reported of a client and the node that claims it does not know, though it may have known it in an earlier life. At its HAM a mapping needs no endpoint;
+    /// elsewhere the FAM attaches.
+    /// </summary>
+    private static List<MappingRecord> Unserved(ImmutableDictionary<MappingId, MappingEntry>.Builder mappings, NodeId node, Announce message)
     {
+        var epoch = message.Epoch;
+        var said = message.Mappings.Select(m => m.Mapping).ToHashSet();
         var unserved = new List<MappingRecord>();
-        foreach (var entry in mappings.Values.Where(e => e.EndpointAt(node).IsNone).OrderBy(e => e.Record.Mapping.Protocol).ThenBy(e => e.Record.Mapping.Masquerade).ToList())
+        foreach (var entry in mappings.Values.Where(e => message.Full ? !said.Contains(e.Record.Mapping) : e.EndpointAt(node).IsNone).OrderBy(e => e.Record.Mapping.Protocol).ThenBy(e => e.Record.Mapping.Masquerade).ToList())
         {
             var found = entry.Record.Ham == node ? entry.WithFam(new FamRecord(node, entry.Record.Mapping.Masquerade, epoch)) : entry;
             mappings[entry.Record.Mapping] = found;

@@ -34,7 +34,7 @@ public sealed class CheckerTests
         Span<byte> payload = stackalloc byte[Flow.PayloadLength];
         _flow.WritePayload(payload, 1_000, down: true);
         var stranger = _network.Clients[1];
-        var packet = WireFormat.Packet(TransportProtocol.Udp, _flow.Server, new TransportEndpoint(stranger.V4, 20_000), 0, fromClient: false, payload);
+        var packet = WireFormat.Packet(TransportProtocol.Udp, _flow.Server, new TransportEndpoint(stranger.V4, 20_000), fromClient: false, payload);
         _network.ToClient(_network.AccessPoints[0], WireFormat.Frame(stranger.Mac, AccessPoint.AccessPointModel.DefaultGatewayMac, packet));
         Refuses("not for it", () => _network.Run(TimeSpan.FromMilliseconds(10)));
     }
@@ -83,7 +83,7 @@ public sealed class CheckerTests
     {
         Span<byte> payload = stackalloc byte[Flow.PayloadLength];
         _flow.WritePayload(payload, sequence, down: false);
-        return WireFormat.Frame(SimNetwork.RouterMac, new MacAddress(0x02BB_0000_0001), WireFormat.Packet(TransportProtocol.Udp, source, _flow.Server, 0, fromClient: true, payload));
+        return WireFormat.Frame(SimNetwork.RouterMac, new MacAddress(0x02BB_0000_0001), WireFormat.Packet(TransportProtocol.Udp, source, _flow.Server, fromClient: true, payload));
     }
 
     private static void Refuses(string why, Action action) => Assert.Contains(why, Assert.Throws<SimFailure>(action).Message, StringComparison.Ordinal);

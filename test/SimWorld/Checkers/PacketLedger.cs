@@ -18,7 +18,7 @@ internal sealed class PacketLedger
     /// <summary>A frame on its way into or out of the node.</summary>
     public static bool IsBooked(ReadOnlySpan<byte> frame) =>
         frame.Length > 14 && ((frame[12] << 8) | frame[13]) is 0x0800 or 0x86DD
-        && WireFormat.TryRead(frame[14..], out _, out _, out _, out _, out var payload) && Flow.TryReadPayload(payload, out _, out _, out _);
+        && WireFormat.TryRead(frame[14..], out _);
 
     public void BookIn(ReadOnlySpan<byte> frame) => In += IsBooked(frame) ? 1 : 0;
 

@@ -5,7 +5,7 @@ namespace Masquerade.SimWorld.World;
 
 /// <summary>
 /// One conversation between a client and a server with numbered payloads both ways. The server answers every packet of the client and speaks by itself too, so that
-/// both directions are busy. TCP flows show legal flags: SYN until answered, then data.
+/// both directions are busy. TCP flows have two real ends; they carry the same messages as a stream.
 /// </summary>
 internal sealed class Flow
 {
@@ -21,16 +21,34 @@ internal sealed class Flow
 
     public required TransportEndpoint Server { get; init; }
 
-    /// <summary>What the server sees; changes only when the anchor was lost.</summary>
+    /// <summary>What the server sees; for TCP once the connection is open.</summary>
     public TransportEndpoint Seen { get; set; }
 
-    /// <summary>TCP: the server has answered the SYN. UDP and ICMP: true from the start.</summary>
-    public bool Open { get; set; }
+    /// <summary>Every masquerade endpoint that the server has seen.</summary>
+    public HashSet<TransportEndpoint> Faces { get; } = [];
 
-    /// <summary>Its anchor was lost, or it was reset: a TCP flow cannot come back from that.</summary>
-    public bool Dead { get; set; }
+    /// <summary>TCP: the client's end.</summary>
+    public TcpEnd? ClientEnd { get; set; }
+
+    /// <summary>TCP: the server's ends. A SYN that was anchored twice makes two, of which one can open.</summary>
+    public Dictionary<TransportEndpoint, TcpEnd> ServerEnds { get; } = [];
+
+    /// <summary>TCP: the server's end that is open.</summary>
+    public TcpEnd? ServerEnd => ServerEnds.GetValueOrDefault(Seen);
+
+    /// <summary>TCP: when the server took it for open.</summary>
+    public Core.Time.Instant OpenedAt { get; set; }
+
+    /// <summary>TCP: its SYN was anchored at two access points, and the one that does not have the open connection has sent on it.</summary>
+    public bool OpenedTwice { get; set; }
+
+    /// <summary>TCP: one side has reset it of its own accord.</summary>
+    public bool Aborted { get; set; }
 
     public bool Stopped { get; set; }
+
+    /// <summary>Octets on the way since the quiet phase, or nothing more to say: both ends have closed.</summary>
+    public bool IsFinished => ClientEnd is { IsFinished: true } && ServerEnd is { IsFinished: true };
 
     public uint SentUp { get; set; }
 
@@ -55,6 +73,11 @@ internal sealed class Flow
 
     public void WritePayload(Span<byte> payload, uint sequence, bool down)
     {
+        if (payload.IsEmpty)
+        {
+            return;
+        }
+
         BinaryPrimitives.WriteUInt32BigEndian(payload, 0x4D51_5300);
         BinaryPrimitives.WriteInt32BigEndian(payload[4..], Id);
         BinaryPrimitives.WriteUInt32BigEndian(payload[8..], sequence);

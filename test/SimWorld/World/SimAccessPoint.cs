@@ -13,6 +13,7 @@ internal sealed class SimAccessPoint(SimNetwork network, int index) : INodeOutpu
     private readonly HashSet<IpAddress> _addresses = [];
     private Instant _wake = Instant.Never;
     private int _life;
+    private Instant _controlTroubleAt = new(long.MinValue / 2);
 
     public string Name { get; } = $"ap{index + 1}";
 
@@ -24,6 +25,11 @@ internal sealed class SimAccessPoint(SimNetwork network, int index) : INodeOutpu
 
     /// <summary>The control session; 0 while there is none.</summary>
     public ulong Session { get; set; }
+
+    /// <summary>When it last had no session, or a message to or from it got lost.</summary>
+    public Instant ControlTroubleAt => Session == 0 ? network.Now : _controlTroubleAt;
+
+    public void NoteControlTrouble() => _controlTroubleAt = network.Now;
 
     /// <summary>When its tables were last lost.</summary>
     public Instant StartedAt { get; private set; }
@@ -111,6 +117,11 @@ internal sealed class SimAccessPoint(SimNetwork network, int index) : INodeOutpu
     void INodeOutput.Report(EngineEvent engineEvent)
     {
         Heard?.Add((network.Now, engineEvent));
+        if (engineEvent is MappingAnchored anchored)
+        {
+            network.NoteAnchored(this, anchored.Mapping);
+        }
+
         if (engineEvent is not FamSwitched)
         {
             network.Chronicle.Note(network.Now, Name, Name, Chronicle.Describe(engineEvent));

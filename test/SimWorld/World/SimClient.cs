@@ -16,6 +16,9 @@ internal sealed class SimClient
     /// <summary>The access point it is linked to; -1 while its radio is off.</summary>
     public int At { get; set; } = -1;
 
+    /// <summary>Where it has been.</summary>
+    public HashSet<int> Visited { get; } = [];
+
     public ushort NextPort { get; set; } = 20_000;
 
     public List<Flow> Flows { get; } = [];

@@ -9,6 +9,13 @@ internal sealed partial class SimNetwork
 {
     private readonly Dictionary<MacAddress, Epoch> _epochs = [];
     private readonly Dictionary<MappingId, (Flow Flow, Instant At)> _owners = [];
+    private readonly Dictionary<MappingId, (SimAccessPoint By, Instant At)> _anchored = [];
+    private Instant _storeLostAt = new(long.MinValue / 2);
+
+    /// <summary>How long after the last trouble on a control channel something may still be repeated: the longest interval of an outbox, twice.</summary>
+    private static readonly TimeSpan ControlRecovery = TimeSpan.FromSeconds(4);
+
+    public void NoteAnchored(SimAccessPoint by, MappingId mapping) => _anchored[mapping] = (by, Now);
 
     /// <summary>Every packet on a link has right checksums.</summary>
     private void CheckChecksums(string who, byte[] frame)
@@ -32,11 +39,12 @@ internal sealed partial class SimNetwork
     }
 
     /// <summary>No cross-talk, and one masquerade endpoint for a connection's whole life, which nobody else has.</summary>
-    private void CheckAtServer(Flow flow, TransportProtocol protocol, TransportEndpoint source, TransportEndpoint to, bool down, uint sequence)
+    private void CheckAtServer(Flow flow, in FlowPacket read)
     {
-        if (down || protocol != flow.Protocol || to != flow.Server)
+        var (protocol, source) = (read.Protocol, read.Source);
+        if (read.Down || protocol != flow.Protocol || read.To != flow.Server)
         {
-            throw Fail($"{flow}: the server at {to} gets a packet that is not for it");
+            throw Fail($"{flow}: the server at {read.To} gets a packet that is not for it");
         }
 
         if (source.Address == flow.Local.Address)
@@ -44,16 +52,12 @@ internal sealed partial class SimNetwork
             throw Fail($"{flow}: the server sees the client's own address");
         }
 
-        if (flow.Seen != source)
+        if (!flow.Seen.IsNone && flow.Seen != source)
         {
-            if (!flow.Seen.IsNone && !AnchorWasLost(flow))
-            {
-                throw Fail($"{flow}: the server suddenly sees {source}");
-            }
-
-            flow.Seen = source;
+            CheckNewFace(flow, source);
         }
 
+        flow.Faces.Add(source);
         var id = new MappingId(protocol, source);
         if (_owners.TryGetValue(id, out var owner) && owner.Flow.Local != flow.Local && !OwnerRestartedSince(source.Address, owner.At) && Now - owner.At < TimeSpan.FromMinutes(2))
         {
@@ -61,21 +65,30 @@ internal sealed partial class SimNetwork
         }
 
         _owners[id] = (flow, Now);
-        flow.ReceivedUp++;
-        Note(flow, flow.SeenUp, sequence, flow.LastUp);
-        flow.LastUp = Math.Max(flow.LastUp, sequence);
-    }
-
-    private void CheckAtClient(SimClient client, Flow flow, TransportProtocol protocol, TransportEndpoint source, TransportEndpoint to, bool down, uint sequence)
-    {
-        if (!down || flow.Client != client || protocol != flow.Protocol || source != flow.Server || to != flow.Local)
+        if (protocol == TransportProtocol.Tcp)
         {
-            throw Fail($"{flow}: client c{client.Index + 1} gets {source} > {to}, which is not for it");
+            return;
         }
 
-        flow.ReceivedDown++;
-        Note(flow, flow.SeenDown, sequence, flow.LastDown);
-        flow.LastDown = Math.Max(flow.LastDown, sequence);
+        flow.Seen = source;
+        flow.ReceivedUp++;
+        Note(flow, flow.SeenUp, read.Message, flow.LastUp);
+        flow.LastUp = Math.Max(flow.LastUp, read.Message);
+    }
+
+    private void CheckAtClient(SimClient client, Flow flow, in FlowPacket read)
+    {
+        if (!read.Down || flow.Client != client || read.Protocol != flow.Protocol || read.Source != flow.Server || read.To != flow.Local)
+        {
+            throw Fail($"{flow}: client c{client.Index + 1} gets {read.Source} > {read.To}, which is not for it");
+        }
+
+        if (read.Protocol != TransportProtocol.Tcp)
+        {
+            flow.ReceivedDown++;
+            Note(flow, flow.SeenDown, read.Message, flow.LastDown);
+            flow.LastDown = Math.Max(flow.LastDown, read.Message);
+        }
     }
 
     private static void Note(Flow flow, HashSet<uint> seen, uint sequence, uint last)
@@ -90,19 +103,74 @@ internal sealed partial class SimNetwork
         }
     }
 
-    /// <summary>
-    /// A connection may change its face only when its anchor has lost its tables, or when two access points had to act on their own because the coordinator was out of
-    /// reach. UDP and ICMP go on with the new one; TCP is dead then.
-    /// </summary>
-    private bool AnchorWasLost(Flow flow)
+    /// <summary>What a TCP end takes in is what the other end has written.</summary>
+    private void CheckStream(Flow flow, uint expected, uint message)
     {
-        var lost = Settings.Crashes || Settings.CoordinatorRestarts || Settings.Partitions || Settings.ControlLoss > 0;
-        if (lost && flow.Protocol == TransportProtocol.Tcp)
+        if (message != expected)
         {
-            flow.Dead = true;
+            throw Fail($"{flow}: message {message} comes where {expected} is due");
+        }
+    }
+
+    /// <summary>A TCP connection is reset only by its ends, or when its HAM has lost its tables.</summary>
+    private void CheckReset(Flow flow)
+    {
+        if (flow.ClientEnd is { IsReset: true } && !flow.Aborted && !IsDead(flow))
+        {
+            throw Fail($"{flow}: the client is reset, though nobody has reset it and no anchor was lost; the server has seen {string.Join(", ", flow.Faces)}");
+        }
+    }
+
+    /// <summary>Whether the HAM of a masquerade endpoint has lost its tables since it was anchored.</summary>
+    public bool AnchorWasLost(TransportProtocol protocol, TransportEndpoint masquerade) =>
+        _anchored.TryGetValue(new MappingId(protocol, masquerade), out var anchoring) && anchoring.By.StartedAt > anchoring.At;
+
+    /// <summary>A TCP connection cannot come back from the loss of its anchor, nor from being anchored twice before it opened. Nothing else may end it.</summary>
+    public bool IsDead(Flow flow) => flow.Protocol == TransportProtocol.Tcp
+        && (flow.OpenedTwice || (flow.Seen.IsNone ? flow.ClientEnd!.IsOpen && flow.Faces.Any(f => AnchorWasLost(flow.Protocol, f)) : AnchorWasLost(flow.Protocol, flow.Seen)));
+
+    /// <summary>
+    /// UDP and ICMP may be seen anew when their anchor was lost, or when an access point had to act on what it had: it or one that anchored or served the client before
+    /// was out of the coordinator's reach, or the coordinator lost its store, or messages between them got lost. TCP may not: an access point that does not know a connection
+    /// does not open it but by a SYN, so what goes on goes on with the endpoint that it has.
+    /// </summary>
+    private void CheckNewFace(Flow flow, TransportEndpoint source)
+    {
+        if (AnchorWasLost(flow.Protocol, flow.Seen) || (flow.Protocol != TransportProtocol.Tcp && (flow.Faces.Contains(source) || HadToActAlone(flow, source))))
+        {
+            return;
         }
 
-        return lost;
+        if (flow.Protocol == TransportProtocol.Tcp && flow.ServerEnds.TryGetValue(source, out var other) && !other.IsOpen)
+        {
+            // A late copy of a SYN that was anchored elsewhere.
+            return;
+        }
+
+        if (flow.Protocol == TransportProtocol.Tcp && WasAnchoredBy(flow, source, flow.OpenedAt) && HadToActAlone(flow, source))
+        {
+            // A SYN is new in any case. Repeated where the coordinator was silent it has been anchored twice, and nobody could tell either access point which one was answered.
+            flow.OpenedTwice = true;
+            return;
+        }
+
+        throw Fail($"{flow}: the server suddenly sees {source}");
+    }
+
+    private bool WasAnchoredBy(Flow flow, TransportEndpoint masquerade, Instant when) =>
+        _anchored.TryGetValue(new MappingId(flow.Protocol, masquerade), out var anchoring) && anchoring.At <= when;
+
+    private bool HadToActAlone(Flow flow, TransportEndpoint source)
+    {
+        if (!_anchored.TryGetValue(new MappingId(flow.Protocol, source), out var anchoring) || !_anchored.TryGetValue(new MappingId(flow.Protocol, flow.Seen), out var before))
+        {
+            return false;
+        }
+
+        // Repetitions are up to two seconds apart, so the trouble may be over and its consequences not.
+        var since = anchoring.At - ControlRecovery;
+        return AccessPoints.Exists(ap => (ap == anchoring.By || ap == before.By || flow.Client.Visited.Contains(ap.Index)) && ap.ControlTroubleAt >= since)
+            || _storeLostAt >= since;
     }
 
     private bool OwnerRestartedSince(IpAddress address, Instant at) => AccessPoints.Exists(ap => ap.Owns(address) && ap.StartedAt > at);

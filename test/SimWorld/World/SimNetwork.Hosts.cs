@@ -20,10 +20,15 @@ internal sealed partial class SimNetwork
             Server = new TransportEndpoint(
                 ipv6 ? new IpAddress(0x2001_0DB8_0000_0000, 0x100 + (ulong)server) : IpAddress.FromV4(0xCB00_7100 + 10 + (uint)server),
                 protocol == TransportProtocol.Icmp ? (ushort)0 : (ushort)(7_000 + server)),
-            Open = protocol != TransportProtocol.Tcp,
         };
         Flows.Add(flow);
         client.Flows.Add(flow);
+        if (protocol == TransportProtocol.Tcp)
+        {
+            flow.ClientEnd = new TcpEnd(this, 1_000 + (1_000_000 * (uint)flow.Id), (segment, message) => FromClient(flow, segment, message), message => AtTcpClient(flow, message));
+            flow.ClientEnd.Connect();
+        }
+
         SpeakUp(flow);
         return flow;
     }
@@ -31,6 +36,7 @@ internal sealed partial class SimNetwork
     public void Attach(SimClient client, int accessPoint)
     {
         client.At = accessPoint;
+        client.Visited.Add(accessPoint);
         Chronicle.Note(Now, $"c{client.Index + 1}", AccessPoints[accessPoint].Name, "link up");
         if (Settings.Events)
         {
@@ -95,9 +101,13 @@ internal sealed partial class SimNetwork
             return;
         }
 
-        if (!flow.Dead)
+        if (flow.ClientEnd is { } end)
         {
-            SendUp(flow);
+            end.Write();
+        }
+        else
+        {
+            FromClient(flow, default, ++flow.SentUp);
         }
 
         // Busy while things go wrong; in the quiet phase it is enough to be heard.
@@ -105,7 +115,7 @@ internal sealed partial class SimNetwork
         At(TimeSpan.FromMicroseconds(pause), () => SpeakUp(flow));
     }
 
-    private void SendUp(Flow flow)
+    private void FromClient(Flow flow, Segment segment, uint message)
     {
         var client = flow.Client;
         if (client.At < 0)
@@ -113,10 +123,9 @@ internal sealed partial class SimNetwork
             return;
         }
 
-        Span<byte> payload = stackalloc byte[Flow.PayloadLength];
-        flow.WritePayload(payload, ++flow.SentUp, down: false);
-        var isSyn = flow is { Protocol: TransportProtocol.Tcp, Open: false };
-        var packet = WireFormat.Packet(flow.Protocol, flow.Local, flow.Server, isSyn ? WireFormat.Syn : WireFormat.Ack, fromClient: true, payload);
+        Span<byte> payload = stackalloc byte[message == 0 ? 0 : Flow.PayloadLength];
+        flow.WritePayload(payload, message, down: false);
+        var packet = WireFormat.Packet(flow.Protocol, flow.Local, flow.Server, fromClient: true, payload, segment, flow.Id);
         var frame = WireFormat.Frame(AccessPoint.AccessPointModel.DefaultGatewayMac, client.Mac, packet);
         var at = client.At;
         Chronicle.Capture(Now, frame);
@@ -135,45 +144,104 @@ internal sealed partial class SimNetwork
 
     private void AtServer(byte[] packet)
     {
-        if (!WireFormat.TryRead(packet, out var protocol, out var source, out var to, out var flags, out var payload)
-            || !Flow.TryReadPayload(payload, out var id, out var sequence, out var down))
+        if (!WireFormat.TryRead(packet, out var read))
         {
             return;
         }
 
-        var flow = Flows[id];
-        CheckAtServer(flow, protocol, source, to, down, sequence);
-        if ((flags & WireFormat.Syn) != 0)
+        var flow = Flows[read.Flow];
+        CheckAtServer(flow, read);
+        if (read.Protocol == TransportProtocol.Tcp)
         {
-            flow.Open = true;
+            AtTcpServer(flow, read);
+            return;
         }
 
         // An answer to every packet, and sometimes one more of the server's own accord.
-        SpeakDown(flow, source, (flags & WireFormat.Syn) != 0);
-        if (protocol != TransportProtocol.Icmp && Random.Chance(0.5))
+        SpeakDown(flow, read.Source);
+        if (read.Protocol != TransportProtocol.Icmp && Random.Chance(0.5))
         {
-            At(TimeSpan.FromMicroseconds(Random.NextInt(8_000)), () => SpeakDown(flow, source, false));
+            At(TimeSpan.FromMicroseconds(Random.NextInt(8_000)), () => SpeakDown(flow, read.Source));
         }
     }
 
-    private void SpeakDown(Flow flow, TransportEndpoint seen, bool synAck)
+    private void SpeakDown(Flow flow, TransportEndpoint seen)
     {
-        if (flow.Dead || (flow.Stopped && !synAck) || seen != flow.Seen)
+        if (!flow.Stopped && seen == flow.Seen)
+        {
+            FromServer(flow, seen, default, ++flow.SentDown);
+        }
+    }
+
+    private void FromServer(Flow flow, TransportEndpoint seen, Segment segment, uint message)
+    {
+        Span<byte> payload = stackalloc byte[message == 0 ? 0 : Flow.PayloadLength];
+        flow.WritePayload(payload, message, down: true);
+        FromServer(WireFormat.Packet(flow.Protocol, flow.Server, seen, fromClient: false, payload, segment, flow.Id));
+    }
+
+    /// <summary>The server knows a connection by the endpoint that it sees. What belongs to none is reset (RFC 9293 section 3.10.7.1).</summary>
+    private void AtTcpServer(Flow flow, in FlowPacket read)
+    {
+        var seen = read.Source;
+        var isSyn = (read.Segment.Flags & WireFormat.Syn) != 0;
+        if (!flow.ServerEnds.TryGetValue(seen, out var end))
+        {
+            if (!isSyn)
+            {
+                if ((read.Segment.Flags & WireFormat.Rst) == 0)
+                {
+                    FromServer(flow, seen, new Segment(WireFormat.Rst, read.Segment.Acknowledgement, 0), 0);
+                }
+
+                return;
+            }
+
+            flow.ServerEnds[seen] = end = new TcpEnd(
+                this, 77 + (1_000_000 * (uint)flow.Id) + (1_000 * (uint)seen.Port), (segment, message) => FromServer(flow, seen, segment, message), message => AtTcpServer(flow, message));
+        }
+
+        if (!end.IsOpen && !isSyn && (read.Segment.Flags & WireFormat.Rst) == 0 && !end.IsAcceptable(read.Segment))
+        {
+            FromServer(flow, seen, new Segment(WireFormat.Rst, read.Segment.Acknowledgement, 0), 0);
+            return;
+        }
+
+        end.Take(read.Segment, read.Message);
+        if (end.IsOpen && flow.Seen.IsNone)
+        {
+            flow.Seen = seen;
+            flow.OpenedAt = Now;
+        }
+    }
+
+    /// <summary>The server answers each message, and sometimes says one more.</summary>
+    private void AtTcpServer(Flow flow, uint message)
+    {
+        CheckStream(flow, ++flow.ReceivedUp, message);
+        var end = flow.ServerEnds.Values.First(e => e.IsOpen);
+        end.Write();
+        if (Random.Chance(0.3))
+        {
+            At(TimeSpan.FromMicroseconds(Random.NextInt(8_000)), end.Write);
+        }
+    }
+
+    private void AtTcpClient(Flow flow, uint message) => CheckStream(flow, ++flow.ReceivedDown, message);
+
+    private void AtClient(SimClient client, byte[] packet)
+    {
+        if (!WireFormat.TryRead(packet, out var read))
         {
             return;
         }
 
-        Span<byte> payload = stackalloc byte[Flow.PayloadLength];
-        flow.WritePayload(payload, ++flow.SentDown, down: true);
-        FromServer(WireFormat.Packet(flow.Protocol, flow.Server, seen, synAck ? (byte)(WireFormat.Syn | WireFormat.Ack) : WireFormat.Ack, fromClient: false, payload));
-    }
-
-    private void AtClient(SimClient client, byte[] packet)
-    {
-        if (WireFormat.TryRead(packet, out var protocol, out var source, out var to, out _, out var payload)
-            && Flow.TryReadPayload(payload, out var id, out var sequence, out var down))
+        var flow = Flows[read.Flow];
+        CheckAtClient(client, flow, read);
+        if (flow.ClientEnd is { } end)
         {
-            CheckAtClient(client, Flows[id], protocol, source, to, down, sequence);
+            end.Take(read.Segment, read.Message);
+            CheckReset(flow);
         }
     }
 }

@@ -107,6 +107,7 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
             return;
         }
 
+        ap.NoteControlTrouble();
         ap.Session = ++_incarnation;
         Coordinator.OnConnected(ap.Session, Now);
         Chronicle.Note(Now, ap.Name, "coordinator", "connects");
@@ -134,7 +135,7 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
     {
         var (session, coordinator) = (ap.Session, Coordinator);
         Chronicle.Note(Now, ap.Name, "coordinator", Chronicle.Describe(message));
-        OverControl(() =>
+        OverControl(ap, () =>
         {
             if (session != 0 && ap.Session == session && coordinator == Coordinator)
             {
@@ -153,7 +154,7 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
         }
 
         Chronicle.Note(Now, "coordinator", ap.Name, Chronicle.Describe(message));
-        OverControl(() =>
+        OverControl(ap, () =>
         {
             if (ap.Session == session)
             {
@@ -184,6 +185,7 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
     public void RestartCoordinator()
     {
         Chronicle.Note(Now, "coordinator", "coordinator", "restarts with an empty store");
+        _storeLostAt = Now;
         foreach (var ap in AccessPoints)
         {
             ap.Session = 0;
@@ -242,10 +244,11 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
         }
     }
 
-    private void OverControl(Action arrive)
+    private void OverControl(SimAccessPoint ap, Action arrive)
     {
         if (Faulty && Random.Chance(Settings.ControlLoss))
         {
+            ap.NoteControlTrouble();
             return;
         }
 

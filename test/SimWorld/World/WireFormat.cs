@@ -3,13 +3,27 @@ using Masquerade.Core.Flow;
 
 namespace Masquerade.SimWorld.World;
 
+/// <summary>A packet of a flow as a host or a checker reads it.</summary>
+/// <param name="Protocol">The protocol.</param>
+/// <param name="Source">Where it says it comes from.</param>
+/// <param name="To">Where it goes.</param>
+/// <param name="Flow">Whose it is.</param>
+/// <param name="Message">The number of its message; 0 for a TCP segment without data.</param>
+/// <param name="Down">From the server.</param>
+/// <param name="Segment">TCP: the rest of the header.</param>
+internal readonly record struct FlowPacket(TransportProtocol Protocol, TransportEndpoint Source, TransportEndpoint To, int Flow, uint Message, bool Down, Segment Segment);
+
 /// <summary>
 /// Packets as the simulated hosts make and read them, with checksums from scratch. Written apart from the product's own code, so that a mistake there does not judge itself.
 /// </summary>
 internal static class WireFormat
 {
+    public const byte Fin = 0x01;
     public const byte Syn = 0x02;
+    public const byte Rst = 0x04;
     public const byte Ack = 0x10;
+    private const ushort FromClient = 0x4001;
+    private const ushort FromServer = 0x4002;
 
     public static byte[] Frame(MacAddress to, MacAddress source, byte[] packet)
     {
@@ -21,7 +35,7 @@ internal static class WireFormat
         return frame;
     }
 
-    public static byte[] Packet(TransportProtocol protocol, TransportEndpoint source, TransportEndpoint to, byte flags, bool fromClient, ReadOnlySpan<byte> payload)
+    public static byte[] Packet(TransportProtocol protocol, TransportEndpoint source, TransportEndpoint to, bool fromClient, ReadOnlySpan<byte> payload, Segment segment = default, int flow = 0)
     {
         var v6 = !source.Address.IsIPv4;
         var header = protocol switch { TransportProtocol.Tcp => 20, _ => 8 };
@@ -35,7 +49,13 @@ internal static class WireFormat
                 BinaryPrimitives.WriteUInt16BigEndian(body, source.Port);
                 BinaryPrimitives.WriteUInt16BigEndian(body.AsSpan(2), to.Port);
                 body[12] = 0x50;
-                body[13] = flags;
+                BinaryPrimitives.WriteUInt32BigEndian(body.AsSpan(4), segment.Sequence);
+                BinaryPrimitives.WriteUInt32BigEndian(body.AsSpan(8), segment.Acknowledgement);
+                body[13] = segment.Flags;
+
+                // Segments without data say here whose they are: nobody on the way may touch window and urgent pointer.
+                BinaryPrimitives.WriteUInt16BigEndian(body.AsSpan(14), fromClient ? FromClient : FromServer);
+                BinaryPrimitives.WriteUInt16BigEndian(body.AsSpan(18), (ushort)flow);
                 checksumAt = 16;
                 break;
             case TransportProtocol.Udp:
@@ -58,16 +78,37 @@ internal static class WireFormat
     }
 
     /// <summary>Reads a packet of a flow; false if it is something else.</summary>
-    public static bool TryRead(ReadOnlySpan<byte> packet, out TransportProtocol protocol, out TransportEndpoint source, out TransportEndpoint to, out byte flags, out ReadOnlySpan<byte> payload)
+    public static bool TryRead(ReadOnlySpan<byte> packet, out FlowPacket read)
+    {
+        read = default;
+        if (!TryRead(packet, out var protocol, out var source, out var to, out var segment, out var body, out var payload))
+        {
+            return false;
+        }
+
+        var isNumbered = Flow.TryReadPayload(payload, out var flow, out var message, out var down);
+        if (protocol == TransportProtocol.Tcp && !isNumbered)
+        {
+            flow = BinaryPrimitives.ReadUInt16BigEndian(body[18..]);
+            down = BinaryPrimitives.ReadUInt16BigEndian(body[14..]) == FromServer;
+        }
+
+        read = new FlowPacket(protocol, source, to, flow, message, down, segment);
+        return isNumbered || protocol == TransportProtocol.Tcp;
+    }
+
+    private static bool TryRead(
+        ReadOnlySpan<byte> packet, out TransportProtocol protocol, out TransportEndpoint source, out TransportEndpoint to, out Segment segment, out ReadOnlySpan<byte> body,
+        out ReadOnlySpan<byte> payload)
     {
         protocol = default;
         source = to = default;
-        flags = 0;
+        segment = default;
         payload = default;
         var v6 = packet[0] >> 4 == 6;
         var at = v6 ? 40 : (packet[0] & 15) * 4;
         var number = v6 ? packet[6] : packet[9];
-        var body = packet[at..];
+        body = packet[at..];
         var (from, destination) = v6
             ? (IpAddress.FromBytes(packet.Slice(8, 16)), IpAddress.FromBytes(packet.Slice(24, 16)))
             : (IpAddress.FromBytes(packet.Slice(12, 4)), IpAddress.FromBytes(packet.Slice(16, 4)));
@@ -77,7 +118,7 @@ internal static class WireFormat
         {
             case 6:
                 protocol = TransportProtocol.Tcp;
-                flags = body[13];
+                segment = new Segment(body[13], BinaryPrimitives.ReadUInt32BigEndian(body[4..]), BinaryPrimitives.ReadUInt32BigEndian(body[8..]));
                 payload = body[20..];
                 break;
             case 17:
