@@ -5,7 +5,11 @@ namespace Masquerade.RoamingCoordinator;
 /// <summary>The embedded default: one process, rebuilt from what the agents announce after a restart. It answers within the call.</summary>
 public sealed class InMemoryClientStore : IClientStore
 {
-    private readonly SortedDictionary<ulong, (ClientRecord Record, long Version)> _clients = [];
+    /// <summary>Clients that one list names: what a coordinator does between two messages stays short, also on a large site.</summary>
+    private const int MostListed = 16_384;
+
+    private readonly Dictionary<ulong, (ClientRecord Record, long Version)> _clients = [];
+    private readonly SortedSet<ulong> _order = [];
     private readonly Dictionary<MappingId, MacAddress> _owners = [];
     private readonly int _capacity;
 
@@ -49,7 +53,23 @@ public sealed class InMemoryClientStore : IClientStore
         done(_owners.TryGetValue(mapping, out var client) ? new EndpointClaim(mapping, client, 0) : null);
 
     /// <inheritdoc/>
-    public void List(NodeId node, ulong from, Action<ClientPage> done) => done(new ClientPage([.. _clients.Keys.Select(mac => new MacAddress(mac))], 0));
+    public void List(NodeId node, ulong from, Action<ClientPage> done)
+    {
+        var part = new List<MacAddress>(Math.Min(_order.Count, MostListed));
+        ulong next = 0;
+        foreach (var mac in _order.GetViewBetween(from, ulong.MaxValue))
+        {
+            if (part.Count == MostListed)
+            {
+                next = mac;
+                break;
+            }
+
+            part.Add(new MacAddress(mac));
+        }
+
+        done(new ClientPage(part, next));
+    }
 
     private SetResult CompareAndSet(ClientRecord record, long version)
     {
@@ -69,7 +89,7 @@ public sealed class InMemoryClientStore : IClientStore
         List<EndpointClaim>? taken = null;
         if (ReferenceEquals(before, record.Mappings))
         {
-            _clients[record.Client.Value] = (record, version + 1);
+            Set(record, version + 1);
             return new SetResult(StoreOutcome.Stored);
         }
 
@@ -99,7 +119,17 @@ public sealed class InMemoryClientStore : IClientStore
             _owners[id] = record.Client;
         }
 
-        _clients[record.Client.Value] = (record, version + 1);
+        Set(record, version + 1);
         return new SetResult(StoreOutcome.Stored);
+    }
+
+    private void Set(ClientRecord record, long version)
+    {
+        if (version == 1)
+        {
+            _order.Add(record.Client.Value);
+        }
+
+        _clients[record.Client.Value] = (record, version);
     }
 }
