@@ -1,3 +1,7 @@
+using System.Globalization;
+using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Masquerade.Core.Flow;
 using Masquerade.RoamingCoordinator;
 using Masquerade.RoamingCoordinator.Redis;
@@ -80,6 +84,53 @@ public sealed class RedisTroubleTests
         Assert.Equal(new SetResult(StoreOutcome.Stored), Set(store));
         await using var stranger = await OpenAsync(server);
         Assert.Contains(Load(stranger).Failure, new[] { StoreFailure.Refused, StoreFailure.Unreachable });
+    }
+
+    [Fact]
+    public async Task It_is_spoken_to_over_tls_if_its_certificate_is_from_the_right_authority()
+    {
+        var folder = Directory.CreateTempSubdirectory("masq-redis-tls-").FullName;
+        try
+        {
+            WriteCertificates(folder);
+            var port = RedisProcess.FreePort();
+            using var server = new RedisProcess(
+                "--tls-port", port.ToString(CultureInfo.InvariantCulture), "--tls-auth-clients", "no", "--tls-cert-file", $"{folder}/redis.pem", "--tls-key-file", $"{folder}/redis.key",
+                "--tls-ca-cert-file", $"{folder}/ca.pem");
+            RedisOptions Over(RedisOptions o, string authority) => o with
+            {
+                Endpoints = [new IPEndPoint(IPAddress.Loopback, port)], Tls = true, TlsName = "redis.example", TlsAuthorities = $"{folder}/{authority}",
+            };
+            await using var store = await OpenAsync(server, o => Over(o, "ca.pem"));
+            Assert.Equal(new SetResult(StoreOutcome.Stored), Set(store));
+            await using var wary = await OpenAsync(server, o => Over(o, "other.pem"));
+            Assert.NotEqual(StoreFailure.None, Load(wary).Failure);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static void WriteCertificates(string folder)
+    {
+        var from = DateTimeOffset.UtcNow.AddDays(-1);
+        foreach (var name in new[] { "other", "ca" })
+        {
+            using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+            var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
+            request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+            using var authority = request.CreateSelfSigned(from, from.AddDays(9));
+            File.WriteAllText(Path.Combine(folder, name + ".pem"), authority.ExportCertificatePem());
+            using var serverKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+            var server = new CertificateRequest("CN=redis.example", serverKey, HashAlgorithmName.SHA256);
+            var names = new SubjectAlternativeNameBuilder();
+            names.AddDnsName("redis.example");
+            server.CertificateExtensions.Add(names.Build());
+            using var certificate = server.Create(authority, from, from.AddDays(8), [1, 2, 3]);
+            File.WriteAllText(Path.Combine(folder, "redis.pem"), certificate.ExportCertificatePem());
+            File.WriteAllText(Path.Combine(folder, "redis.key"), serverKey.ExportPkcs8PrivateKeyPem());
+        }
     }
 
     private static async Task<RedisClientStore> OpenAsync(RedisProcess server, Func<RedisOptions, RedisOptions>? change = null)
