@@ -16,6 +16,8 @@ public sealed partial class CoordinatorCore
     /// <summary>After the nodes have been told they have this long to announce before records and index are compared.</summary>
     private static readonly TimeSpan AnnounceTime = TimeSpan.FromSeconds(10);
 
+    private const int RenewedAtOnce = 64;
+
     private readonly PriorityQueue<NodeState, Instant> _renewals = new();
     private readonly Queue<(NodeState Node, Instant Due)> _toTell = new();
     private ulong _knownIncarnation;
@@ -120,23 +122,46 @@ public sealed partial class CoordinatorCore
 
         _store.List(node.Id, from, page =>
         {
-            var left = page.Clients.Count + 1;
-            void OneDone()
+            if (page.Failure != StoreFailure.None)
             {
-                if (--left == 0 && page.Next != 0 && node.IsHere)
-                {
-                    Renew(node, page.Next);
-                }
+                CountFailure(page.Failure);
+                Later(() => Renew(node, from));
+                return;
             }
 
-            foreach (var client in page.Clients)
-            {
-                RecordsRenewed++;
-                Run(new Job(client, (state, _) => Renewed(state, node.Id, client)) { ClaimsAll = true, Done = OneDone });
-            }
-
-            OneDone();
+            Renew(node, page, 0);
         });
+    }
+
+    /// <summary>A few at a time: what agents ask must not wait behind it.</summary>
+    private void Renew(NodeState node, ClientPage page, int begin)
+    {
+        var part = page.Clients.Skip(begin).Take(RenewedAtOnce).ToArray();
+        var left = part.Length + 1;
+        void OneDone()
+        {
+            if (--left > 0 || !node.IsHere)
+            {
+                return;
+            }
+
+            if (begin + part.Length < page.Clients.Count)
+            {
+                Renew(node, page, begin + part.Length);
+            }
+            else if (page.Next != 0)
+            {
+                Renew(node, page.Next);
+            }
+        }
+
+        foreach (var client in part)
+        {
+            RecordsRenewed++;
+            Run(new Job(client, (state, _) => Renewed(state, node.Id, client)) { ClaimsAll = true, Done = OneDone });
+        }
+
+        OneDone();
     }
 
     private Steps.Decision? Renewed(ClientRecord? state, NodeId node, MacAddress client)

@@ -10,7 +10,9 @@ internal sealed class SlowStore(IClientStore store) : IClientStore
 {
     private readonly List<(MacAddress Client, Action Answer)> _waiting = [];
 
-    public ulong Incarnation => store.Incarnation;
+    public ulong Incarnation { get; set; } = store.Incarnation;
+
+    public List<(NodeId Node, MacAddress Client)> Forgotten { get; } = [];
 
     public bool IsShared => true;
 
@@ -62,7 +64,7 @@ internal sealed class SlowStore(IClientStore store) : IClientStore
         }
     });
 
-    public void Forget(NodeId node, MacAddress client) => store.Forget(node, client);
+    public void Forget(NodeId node, MacAddress client) => Forgotten.Add((node, client));
 
     public void FindClaim(MappingId mapping, Action<EndpointClaim?> done) => store.FindClaim(mapping, done);
 
@@ -82,6 +84,13 @@ public sealed class SlowStoreTests
     {
         _store = new SlowStore(_inner);
         _bench = new CoordinatorBench(new CoordinatorOptions { MaxWaitingPerClient = 3, MaxWaiting = 64 }, _store);
+    }
+
+    private void Answer(CoordinatorBench bench)
+    {
+        while (_store.AnswerOne(bench))
+        {
+        }
     }
 
     [Fact]
@@ -199,6 +208,40 @@ public sealed class SlowStoreTests
             {
             }
         }
+    }
+
+    [Fact]
+    public void What_the_nodes_here_are_concerned_with_is_renewed_and_the_rest_is_left_to_expire()
+    {
+        var bench = new CoordinatorBench(new CoordinatorOptions { Lease = TimeSpan.FromSeconds(9), SessionTimeout = TimeSpan.FromHours(1) }, _store, nodes: 1);
+        for (var i = 0; i < 200; i++)
+        {
+            bench.Tell(1, new Arrive { Id = bench.NextId(), Client = new MacAddress(0x0200_0000_0100 + (ulong)i) });
+        }
+
+        Answer(bench);
+        _inner.CompareAndSet(new ClientRecord { Client = OtherClient, Fam = Ap3 }, 0);
+        var versions = _inner.Clients().Select(c => _inner.Load(c).Version).ToArray();
+        bench.Wait(3_100);
+        Answer(bench);
+        Assert.Equal(201, bench.Core.RecordsRenewed);
+        Assert.Equal([(Ap1, OtherClient)], _store.Forgotten);
+        Assert.Equal(versions.Select((v, i) => i == 0 ? v : v + 1), _inner.Clients().Select(c => _inner.Load(c).Version));
+    }
+
+    [Fact]
+    public void When_the_store_has_forgotten_the_nodes_are_told_in_the_same_session()
+    {
+        _bench.Wait(1);
+        _store.Incarnation++;
+        var said = new List<(ulong Session, ControlMessage Message)>();
+        for (var i = 0; i < 10; i++)
+        {
+            said.AddRange(_bench.Wait(1));
+        }
+
+        Assert.Equal([1UL, 2UL, 3UL], said.Where(s => s.Message is Welcome).Select(s => s.Session).Order());
+        Assert.Single(_bench.Events.OfType<StoreReborn>());
     }
 
     /// <summary>Two clients of which each wants the other's endpoint wait for nobody: the second step stands in no queue.</summary>
