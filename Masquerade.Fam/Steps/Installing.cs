@@ -104,6 +104,12 @@ public sealed partial class FamEngine
             {
                 return record.FamEndpoint;
             }
+
+            // News that was overtaken by the end of the arrival: the offer has been withdrawn, but everybody else has heard of it.
+            if (slot < 0 && _pool.TryTake(record.Mapping.Protocol, record.FamEndpoint, now))
+            {
+                return record.FamEndpoint;
+            }
         }
 
         mustAttach = true;
