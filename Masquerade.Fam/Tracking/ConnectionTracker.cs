@@ -28,7 +28,8 @@ internal static class ConnectionTracker
             ConnectionState.None => ConnectionState.Opening,
 
             // Only the side that did not open can complete: the answer to the client's SYN comes from the server.
-            ConnectionState.Opening => fromClient ? ConnectionState.Opening : ConnectionState.Established,
+            // After a move the state may be older than the packet: a server that closes has been connected.
+            ConnectionState.Opening => fromClient ? ConnectionState.Opening : fin ? ConnectionState.ServerClosed : ConnectionState.Established,
             ConnectionState.Established when fin => fromClient ? ConnectionState.ClientClosed : ConnectionState.ServerClosed,
             ConnectionState.ClientClosed when fin && !fromClient => ConnectionState.Closing,
             ConnectionState.ServerClosed when fin && fromClient => ConnectionState.Closing,

@@ -65,16 +65,13 @@ public sealed partial class CoordinatorCore
         {
             // Its tables are empty; the coordinator that it is connected to sees to its claims.
             node.Outbox.RemoveAll(_ => true);
-            node.Adoptions.RemoveAll(_ => true);
         }
 
-        if (via == 0)
+        node.Outbox.Suspended = via == 0;
+        if (isNews && via != 0)
         {
-            FallSilent(node);
-        }
-        else if (isNews)
-        {
-            SpeakAgain(node);
+            node.Outbox.Restart(now);
+            node.Outbox.Advance(now);
         }
     }
 
@@ -87,7 +84,7 @@ public sealed partial class CoordinatorCore
             if (node.Via == life)
             {
                 node.Via = 0;
-                FallSilent(node);
+                node.Outbox.Suspended = true;
             }
         }
     }
@@ -108,7 +105,7 @@ public sealed partial class CoordinatorCore
                 OnAnchorReply(node, reply, now);
                 break;
             case Ack ack when IsMine(ack.Id):
-                OnAck(node, ack.Id);
+                node.Outbox.Complete(ack.Id);
                 break;
             case Goodbye goodbye when node.IsHere:
                 StartOver(node, goodbye.Reason);

@@ -74,7 +74,9 @@ public sealed partial class CoordinatorCore
 
     private NodeState AddNode(NodeId id)
     {
-        var created = new NodeState(id, node => new Outbox(m => Send(node, m), new OutboxOptions { Capacity = _options.MaxPushesPerNode }) { Suspended = true });
+        var created = default(NodeState);
+        created = new NodeState(id, new Outbox(m => Send(created!, m), new OutboxOptions { Capacity = _options.MaxPushesPerNode }));
+        created.Outbox.Suspended = true;
         Nodes.Add(created);
         return created;
     }
@@ -89,7 +91,6 @@ public sealed partial class CoordinatorCore
 
         // What it anchored in its last life is on its way to it before it may claim anything anew.
         node.Outbox.RemoveAll(_ => true);
-        node.Adoptions.RemoveAll(_ => true);
         Restore(hello, 0, () =>
         {
             _peers?.Forgotten(node.Id, registration.Number);
@@ -124,48 +125,10 @@ public sealed partial class CoordinatorCore
         node.IsBehind = false;
         _output.Report(new NodeUp(node.Id, node.Incarnation, registration.MustForget));
         Send(node, WelcomeTo(node));
-        SpeakAgain(node);
-        RenewLater(node, _now + (_options.Lease / 3));
-    }
-
-    /// <summary>The node can be reached: what waits for it is said, first of all what it is to anchor again.</summary>
-    private void SpeakAgain(NodeState node)
-    {
-        node.Adoptions.Suspended = false;
-        node.Adoptions.Restart(_now);
-        node.Adoptions.Advance(_now);
-        if (node.Adoptions.Count == 0)
-        {
-            Resume(node);
-        }
-    }
-
-    /// <summary>The node anchors again what it is to anchor: now it can be told about that, and answered.</summary>
-    private void Resume(NodeState node)
-    {
         node.Outbox.Suspended = false;
         node.Outbox.Restart(_now);
         node.Outbox.Advance(_now);
-        while (node.Early.TryDequeue(out var message))
-        {
-            OnRequest(node, message, _now);
-        }
-    }
-
-    private void FallSilent(NodeState node)
-    {
-        node.Outbox.Suspended = true;
-        node.Adoptions.Suspended = true;
-        node.Early.Clear();
-    }
-
-    private void OnAck(NodeState node, ulong id)
-    {
-        node.Outbox.Complete(id);
-        if (node.Adoptions.Complete(id) && node.Adoptions.Count == 0 && !node.Adoptions.Suspended)
-        {
-            Resume(node);
-        }
+        RenewLater(node, _now + (_options.Lease / 3));
     }
 
     /// <summary>
@@ -187,7 +150,7 @@ public sealed partial class CoordinatorCore
     /// </summary>
     private void FallBehind(NodeState node)
     {
-        var lost = node.Outbox.RemoveAll(_ => true) + node.Adoptions.RemoveAll(_ => true);
+        var lost = node.Outbox.RemoveAll(_ => true);
         _output.Report(new NodeBehind(node.Id, lost));
         const string Reason = "too much waits for the node's acknowledgement";
         if (node.Via != 0)
@@ -262,7 +225,7 @@ public sealed partial class CoordinatorCore
         if (_sessions.Remove(session, out var node) && node is not null && node.Session == session)
         {
             node.Session = 0;
-            FallSilent(node);
+            node.Outbox.Suspended = true;
             _peers?.Unregister(PresenceOf(node, isConnected: false));
             _output.Report(new NodeDown(node.Id, reason));
         }

@@ -11,9 +11,6 @@ namespace Masquerade.RoamingCoordinator;
 /// </summary>
 public sealed partial class CoordinatorCore
 {
-    /// <summary>Requests of a node that wait until it has taken back what it anchored.</summary>
-    private const int MaxEarly = 1_024;
-
     private readonly CoordinatorOptions _options;
     private readonly IClientStore _store;
     private readonly SeededRandom _random;
@@ -71,7 +68,7 @@ public sealed partial class CoordinatorCore
             {
                 if (node.IsConnected)
                 {
-                    next = Instant.Min(next, Instant.Min(node.Outbox.NextDeadline, node.Adoptions.NextDeadline));
+                    next = Instant.Min(next, node.Outbox.NextDeadline);
                     next = node.IsHere ? Instant.Min(next, node.LastHeard + _options.SessionTimeout) : next;
                 }
             }
@@ -139,7 +136,7 @@ public sealed partial class CoordinatorCore
             case Ack or AnchorReply when TryPassOn(node, message):
                 break;
             case Ack ack:
-                OnAck(node, ack.Id);
+                node.Outbox.Complete(ack.Id);
                 break;
             case AnchorReply reply:
                 OnAnchorReply(node, reply, now);
@@ -187,24 +184,12 @@ public sealed partial class CoordinatorCore
                 continue;
             }
 
-            node.Adoptions.Advance(now);
             node.Outbox.Advance(now);
         }
     }
 
     private void OnRequest(NodeState node, ControlMessage message, Instant now)
     {
-        if (node.Adoptions.Count > 0)
-        {
-            // The answer could speak of mappings that the node does not know yet to be its own. What finds no room comes again.
-            if (node.Early.Count < MaxEarly)
-            {
-                node.Early.Enqueue(message);
-            }
-
-            return;
-        }
-
         if (Refusals.EpochOf(message) > Refusals.MaxEpoch)
         {
             Refuse(node, message, "an epoch that no client can have reached");
@@ -304,8 +289,7 @@ public sealed partial class CoordinatorCore
             node.Outbox.RemoveAll(m => m is FamChange old && old.Client == change.Client && old.Epoch < change.Epoch);
         }
 
-        var outbox = message is AdoptMappings ? node.Adoptions : node.Outbox;
-        if (!node.IsBehind && !outbox.Send(message with { Id = ++_lastId }, _now))
+        if (!node.IsBehind && !node.Outbox.Send(message with { Id = ++_lastId }, _now))
         {
             FallBehind(node);
         }

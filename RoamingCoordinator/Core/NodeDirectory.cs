@@ -7,11 +7,10 @@ namespace Masquerade.RoamingCoordinator;
 /// <summary>A node that has introduced itself, and what is still to be said to it.</summary>
 public sealed class NodeState
 {
-    internal NodeState(NodeId id, Func<NodeState, Outbox> outbox)
+    internal NodeState(NodeId id, Outbox outbox)
     {
         Id = id;
-        Outbox = outbox(this);
-        Adoptions = outbox(this);
+        Outbox = outbox;
     }
 
     /// <summary>Its name.</summary>
@@ -57,12 +56,6 @@ public sealed class NodeState
     public long PushesWaitingBytes => Outbox.Bytes;
 
     internal Outbox Outbox { get; }
-
-    /// <summary>What it anchored in its last life and has not acknowledged to anchor again. Until it has, nothing else is said to it, for it would disown what it hears of.</summary>
-    internal Outbox Adoptions { get; }
-
-    /// <summary>What it has asked meanwhile.</summary>
-    internal Queue<ControlMessage> Early { get; } = new();
 
     /// <summary>A session that has said who it is and is being prepared; 0 if there is none.</summary>
     internal ulong Joining { get; set; }

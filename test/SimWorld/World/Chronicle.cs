@@ -43,12 +43,22 @@ internal sealed class Chronicle
             Trace = (Trace ^ octet) * 1_099_511_628_211;
         }
 
+        // Beginnings and ends of connections belong to the story.
+        if (frame[12] is 0x08 or 0x86 && frame[13] is 0x00 or 0xDD && WireFormat.TryRead(frame.AsSpan(14), out var read)
+            && (read.Segment.Flags & (WireFormat.Syn | WireFormat.Fin | WireFormat.Rst)) != 0)
+        {
+            Note(at, "wire", "wire", $"{Flags(read.Segment.Flags)} of flow {read.Flow} from {read.Source} to {read.To}");
+        }
+
         _frames.Enqueue((at, frame));
         if (_frames.Count > MaxFrames)
         {
             _frames.Dequeue();
         }
     }
+
+    private static string Flags(byte flags) =>
+        string.Concat((flags & WireFormat.Syn) != 0 ? "SYN " : "", (flags & WireFormat.Fin) != 0 ? "FIN " : "", (flags & WireFormat.Rst) != 0 ? "RST " : "", (flags & WireFormat.Ack) != 0 ? "ACK" : "");
 
     /// <summary>A message in a few words.</summary>
     public static string Describe(ControlMessage message) => message switch
