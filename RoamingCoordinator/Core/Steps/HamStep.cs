@@ -86,7 +86,7 @@ public static class HamStep
                 cleared.Add(new FamRoute(record.Mapping, node, record.FamEndpoint, TransportEndpoint.None));
             }
 
-            if (client.Fam.IsNone || now == record.FamEndpoint)
+            if (client.Fam.IsNone || (!now.IsNone && now == record.FamEndpoint))
             {
                 continue;
             }

@@ -71,4 +71,15 @@ public sealed class RecoveryTests
         Assert.Equal(AckStatus.Ok, bench.Ask<Ack>(1, new Depart { Id = bench.NextId(), Client = Client, Epoch = Epoch.None, Idle = false }).Status);
         Assert.True(bench.Record.Fam.IsNone);
     }
+
+    [Fact]
+    [Trait("Req", "A-29")]
+    public void The_current_fam_hears_of_mappings_that_their_ham_reports_without_a_fam()
+    {
+        var bench = new CoordinatorBench();
+        bench.Tell(1, bench.Arrive(1));
+        var orphan = Mapping(3, 5_000, 1) with { FamEndpoint = TransportEndpoint.None };
+        var sent = bench.Tell(3, new AnchorReport { Id = bench.NextId(), Client = Client, Epoch = new Epoch(1), Mappings = [orphan] });
+        Assert.Equal(orphan.Mapping, Assert.Single(sent.Where(s => s.Session == 1).Select(s => s.Message).OfType<ArrivalUpdate>().Single().Mappings).Mapping);
+    }
 }

@@ -9,13 +9,14 @@ internal sealed partial class SimNetwork
 {
     private readonly Dictionary<MacAddress, Epoch> _epochs = [];
     private readonly Dictionary<MappingId, (Flow Flow, Instant At)> _owners = [];
-    private readonly Dictionary<MappingId, (SimAccessPoint By, Instant At)> _anchored = [];
+    private readonly Dictionary<MappingId, (SimAccessPoint By, Instant First, Instant At)> _anchored = [];
     private Instant _storeLostAt = new(long.MinValue / 2);
 
     /// <summary>How long after the last trouble on a control channel something may still be repeated: the longest interval of an outbox, twice.</summary>
     private static readonly TimeSpan ControlRecovery = TimeSpan.FromSeconds(4);
 
-    public void NoteAnchored(SimAccessPoint by, MappingId mapping) => _anchored[mapping] = (by, Now);
+    /// <summary>For the first time, or again by a node that had lost its tables.</summary>
+    public void NoteAnchored(SimAccessPoint by, MappingId mapping) => _anchored[mapping] = (by, _anchored.TryGetValue(mapping, out var before) ? before.First : Now, Now);
 
     /// <summary>Every packet on a link has right checksums.</summary>
     private void CheckChecksums(string who, byte[] frame)
@@ -158,7 +159,7 @@ internal sealed partial class SimNetwork
     }
 
     private bool WasAnchoredBy(Flow flow, TransportEndpoint masquerade, Instant when) =>
-        _anchored.TryGetValue(new MappingId(flow.Protocol, masquerade), out var anchoring) && anchoring.At <= when;
+        _anchored.TryGetValue(new MappingId(flow.Protocol, masquerade), out var anchoring) && anchoring.First <= when;
 
     private bool HadToActAlone(Flow flow, TransportEndpoint source)
     {
