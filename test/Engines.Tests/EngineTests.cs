@@ -367,9 +367,9 @@ public sealed class EngineTests
         var original = Site.Udp(new TransportEndpoint(Site.ClientAddress, 1000), Site.Server, 0);
         var back = Site.Udp(Site.Server, masquerade, 0);
         var buffer = new byte[original.Length];
-        long allocated = 0;
+        var allocated = long.MaxValue;
 
-        // The first windows also compile; a packet that allocated would show in every one.
+        // Some windows also compile; a packet that allocated would show in every one.
         for (var window = 0; window < 5; window++)
         {
             var before = GC.GetAllocatedBytesForCurrentThread();
@@ -384,7 +384,7 @@ public sealed class EngineTests
                 site.Fam.ProcessInbound(buffer, summary, OffloadInfo.None, site.Now);
             }
 
-            allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+            allocated = Math.Min(allocated, GC.GetAllocatedBytesForCurrentThread() - before);
         }
 
         Assert.Equal(0, allocated);

@@ -33,8 +33,8 @@ public sealed class CommandTests : IDisposable
             Assert.Contains("Usage:", Masq(0, command, "--help"), StringComparison.Ordinal);
         }
 
-        Masq(1, "issue", "--agent", "a b");
-        Masq(1, "issue", "--agent", "a", "--coordinator", "b");
+        Masq(2, "issue", "--agent", "a b");
+        Masq(2, "issue", "--agent", "a", "--coordinator", "b");
         Masq(1, "list", "--dir", Path.Combine(_folder, "nowhere"));
         CheckConfigurations(pki, own);
 
