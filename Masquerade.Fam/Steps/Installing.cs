@@ -159,6 +159,7 @@ public sealed partial class FamEngine
                 known.State = known.LastActivity >= lastActivity
                     ? ConnectionTracker.Merge(known.State, incoming.State)
                     : ConnectionTracker.Merge(incoming.State, known.State);
+                known.State = known.ClientHasClosed ? ConnectionTracker.WithClientClosed(known.State) : known.State;
                 lastActivity = Instant.Max(known.LastActivity, lastActivity);
                 known.LastActivity = lastActivity;
             }

@@ -94,6 +94,15 @@ public sealed partial class FamEngine
     {
         connection.LastActivity = now;
         var next = ConnectionTracker.Next(connection.State, summary.Kind, summary.TcpFlags, fromClient);
+        if (next == ConnectionState.Opening)
+        {
+            connection.ClientHasClosed = (connection.ClientHasClosed && (summary.TcpFlags & TcpFlags.Syn) == 0) || (fromClient && (summary.TcpFlags & TcpFlags.Fin) != 0);
+        }
+        else if (connection.ClientHasClosed)
+        {
+            next = ConnectionTracker.WithClientClosed(next);
+        }
+
         if (next == connection.State)
         {
             return;

@@ -166,4 +166,7 @@ internal struct FamConnection
     public int NextOfMapping;
     public int PreviousOfMapping;
     public ConnectionState State;
+
+    /// <summary>The client has closed while the connection was opening for all that is known here: it counts when it turns out to have been open.</summary>
+    public bool ClientHasClosed;
 }

@@ -63,6 +63,14 @@ internal static class ConnectionTracker
         };
     }
 
+    /// <summary>A connection that the client has closed before it was known to be open.</summary>
+    public static ConnectionState WithClientClosed(ConnectionState state) => state switch
+    {
+        ConnectionState.Established => ConnectionState.ClientClosed,
+        ConnectionState.ServerClosed => ConnectionState.Closing,
+        _ => state,
+    };
+
     /// <summary>Whether a packet of the client can be the first of a connection.</summary>
     public static bool CanOpen(PacketKind kind, TcpFlags flags) => kind switch
     {

@@ -92,6 +92,11 @@ public static class HamStep
             }
 
             (now.IsNone ? unserved : misled).Add(entry);
+            if (client.Fam == node && record.FamEndpoint.IsNone)
+            {
+                // The FAM is this same node, and the HAM says that it serves nothing: neither knows of the other.
+                unserved.Add(entry);
+            }
         }
 
         // A move or a departure may have come between the loss and this report, when the HAM could not be told.

@@ -81,5 +81,9 @@ public sealed class RecoveryTests
         var orphan = Mapping(3, 5_000, 1) with { FamEndpoint = TransportEndpoint.None };
         var sent = bench.Tell(3, new AnchorReport { Id = bench.NextId(), Client = Client, Epoch = new Epoch(1), Mappings = [orphan] });
         Assert.Equal(orphan.Mapping, Assert.Single(sent.Where(s => s.Session == 1).Select(s => s.Message).OfType<ArrivalUpdate>().Single().Mappings).Mapping);
+
+        var own = Mapping(1, 5_001, 1) with { FamEndpoint = TransportEndpoint.None };
+        sent = bench.Tell(1, new AnchorReport { Id = bench.NextId(), Client = Client, Epoch = new Epoch(1), Mappings = [own] });
+        Assert.Equal(own.Mapping, Assert.Single(sent.Select(s => s.Message).OfType<ArrivalUpdate>().Single().Mappings).Mapping);
     }
 }

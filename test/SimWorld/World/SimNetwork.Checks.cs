@@ -55,7 +55,7 @@ internal sealed partial class SimNetwork
 
         if (!flow.Seen.IsNone && flow.Seen != source)
         {
-            CheckNewFace(flow, source);
+            CheckNewFace(flow, source, (read.Segment.Flags & WireFormat.Syn) != 0);
         }
 
         flow.Faces.Add(source);
@@ -135,23 +135,17 @@ internal sealed partial class SimNetwork
     /// was out of the coordinator's reach, or the coordinator lost its store, or messages between them got lost. TCP may not: an access point that does not know a connection
     /// does not open it but by a SYN, so what goes on goes on with the endpoint that it has.
     /// </summary>
-    private void CheckNewFace(Flow flow, TransportEndpoint source)
+    private void CheckNewFace(Flow flow, TransportEndpoint source, bool isSyn)
     {
         if (AnchorWasLost(flow.Protocol, flow.Seen) || (flow.Protocol != TransportProtocol.Tcp && (flow.Faces.Contains(source) || HadToActAlone(flow, source))))
         {
             return;
         }
 
-        if (flow.Protocol == TransportProtocol.Tcp && flow.ServerEnds.TryGetValue(source, out var other) && !other.IsOpen)
-        {
-            // A late copy of a SYN that was anchored elsewhere.
-            return;
-        }
-
-        if (flow.Protocol == TransportProtocol.Tcp && WasAnchoredBy(flow, source, flow.OpenedAt) && HadToActAlone(flow, source))
+        if (flow.Protocol == TransportProtocol.Tcp && WasAnchoredBy(flow, source, flow.OpenedAt) && (isSyn || HadToActAlone(flow, source)))
         {
             // A SYN is new in any case. Repeated where the coordinator was silent it has been anchored twice, and nobody could tell either access point which one was answered.
-            flow.OpenedTwice = true;
+            flow.OpenedTwice |= !isSyn;
             return;
         }
 
