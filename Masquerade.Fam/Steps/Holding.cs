@@ -15,6 +15,21 @@ public sealed partial class FamEngine
     /// <summary>Tag of a held packet that came from the uplink.</summary>
     private const int HoldInbound = 1;
 
+    /// <summary>Packets that wait here, of all clients. Looks at every client; not for the packet path.</summary>
+    public int HeldPackets
+    {
+        get
+        {
+            var total = 0;
+            for (var client = _clients.Next(0); client >= 0; client = _clients.Next(client + 1))
+            {
+                total += _clients[client].Held?.Count ?? 0;
+            }
+
+            return total;
+        }
+    }
+
     private Verdict Hold(int client, Span<byte> packet, in OffloadInfo offload, int tag, Instant now)
     {
         ref var record = ref _clients[client];

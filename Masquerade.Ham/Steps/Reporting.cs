@@ -101,6 +101,21 @@ public sealed partial class HamEngine
         return false;
     }
 
+    /// <summary>Packets that wait for previous FAMs to drain, of all clients. Looks at every client; not for the packet path.</summary>
+    public int HeldPackets
+    {
+        get
+        {
+            var total = 0;
+            for (var client = _table.NextLiveClient(0); client >= 0; client = _table.NextLiveClient(client + 1))
+            {
+                total += _table.Client(client).Held?.Count ?? 0;
+            }
+
+            return total;
+        }
+    }
+
     /// <summary>The mappings owned here, at most <paramref name="limit"/>, in table order. Allocates; not for the packet path.</summary>
     public IReadOnlyList<HamMappingView> Describe(int limit)
     {

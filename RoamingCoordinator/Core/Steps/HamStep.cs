@@ -62,8 +62,11 @@ public static class HamStep
                 continue;
             }
 
+            // A FAM that arrived without this being known has not been told of it, even if it had it in an earlier stay or life.
+            var isNewsToFam = false;
             if (!mappings.TryGetValue(record.Mapping, out var entry))
             {
+                isNewsToFam = !client.Fam.IsNone && message.Epoch < client.Epoch;
                 if (mappings.Count >= context.Options.MaxMappingsPerClient || client.HasEnded(record.Mapping, message.Epoch, 0))
                 {
                     continue;
@@ -86,15 +89,19 @@ public static class HamStep
                 cleared.Add(new FamRoute(record.Mapping, node, record.FamEndpoint, TransportEndpoint.None));
             }
 
-            if (client.Fam.IsNone || (!now.IsNone && now == record.FamEndpoint))
+            if (client.Fam.IsNone)
             {
                 continue;
             }
 
-            (now.IsNone ? unserved : misled).Add(entry);
-            if (client.Fam == node && record.FamEndpoint.IsNone)
+            if (!now.IsNone && now != record.FamEndpoint)
             {
-                // The FAM is this same node, and the HAM says that it serves nothing: neither knows of the other.
+                misled.Add(entry);
+            }
+
+            // Where the FAM is this same node and the HAM says that it serves nothing, neither knows of the other.
+            if (now.IsNone || isNewsToFam || (client.Fam == node && record.FamEndpoint.IsNone))
+            {
                 unserved.Add(entry);
             }
         }

@@ -86,4 +86,15 @@ public sealed class RecoveryTests
         sent = bench.Tell(1, new AnchorReport { Id = bench.NextId(), Client = Client, Epoch = new Epoch(1), Mappings = [own] });
         Assert.Equal(own.Mapping, Assert.Single(sent.Select(s => s.Message).OfType<ArrivalUpdate>().Single().Mappings).Mapping);
     }
+
+    [Fact]
+    [Trait("Req", "A-29")]
+    public void A_fam_that_restarted_hears_of_what_it_served_in_its_earlier_life()
+    {
+        var bench = new CoordinatorBench();
+        bench.Tell(2, bench.Arrive(2) with { KnownEpoch = new Epoch(7) });
+        var served = Mapping(3, 5_000, 1, fam: At(2, 6_000));
+        var sent = bench.Tell(3, new AnchorReport { Id = bench.NextId(), Client = Client, Epoch = new Epoch(7), Mappings = [served] });
+        Assert.Equal(served.Mapping, Assert.Single(sent.Where(s => s.Session == 2).Select(s => s.Message).OfType<ArrivalUpdate>().Single().Mappings).Mapping);
+    }
 }

@@ -34,6 +34,11 @@ internal sealed class SimAccessPoint(SimNetwork network, int index) : INodeOutpu
     /// <summary>When its tables were last lost.</summary>
     public Instant StartedAt { get; private set; }
 
+    /// <summary>The highest epochs that were seen in this life.</summary>
+    public Dictionary<MacAddress, Epoch> ClientEpochs { get; } = [];
+
+    public Dictionary<(MappingId Mapping, MacAddress Client), Epoch> MappingEpochs { get; } = [];
+
     /// <summary>The packets of this life.</summary>
     public PacketLedger Ledger { get; private set; } = new();
 
@@ -54,6 +59,8 @@ internal sealed class SimAccessPoint(SimNetwork network, int index) : INodeOutpu
         }
 
         Ledger = new PacketLedger();
+        ClientEpochs.Clear();
+        MappingEpochs.Clear();
         Node = new AccessPointNode(model, seed, this);
         Wake();
     }

@@ -181,17 +181,81 @@ internal sealed partial class SimNetwork
 
     private void CheckEveryStep()
     {
-        if ((Steps & 1_023) != 0)
+        if ((Steps & 15) != 0)
         {
             return;
         }
 
         foreach (var ap in AccessPoints)
         {
-            if (ap.Node.Fam.ConnectionCount < ap.Node.Fam.MappingCount)
+            CheckBounds(ap);
+        }
+
+        if ((Steps & 511) != 0)
+        {
+            return;
+        }
+
+        foreach (var ap in AccessPoints)
+        {
+            CheckNodeEpochs(ap);
+        }
+
+        foreach (var node in Coordinator.Nodes.Nodes)
+        {
+            if (node.PushesWaiting > new CoordinatorOptions().MaxPushesPerNode)
             {
-                throw Fail($"{ap.Name} has {ap.Node.Fam.MappingCount} mappings with only {ap.Node.Fam.ConnectionCount} connections: one would never end");
+                throw Fail($"{node.PushesWaiting} pushes wait for {node.Id}");
             }
+        }
+    }
+
+    /// <summary>What the books say must wait does wait, and no table or queue is above its bound.</summary>
+    private void CheckBounds(SimAccessPoint ap)
+    {
+        var (fam, ham) = (ap.Node.Fam, ap.Node.Ham);
+        var held = fam.HeldPackets + ham.HeldPackets;
+        if (ap.Ledger.Held(ap.Node.Drops) != held)
+        {
+            throw Fail($"{ap.Name} holds {held} packets, by the books it is another number: {ap.Ledger.Describe(ap.Node.Drops)}");
+        }
+
+        if (fam.ClientCount > Limits.Fam.MaxClients || fam.MappingCount > Limits.Fam.MaxMappings || fam.ConnectionCount > Limits.Fam.MaxConnections
+            || fam.UnsaidCount > Limits.Fam.MaxClients || ham.MappingCount > Limits.Ham.MaxMappings
+            || fam.HeldPackets > Limits.Fam.MaxHolds * Limits.Fam.HoldPackets || ham.HeldPackets > Limits.Ham.MaxDrains * Limits.Ham.DrainPackets)
+        {
+            throw Fail($"{ap.Name} has {fam.ClientCount} clients, {fam.MappingCount} mappings, {fam.ConnectionCount} connections, {ham.MappingCount} mappings as HAM, {held} packets");
+        }
+
+        if (fam.ConnectionCount < fam.MappingCount)
+        {
+            throw Fail($"{ap.Name} has {fam.MappingCount} mappings with only {fam.ConnectionCount} connections: one would never end");
+        }
+    }
+
+    /// <summary>Within one life of a node, the epoch of a client at its FAM and of a mapping at its HAM never goes back, and it anchors at its own addresses only.</summary>
+    private void CheckNodeEpochs(SimAccessPoint ap)
+    {
+        foreach (var view in ap.Node.Fam.DescribeClients(int.MaxValue))
+        {
+            var before = ap.ClientEpochs.GetValueOrDefault(view.Client);
+            if (view.Epoch != Epoch.None && view.Epoch < before)
+            {
+                throw Fail($"{ap.Name} takes {view.Client} from epoch {before} back to {view.Epoch}");
+            }
+
+            ap.ClientEpochs[view.Client] = view.Epoch > before ? view.Epoch : before;
+        }
+
+        foreach (var view in ap.Node.Ham.Describe(int.MaxValue))
+        {
+            var before = ap.MappingEpochs.GetValueOrDefault((view.Mapping, view.Client));
+            if (view.Epoch < before || !ap.Owns(view.Mapping.Masquerade.Address))
+            {
+                throw Fail($"{ap.Name} has {view}, its epoch was {before}");
+            }
+
+            ap.MappingEpochs[(view.Mapping, view.Client)] = view.Epoch;
         }
     }
 }
