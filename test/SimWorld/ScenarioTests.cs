@@ -1,6 +1,7 @@
 using Masquerade.Core.Control;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
+using Masquerade.Fam;
 using Masquerade.SimWorld.Checkers;
 using Masquerade.SimWorld.World;
 
@@ -236,6 +237,56 @@ public sealed class ScenarioTests
         network.Run(TimeSpan.FromSeconds(1));
         Assert.Null(TableCheck.FirstDisagreement(network));
         AssertTalks(network, flow);
+    }
+
+    /// <summary>The seeds' lazy way: the first packet waits, the coordinator is asked (in one phase or two) and places the HAM at another access point. Afterwards it is a connection like any other.</summary>
+    [Theory]
+    [InlineData(AnchorPolicy.AskCoordinator, TransportProtocol.Tcp)]
+    [InlineData(AnchorPolicy.AskCoordinator, TransportProtocol.Udp)]
+    [InlineData(AnchorPolicy.AskCoordinatorFirst, TransportProtocol.Tcp)]
+    [InlineData(AnchorPolicy.AskCoordinatorFirst, TransportProtocol.Icmp)]
+    [Trait("Req", "A-03")]
+    [Trait("Req", "A-07")]
+    [Trait("Req", "A-09")]
+    public void A_connection_can_be_attached_lazily_with_its_HAM_elsewhere(AnchorPolicy policy, TransportProtocol protocol)
+    {
+        var network = World(settings: new Settings { Anchoring = policy, HamAt = 2 });
+        var ap = network.AccessPoints[0];
+        ap.Heard = [];
+        var (client, flow) = Settle(network, protocol, ipv6: false);
+        Assert.Equal(policy == AnchorPolicy.AskCoordinatorFirst ? 1 : 0, ap.Heard.Count(h => h.What is Lookup));
+        Assert.Single(ap.Heard, h => h.What is Attach);
+        Assert.True(network.AccessPoints[2].Owns(flow.Seen.Address));
+        Assert.Single(network.AccessPoints[2].Node.Ham.Describe(10));
+
+        var seen = flow.Seen;
+        network.Detach(client);
+        network.Attach(client, 1);
+        network.Run(Short);
+        Assert.Equal(seen, flow.Seen);
+        AssertTalks(network, flow);
+        Assert.All(network.AccessPoints, a => Assert.True(a.Node.Drops.Total == 0, a.Ledger.Describe(a.Node.Drops)));
+        Assert.Null(TableCheck.FirstDisagreement(network));
+    }
+
+    /// <summary>A TCP connection that both sides have closed is gone by the transitory timeout, wherever its client has been.</summary>
+    [Fact]
+    [Trait("Req", "N-03")]
+    public void A_closed_connection_is_reclaimed_in_minutes_not_hours()
+    {
+        var network = World();
+        var (client, flow) = Settle(network, TransportProtocol.Tcp, ipv6: false);
+        network.Detach(client);
+        network.Attach(client, 1);
+        flow.Stopped = true;
+        flow.ServerEnd!.Close();
+        network.Run(Short);
+        flow.ClientEnd!.Close();
+        network.Run(Short);
+        Assert.True(flow.IsFinished);
+        Assert.Equal(1, network.AccessPoints[0].Node.Ham.MappingCount);
+        network.Run(Limits.Fam.TcpTransitoryTimeout + TimeSpan.FromSeconds(5));
+        Assert.Equal((0, 0), (network.AccessPoints[0].Node.Ham.MappingCount, network.AccessPoints[1].Node.Fam.MappingCount));
     }
 
     private static SimNetwork World(ulong seed = 1, bool events = true, Settings? settings = null) =>

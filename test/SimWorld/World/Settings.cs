@@ -42,6 +42,9 @@ internal sealed record Settings
     /// <summary>Who decides where new connections are anchored.</summary>
     public AnchorPolicy Anchoring { get; init; }
 
+    /// <summary>The node that the coordinator places HAMs at, for agents that ask; -1 for the asker itself.</summary>
+    public int HamAt { get; init; } = -1;
+
     /// <summary>How long the fault phase lasts, milliseconds.</summary>
     public int FaultPhase { get; init; } = 4_000;
 

@@ -272,7 +272,7 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
     private CoordinatorCore NewCoordinator()
     {
         var core = new CoordinatorCore(
-            new CoordinatorOptions { EpochClock = 0, Heartbeat = TimeSpan.FromSeconds(20), SessionTimeout = TimeSpan.FromSeconds(120) },
+            new CoordinatorOptions { EpochClock = 0, Heartbeat = TimeSpan.FromSeconds(20), SessionTimeout = TimeSpan.FromSeconds(120), Placement = new PlacementRules(new PlacementRule(Settings.HamAt < 0 ? NodeId.None : new NodeId($"ap{Settings.HamAt + 1}"))) },
             new InMemoryClientStore(++_incarnation),
             Random.NextUInt64(),
             this);
