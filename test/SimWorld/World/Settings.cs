@@ -22,6 +22,9 @@ internal sealed record Settings
 
     public double UplinkDuplication { get; init; }
 
+    /// <summary>Now and then an uplink loses everything for a moment.</summary>
+    public bool UplinkBursts { get; init; }
+
     public int ControlDelay { get; init; } = 400;
 
     public int ControlJitter { get; init; }
@@ -49,7 +52,7 @@ internal sealed record Settings
     public int FaultPhase { get; init; } = 4_000;
 
     /// <summary>Whether nothing but moves happens: then nothing may be lost on the way, duplicated or reordered.</summary>
-    public bool IsClean => Events && UplinkJitter == 0 && UplinkLoss == 0 && UplinkDuplication == 0 && ControlLoss == 0 && ControlDuplication == 0
+    public bool IsClean => Events && UplinkJitter == 0 && UplinkLoss == 0 && !UplinkBursts && UplinkDuplication == 0 && ControlLoss == 0 && ControlDuplication == 0
         && ControlJitter == 0 && !Crashes && !CoordinatorRestarts && !Partitions;
 
     /// <summary>What a seed makes.</summary>
@@ -74,6 +77,7 @@ internal sealed record Settings
             Crashes = crashes,
             CoordinatorRestarts = kind == 3 && (!crashes || random.Chance(0.3)),
             Partitions = kind >= 2 && random.Chance(0.5),
+            UplinkBursts = kind >= 2 && random.Chance(0.3),
         };
     }
 }

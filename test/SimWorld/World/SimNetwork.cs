@@ -21,6 +21,7 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
     private readonly PriorityQueue<Action, (long At, long Order)> _events = new();
     private readonly ArrayBufferWriter<byte> _wire = new();
     private long _order;
+    private Instant _burstUntil;
     private ulong _incarnation = 1;
 
     public SimNetwork(ulong seed, Settings settings)
@@ -231,7 +232,12 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
 
     private void OverUplink(byte[] packet, Action arrive)
     {
-        if (Faulty && Random.Chance(Settings.UplinkLoss))
+        if (Settings.UplinkBursts && Faulty && Now >= _burstUntil && Random.Chance(0.000_3))
+        {
+            _burstUntil = Now + TimeSpan.FromMilliseconds(Random.NextInt(60));
+        }
+
+        if (Faulty && (Now < _burstUntil || Random.Chance(Settings.UplinkLoss)))
         {
             LostOutside++;
             return;
