@@ -28,6 +28,9 @@ internal struct HamEntry
 
     /// <summary>The epoch of the FAM in this record.</summary>
     public Epoch Epoch;
+
+    /// <summary>The number of the coordinator's message that said so; 0 if none did.</summary>
+    public ulong ChangeId;
     public Instant NextQueryAt;
     public TimeSpan QueryInterval;
 

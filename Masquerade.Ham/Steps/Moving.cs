@@ -14,6 +14,9 @@ namespace Masquerade.Ham;
 /// </summary>
 public sealed partial class HamEngine
 {
+    /// <summary>Above these bits of a push's number is the life of the coordinator that counts it: numbers of different ones have no order.</summary>
+    private const int CoordinatorLifeShift = 40;
+
     private Instant _nextDrainDeadline = Instant.Never;
 
     private bool OnFamChange(FamChange change, Instant now)
@@ -30,7 +33,7 @@ public sealed partial class HamEngine
         {
             if (route.Ham == _self)
             {
-                mustDrain |= SwitchRoute(route, change.Client, change.Epoch, change.NewFam == _self, now);
+                mustDrain |= SwitchRoute(route, change.Client, change.Epoch, change.NewFam == _self, change.Id, now);
             }
         }
 
@@ -62,8 +65,8 @@ public sealed partial class HamEngine
     private bool TryDisown(List<MappingId>? mappings, MacAddress client, Instant now) =>
         mappings is null || _outbox.Send(new ReleaseMappings { Id = _outbox.NextId(), Client = client, Mappings = mappings }, now);
 
-    /// <summary>Points one record to a FAM if that is news. Returns whether packets may still be under way to another node's FAM.</summary>
-    private bool SwitchRoute(FamRoute route, MacAddress client, Epoch epoch, bool local, Instant now)
+    /// <summary>Points one record to a FAM if that is news. Returns whether packets may still be under way to another node's FAM. <paramref name="changeId"/> is the push's number; 0 for an answer.</summary>
+    private bool SwitchRoute(FamRoute route, MacAddress client, Epoch epoch, bool local, ulong changeId, Instant now)
     {
         var slot = _table.Find(route.Mapping.Protocol, route.Mapping.Masquerade);
         if (slot < 0 || _table.Client(_table[slot].Client).Mac != client)
@@ -72,13 +75,17 @@ public sealed partial class HamEngine
         }
 
         ref var entry = ref _table[slot];
-        var isNews = epoch > entry.Epoch || (epoch == entry.Epoch && entry.Route == HamRoute.None);
+
+        // Within an epoch a FAM may get another endpoint (an attach after lost messages); then the coordinator's later word counts.
+        var isLater = entry.Route == HamRoute.Remote && (entry.ChangeId == 0 || (changeId > entry.ChangeId && (changeId ^ entry.ChangeId) >> CoordinatorLifeShift == 0));
+        var isNews = epoch > entry.Epoch || (epoch == entry.Epoch && (entry.Route == HamRoute.None || (isLater && changeId != 0)));
         if (!isNews || route.NewFamEndpoint.IsNone)
         {
             return false;
         }
 
-        var wasRemote = entry.Route == HamRoute.Remote;
+        var wasRemote = entry.Route == HamRoute.Remote && epoch > entry.Epoch;
+        entry.ChangeId = changeId == 0 ? entry.ChangeId : changeId;
         ref var owner = ref _table.Client(entry.Client);
         if (epoch > owner.Epoch)
         {

@@ -73,7 +73,7 @@ public sealed partial class HamEngine
         EndUnverified(reply, now);
         foreach (var route in reply.Routes)
         {
-            SwitchRoute(route, reply.Client, reply.Epoch, _pool.Owns(route.NewFamEndpoint.Address), now);
+            SwitchRoute(route, reply.Client, reply.Epoch, _pool.Owns(route.NewFamEndpoint.Address), changeId: 0, now);
         }
     }
 }
