@@ -76,7 +76,7 @@ public static class ReportStep
         {
             var known = client.Mappings;
             var news = changed.Where(e => !known.TryGetValue(e.Record.Mapping, out var before) || before.EndpointAt(node) != e.EndpointAt(node));
-            Routes.PushFamChange(decision, next, NodeId.None, drain: false, (claims ? next.Mappings.Values : news).Where(e => e.Record.Ham != node), context);
+            Routes.PushFamChange(decision, next, NodeId.None, drain: false, claims ? next.Mappings.Values : news.Where(e => e.Record.Ham != node), context);
         }
 
         return decision;
