@@ -155,10 +155,10 @@ public sealed partial class FamEngine
             else
             {
                 // What was seen here since the arrival is fresher than what the previous FAM wrote down before; but a close that only that one saw has happened.
+                // An opening that was not seen here is no observation at all.
                 ref var known = ref _table.Connection(slot);
-                known.State = known.LastActivity >= lastActivity
-                    ? ConnectionTracker.Merge(known.State, incoming.State)
-                    : ConnectionTracker.Merge(incoming.State, known.State);
+                var seen = known.State == ConnectionState.Opening && !known.SynSeen ? ConnectionState.None : known.State;
+                known.State = known.LastActivity >= lastActivity ? ConnectionTracker.Merge(seen, incoming.State) : ConnectionTracker.Merge(incoming.State, seen);
                 known.State = known.ClientHasClosed ? ConnectionTracker.WithClientClosed(known.State) : known.State;
                 lastActivity = Instant.Max(known.LastActivity, lastActivity);
                 known.LastActivity = lastActivity;

@@ -96,6 +96,7 @@ public sealed partial class FamEngine
         var next = ConnectionTracker.Next(connection.State, summary.Kind, summary.TcpFlags, fromClient);
         if (next == ConnectionState.Opening)
         {
+            connection.SynSeen |= fromClient && (summary.TcpFlags & TcpFlags.Syn) != 0;
             connection.ClientHasClosed = (connection.ClientHasClosed && (summary.TcpFlags & TcpFlags.Syn) == 0) || (fromClient && (summary.TcpFlags & TcpFlags.Fin) != 0);
         }
         else if (connection.ClientHasClosed)

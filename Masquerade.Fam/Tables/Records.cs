@@ -169,4 +169,7 @@ internal struct FamConnection
 
     /// <summary>The client has closed while the connection was opening for all that is known here: it counts when it turns out to have been open.</summary>
     public bool ClientHasClosed;
+
+    /// <summary>The client's SYN of this opening passed here. Otherwise "opening" is what was written down elsewhere, perhaps long ago.</summary>
+    public bool SynSeen;
 }
