@@ -350,7 +350,6 @@ internal static class Walk
     private static void CheckReclaimed(SimNetwork network)
     {
         // A half-close is told with the hand-over. Where that can get lost, or what it told with a crash, a mapping may go by the long timeout, which is looked at later.
-        // Open: in about one clean world of a hundred a HAM keeps a closed mapping for its long timeout (seed 35181523829000), so only the fixed seeds are held to it.
         if (network.Settings.IsClean)
         {
             CheckClosedIsGone(network);
