@@ -9,7 +9,7 @@ namespace Masquerade.Coordinator.Tests.Many;
 
 /// <summary>
 /// An access point played by the test over real connections, with an agent's manners: it tries one coordinator after the other, repeats what is unanswered, acknowledges pushes,
-/// hands clients over, and says everything anew when it is told that the store is another one.
+/// hands clients over, disowns what others believe to be anchored here and is not, and says everything anew when it is told that the store is another one.
 /// </summary>
 internal sealed class PlayedAgent : IAsyncDisposable
 {
@@ -76,6 +76,7 @@ internal sealed class PlayedAgent : IAsyncDisposable
             if (reply.Status == AckStatus.Ok && (!_served.TryGetValue(client, out var at) || at.Epoch < reply.Epoch))
             {
                 _served[client] = (reply.Epoch, reply.Mappings.ToDictionary(m => m.Mapping));
+                Disown(client, reply.Mappings.Where(m => m.Ham == Name(_number)).Select(m => m.Mapping));
             }
         }
 
@@ -124,6 +125,9 @@ internal sealed class PlayedAgent : IAsyncDisposable
         Ask(ask, answer);
         return await answer.Task.WaitAsync(TimeSpan.FromSeconds(30));
     }
+
+    /// <summary>Asks for nothing but to be heard.</summary>
+    private void Tell(Func<ulong, ControlMessage> tell) => Ask(tell, new TaskCompletionSource<ControlMessage>(TaskCreationOptions.RunContinuationsAsynchronously));
 
     private void Ask(Func<ulong, ControlMessage> ask, TaskCompletionSource<ControlMessage> answer)
     {
@@ -219,14 +223,46 @@ internal sealed class PlayedAgent : IAsyncDisposable
             case FamChange change:
                 TakeChange(change);
                 break;
-            case FamCleared or MappingsEnded or ArrivalUpdate:
+            case MappingsEnded ended:
+                Forget(ended.Client, ended.Mappings);
+                Send(new Ack { Id = message.Id, Status = AckStatus.Ok });
+                break;
+            case FamCleared or ArrivalUpdate:
                 Send(new Ack { Id = message.Id, Status = AckStatus.Ok });
                 break;
         }
     }
 
+    /// <summary>A lost store may believe that a mapping lives which has ended; its HAM knows better.</summary>
+    private void Disown(MacAddress client, IEnumerable<MappingId> believed)
+    {
+        MappingId[] unknown = [.. believed.Where(id => !_anchored.TryGetValue(id, out var anchored) || anchored.Client != client)];
+        if (unknown.Length > 0)
+        {
+            Forget(client, unknown);
+            Tell(id => new ReleaseMappings { Id = id, Client = client, Mappings = unknown });
+        }
+    }
+
+    private void Forget(MacAddress client, IEnumerable<MappingId> mappings)
+    {
+        foreach (var mapping in mappings)
+        {
+            if (_served.TryGetValue(client, out var at))
+            {
+                at.Mappings.Remove(mapping);
+            }
+
+            if (_anchored.TryGetValue(mapping, out var anchored) && anchored.Client == client)
+            {
+                _anchored.Remove(mapping);
+            }
+        }
+    }
+
     private void TakeChange(FamChange change)
     {
+        Disown(change.Client, change.Routes.Where(r => r.Ham == Name(_number)).Select(r => r.Mapping));
         foreach (var route in change.Routes.Where(r => r.Ham == Name(_number) && !r.NewFamEndpoint.IsNone))
         {
             if (_anchored.ContainsKey(route.Mapping) && (!_ways.TryGetValue(route.Mapping, out var way) || way.Epoch <= change.Epoch))
@@ -238,9 +274,7 @@ internal sealed class PlayedAgent : IAsyncDisposable
         if (change.NewFam != Name(_number) && _served.TryGetValue(change.Client, out var at) && at.Epoch < change.Epoch)
         {
             _served.Remove(change.Client);
-            Ask(
-                id => new HandOver { Id = id, Client = change.Client, Epoch = at.Epoch, Mappings = [.. at.Mappings.Values] },
-                new TaskCompletionSource<ControlMessage>(TaskCreationOptions.RunContinuationsAsynchronously));
+            Tell(id => new HandOver { Id = id, Client = change.Client, Epoch = at.Epoch, Mappings = [.. at.Mappings.Values] });
         }
 
         Send(new Ack { Id = change.Id, Status = AckStatus.Ok });
@@ -256,14 +290,12 @@ internal sealed class PlayedAgent : IAsyncDisposable
                 Id = id, Client = group.Key, Epoch = epoch,
                 Mappings = [.. group.Select(a => a.Value.Record with { FamEndpoint = _ways.TryGetValue(a.Key, out var way) ? way.Fam : TransportEndpoint.None })],
             };
-            Ask(Report, new TaskCompletionSource<ControlMessage>(TaskCreationOptions.RunContinuationsAsynchronously));
+            Tell(Report);
         }
 
         foreach (var (client, (epoch, mappings)) in _served)
         {
-            Ask(
-                id => new Announce { Id = id, Client = client, Epoch = epoch, Full = true, Mappings = [.. mappings.Values] },
-                new TaskCompletionSource<ControlMessage>(TaskCreationOptions.RunContinuationsAsynchronously));
+            Tell(id => new Announce { Id = id, Client = client, Epoch = epoch, Full = true, Mappings = [.. mappings.Values] });
         }
     }
 
