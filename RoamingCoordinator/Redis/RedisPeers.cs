@@ -274,10 +274,11 @@ public sealed class RedisPeers : ICoordinatorPeers, IAsyncDisposable
         }
     }
 
-    /// <summary>Reads where all nodes are.</summary>
+    /// <summary>Reads where all nodes are; what could not be read is read again soon.</summary>
     private async Task ReadAsync()
     {
         var names = await _store.Link.RunAsync(static (database, key) => database.SetMembersAsync(key), _store.Keys.Nodes).ConfigureAwait(false);
+        _readSoon |= names.Failure != StoreFailure.None;
         if (names.Failure == StoreFailure.Garbage)
         {
             await _store.Link.RunAsync(Script.Drop, [_store.Keys.Nodes], ["set", RedisValue.EmptyString]).ConfigureAwait(false);
@@ -291,6 +292,7 @@ public sealed class RedisPeers : ICoordinatorPeers, IAsyncDisposable
             {
                 if (replies[i].Failure != StoreFailure.None)
                 {
+                    _readSoon = true;
                     continue;
                 }
 

@@ -53,14 +53,8 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
     {
         WarmUp.Run();
         using var listener = new Socket(config.Listen.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-        try
+        if (!TryOpen(() => listener.Bind(config.Listen), config, log))
         {
-            listener.Bind(config.Listen);
-            listener.Listen(512);
-        }
-        catch (SocketException e)
-        {
-            log.Write("error", $"cannot listen on {config.Listen}: {e.Message}");
             return 1;
         }
 
@@ -69,15 +63,22 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
         await using var shared = config.Redis is null ? null : await SharedStore.ConnectAsync(config.Redis, inputs.Writer, origin).ConfigureAwait(false);
         var server = new CoordinatorServer(config, log, origin, shared, inputs);
         await using var disposing = server.ConfigureAwait(false);
-        log.Write(config.Insecure ? "warning" : "info", $"{config.Options.Name} listens on {config.Listen}, {(config.Credentials is null ? "plain text" : "TLS 1.3")}");
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var status = config.StatusSocket.Length == 0 ? Task.CompletedTask : StatusSocket.ServeAsync(config.StatusSocket, server.DescribeAsync, log, stop.Token);
         if (shared is not null)
         {
-            // Decisions need to know where nodes are, so nobody is let in before that is read.
+            // Decisions need to know where nodes are, so nobody is let in before that is read: who tries is refused, and goes to another coordinator.
             await shared.Peers.StartAsync(server).ConfigureAwait(false);
         }
 
+        if (!TryOpen(() => listener.Listen(512), config, log))
+        {
+            await stop.CancelAsync().ConfigureAwait(false);
+            await status.ConfigureAwait(false);
+            return 1;
+        }
+
+        log.Write(config.Insecure ? "warning" : "info", $"{config.Options.Name} listens on {config.Listen}, {(config.Credentials is null ? "plain text" : "TLS 1.3")}");
         var accept = server._door.AcceptAsync(listener, stop.Token);
         var watch = server._door.WatchAsync(stop.Token);
         using var hangUp = config.Credentials is null ? null : PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
@@ -146,6 +147,20 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
 
     /// <inheritdoc/>
     public void OnRelayed(ulong from, NodeId node, ControlMessage message) => _core.OnRelayed(from, node, message, Now());
+
+    private static bool TryOpen(Action step, ServerConfig config, LineLog log)
+    {
+        try
+        {
+            step();
+            return true;
+        }
+        catch (SocketException e)
+        {
+            log.Write("error", $"cannot listen on {config.Listen}: {e.Message}");
+            return false;
+        }
+    }
 
     private static ulong Fresh() => BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8));
 

@@ -10,6 +10,7 @@ using static Masquerade.Coordinator.Tests.CoordinatorBench;
 namespace Masquerade.Coordinator.Tests.Many;
 
 /// <summary>Several masq-coordinator processes over one Redis, and access points that are connected to different ones.</summary>
+[Collection(Alone.Name)]
 public sealed class ManyCoordinatorsTests(ITestOutputHelper output)
 {
     private static readonly TimeSpan MostDelay = TimeSpan.FromSeconds(2);
