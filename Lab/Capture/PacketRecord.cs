@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Masquerade.Core.Flow;
+using Masquerade.Core.Wire;
 using Masquerade.Lab.Net;
 using Masquerade.Lab.Traffic;
 
@@ -33,7 +34,6 @@ public struct PacketRecord
     /// <summary>A marker longer than this (IP packet, bytes) could carry a small packet and counts as <see cref="FrameKind.Unknown"/>.</summary>
     public const int LongestMarker = 160;
 
-    private const int EthernetHeader = 14;
     private static readonly IpAddress s_server = IpAddress.Parse(LabTopology.ServerAddress.ToString());
     private static readonly IpAddress s_server6 = IpAddress.Parse(LabTopology.ServerAddress6.ToString());
     private static readonly IpAddress s_coordinator = IpAddress.Parse(LabTopology.CoordinatorAddress.ToString());
@@ -79,13 +79,13 @@ public struct PacketRecord
     /// <param name="wireLength">Its whole length.</param>
     public static PacketRecord Parse(ReadOnlySpan<byte> frame, int wireLength)
     {
-        var record = new PacketRecord { Kind = FrameKind.Unknown, Length = wireLength - EthernetHeader };
-        if (frame.Length < EthernetHeader + 20)
+        var record = new PacketRecord { Kind = FrameKind.Unknown, Length = wireLength - EthernetHeader.Length };
+        if (frame.Length < EthernetHeader.Length + 20)
         {
             return record;
         }
 
-        var ip = frame[EthernetHeader..];
+        var ip = frame[EthernetHeader.Length..];
         ReadOnlySpan<byte> transport;
         switch (BinaryPrimitives.ReadUInt16BigEndian(frame[12..]))
         {

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
+using Masquerade.Core.Wire;
 
 namespace Masquerade.AccessPoint.Agent.Devices;
 
@@ -40,7 +41,6 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
     private const uint StatusSending = 2;
     private const uint StatusWrongFormat = 4;
 
-    private const int EthernetHeader = 14;
     private const int MacAddresses = 12;
     private const int VlanTag = 4;
     private const ushort DefaultTpid = 0x8100;
@@ -278,7 +278,7 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
     private void Deliver(byte* slot, uint status, FrameHandler handler)
     {
         var length = AfPacketRing.Captured(slot);
-        if (length != AfPacketRing.Length(slot) || length < EthernetHeader)
+        if (length != AfPacketRing.Length(slot) || length < EthernetHeader.Length)
         {
             // Longer than a slot: BIG TCP is on, or a frame for nobody.
             _receiveErrors++;
@@ -306,19 +306,19 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
 
     private bool CanEverBeSent(int length, in OffloadInfo offload)
     {
-        if (length is < EthernetHeader or > AfPacketRing.MaxTransmitFrame)
+        if (length is < EthernetHeader.Length or > AfPacketRing.MaxTransmitFrame)
         {
             return false;
         }
 
-        if (offload.GsoType != 0 || length <= Mtu + EthernetHeader + VlanTag)
+        if (offload.GsoType != 0 || length <= Mtu + EthernetHeader.Length + VlanTag)
         {
             return true;
         }
 
         // With a virtio header the kernel leaves this check to us. The MTU may have been raised since the device was opened.
         RefreshMtu();
-        return length <= Mtu + EthernetHeader + VlanTag;
+        return length <= Mtu + EthernetHeader.Length + VlanTag;
     }
 
     private void RefreshMtu()

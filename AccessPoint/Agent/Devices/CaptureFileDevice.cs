@@ -1,6 +1,7 @@
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
+using Masquerade.Core.Wire;
 
 namespace Masquerade.AccessPoint.Agent.Devices;
 
@@ -11,7 +12,6 @@ namespace Masquerade.AccessPoint.Agent.Devices;
 /// </summary>
 public sealed class CaptureFileDevice : IPacketDevice
 {
-    private const int EthernetHeader = 14;
 
     private readonly byte[] _frame = new byte[CaptureFileReader.MaxRecord];
     private readonly CaptureFileReader? _input;
@@ -92,7 +92,7 @@ public sealed class CaptureFileDevice : IPacketDevice
             var length = _input.Take(_frame);
             Now = timestamp;
             count++;
-            if (length < EthernetHeader)
+            if (length < EthernetHeader.Length)
             {
                 _receiveErrors++;
                 continue;
@@ -114,7 +114,7 @@ public sealed class CaptureFileDevice : IPacketDevice
     /// <inheritdoc/>
     public bool Transmit(ReadOnlySpan<byte> frame, in OffloadInfo offload)
     {
-        if (frame.Length is < EthernetHeader or > CaptureFileReader.MaxRecord)
+        if (frame.Length is < EthernetHeader.Length or > CaptureFileReader.MaxRecord)
         {
             _transmitErrors++;
             return true;

@@ -1,5 +1,6 @@
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
+using Masquerade.Core.Wire;
 
 namespace Masquerade.AccessPoint.Agent.Devices;
 
@@ -9,8 +10,7 @@ namespace Masquerade.AccessPoint.Agent.Devices;
 /// </summary>
 public sealed class InMemoryDevice : IPacketDevice
 {
-    private const int EthernetHeader = 14;
-    private const int LongestFrame = 65_535 + EthernetHeader + 4;
+    private const int LongestFrame = 65_535 + EthernetHeader.Length + 4;
 
     private readonly Queue _in;
     private readonly Queue _out;
@@ -86,8 +86,8 @@ public sealed class InMemoryDevice : IPacketDevice
     public bool Transmit(ReadOnlySpan<byte> frame, in OffloadInfo offload)
     {
         var contradictory = offload.ChecksumPartial && offload.ChecksumStart + offload.ChecksumOffset + 2 > frame.Length;
-        var tooLong = frame.Length > (offload.GsoType != 0 ? LongestFrame : Mtu + EthernetHeader + 4);
-        if (frame.Length < EthernetHeader || tooLong || contradictory)
+        var tooLong = frame.Length > (offload.GsoType != 0 ? LongestFrame : Mtu + EthernetHeader.Length + 4);
+        if (frame.Length < EthernetHeader.Length || tooLong || contradictory)
         {
             _transmitErrors++;
             return true;

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
+using Masquerade.Core.Wire;
 
 namespace Masquerade.AccessPoint.Agent.Devices;
 
@@ -12,7 +13,6 @@ namespace Masquerade.AccessPoint.Agent.Devices;
 /// </summary>
 public sealed unsafe class LibpcapDevice : IPacketDevice
 {
-    private const int EthernetHeader = 14;
     private const int SnapLength = 262_144;
 
     /// <summary>Octets of the kernel's buffer; the default of 2 MiB is eight slots of the snap length in immediate mode.</summary>
@@ -146,7 +146,7 @@ public sealed unsafe class LibpcapDevice : IPacketDevice
             }
 
             count++;
-            if (header->Captured != header->Length || header->Captured is < EthernetHeader or > SnapLength)
+            if (header->Captured != header->Length || header->Captured is < EthernetHeader.Length or > SnapLength)
             {
                 _receiveErrors++;
                 continue;
@@ -170,7 +170,7 @@ public sealed unsafe class LibpcapDevice : IPacketDevice
     public bool Transmit(ReadOnlySpan<byte> frame, in OffloadInfo offload)
     {
         ObjectDisposedException.ThrowIf(_pcap == 0, this);
-        if (frame.Length < EthernetHeader || offload.ChecksumPartial || offload.GsoType != 0)
+        if (frame.Length < EthernetHeader.Length || offload.ChecksumPartial || offload.GsoType != 0)
         {
             _transmitErrors++;
             return true;
