@@ -28,7 +28,8 @@ public sealed class RedisPeers : ICoordinatorPeers, IAsyncDisposable
 {
     private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan Deaf = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan Deaf = TimeSpan.FromSeconds(1.5);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ReadInterval = TimeSpan.FromSeconds(10);
 
     private readonly RedisClientStore _store;
@@ -41,7 +42,10 @@ public sealed class RedisPeers : ICoordinatorPeers, IAsyncDisposable
     private IPeerListener? _listener;
     private Task _beating = Task.CompletedTask;
     private volatile bool _readSoon;
-    private long _heardMyself = Stopwatch.GetTimestamp();
+
+    // A subscription can be lost alone, so a coordinator listens for itself on both of its channels.
+    private long _heardFromEverybody = Stopwatch.GetTimestamp();
+    private long _heardFromRelay = Stopwatch.GetTimestamp();
 
     /// <summary>Peers over a store.</summary>
     /// <param name="store">The store.</param>
@@ -59,6 +63,9 @@ public sealed class RedisPeers : ICoordinatorPeers, IAsyncDisposable
     /// <summary>Frames of other coordinators that could not be read.</summary>
     public long Unreadable { get; private set; }
 
+    /// <summary>Since when it has not heard itself on one of its channels.</summary>
+    private long HeardMyself => Math.Min(Volatile.Read(ref _heardFromEverybody), Volatile.Read(ref _heardFromRelay));
+
     private string Everybody => _options.Prefix + "peers";
 
     /// <summary>Begins to listen, and reads where all nodes are. Call before agents are let in.</summary>
@@ -66,7 +73,14 @@ public sealed class RedisPeers : ICoordinatorPeers, IAsyncDisposable
     {
         _listener = listener;
         await ListenAsync().ConfigureAwait(false);
-        await BeatAsync().ConfigureAwait(false);
+        var begin = Stopwatch.GetTimestamp();
+        do
+        {
+            // What is published before the subscriptions hold is not heard, so nothing is read before they do.
+            await BeatAsync().ConfigureAwait(false);
+            await Task.Delay(20).ConfigureAwait(false);
+        }
+        while (HeardMyself < begin && Stopwatch.GetElapsedTime(begin) < Patience);
         await ReadAsync().ConfigureAwait(false);
         _beating = BeatOnAsync();
     }
@@ -164,7 +178,8 @@ public sealed class RedisPeers : ICoordinatorPeers, IAsyncDisposable
         var subscriber = _store.Link.Subscriber;
         await Quietly(() => subscriber.SubscribeAsync(Everybody, (_, frame) => OnEverybody(frame))).ConfigureAwait(false);
         await Quietly(() => subscriber.SubscribeAsync(ChannelOf(_life), (_, frame) => OnRelay(frame))).ConfigureAwait(false);
-        Volatile.Write(ref _heardMyself, Stopwatch.GetTimestamp());
+        Volatile.Write(ref _heardFromEverybody, Stopwatch.GetTimestamp());
+        Volatile.Write(ref _heardFromRelay, Stopwatch.GetTimestamp());
     }
 
     private async Task Quietly(Func<Task> subscription)
@@ -185,7 +200,7 @@ public sealed class RedisPeers : ICoordinatorPeers, IAsyncDisposable
         {
             if (life == _life)
             {
-                Volatile.Write(ref _heardMyself, Stopwatch.GetTimestamp());
+                Volatile.Write(ref _heardFromEverybody, Stopwatch.GetTimestamp());
                 return;
             }
 
@@ -216,6 +231,10 @@ public sealed class RedisPeers : ICoordinatorPeers, IAsyncDisposable
         {
             _post(() => _listener!.OnRelayed(from, node, message!));
         }
+        else if (PeerFrames.TryReadAlive(frame, out var life) && life == _life)
+        {
+            Volatile.Write(ref _heardFromRelay, Stopwatch.GetTimestamp());
+        }
         else
         {
             Unreadable++;
@@ -240,7 +259,7 @@ public sealed class RedisPeers : ICoordinatorPeers, IAsyncDisposable
 
             passed += Beat;
             await BeatAsync().ConfigureAwait(false);
-            var isDeaf = Stopwatch.GetElapsedTime(Volatile.Read(ref _heardMyself)) > Deaf;
+            var isDeaf = Stopwatch.GetElapsedTime(HeardMyself) > Deaf;
             if (isDeaf)
             {
                 await Quietly(() => _store.Link.Subscriber.UnsubscribeAllAsync()).ConfigureAwait(false);
@@ -261,7 +280,9 @@ public sealed class RedisPeers : ICoordinatorPeers, IAsyncDisposable
     private async Task BeatAsync()
     {
         await _store.Link.RunAsync(Script.Alive, [LifeKey(_life)], [(long)Lease.TotalMilliseconds]).ConfigureAwait(false);
-        Publish(Everybody, PeerFrames.Alive(_life));
+        var alive = PeerFrames.Alive(_life);
+        Publish(Everybody, alive);
+        Publish(ChannelOf(_life), alive);
         foreach (var life in _others.Keys)
         {
             var reply = await _store.Link.RunAsync(static (database, key) => database.KeyExistsAsync(key), LifeKey(life)).ConfigureAwait(false);

@@ -33,6 +33,30 @@ public sealed class ManyCoordinatorsTests(ITestOutputHelper output)
         Assert.False(first.Serves(Client, out _));
     }
 
+    /// <summary>Redis ends the connections over which coordinators hear each other: they subscribe anew, and a push is not long in coming.</summary>
+    [Fact]
+    [Trait("Req", "A-13")]
+    public async Task A_push_arrives_although_the_coordinators_lose_their_subscriptions()
+    {
+        using var redis = new RedisProcess();
+        using var north = new CoordinatorProcess("north", [redis.EndPoint]);
+        using var south = new CoordinatorProcess("south", [redis.EndPoint]);
+        await Task.WhenAll(north.WaitAsync(), south.WaitAsync());
+        await using var first = new PlayedAgent(1, [north.EndPoint], 0);
+        await using var second = new PlayedAgent(2, [south.EndPoint], 0);
+        await first.ArriveAsync(Client);
+        var mapping = await first.OpenAsync(Client, 5_000);
+        for (var i = 0; i < 5; i++)
+        {
+            redis.Command("CLIENT", "KILL", "TYPE", "pubsub");
+            var (here, there) = i % 2 == 0 ? (second, first) : (first, second);
+            var reply = await here.ArriveAsync(Client, 6_000 + i);
+            var fam = Assert.Single(reply.Mappings).FamEndpoint;
+            await UntilAsync(() => here == first || first.WayOf(mapping) == fam, "the HAM is told by way of the other coordinator");
+            await UntilAsync(() => !there.Serves(Client, out _), "the previous FAM is told by way of the other coordinator");
+        }
+    }
+
     /// <summary>Roams go on while one coordinator after the other is killed: no binding is lost, and none takes longer than 2 s.</summary>
     [Fact]
     [Trait("Req", "A-16")]
