@@ -1,7 +1,6 @@
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
-using Masquerade.Core.Wire;
 
 namespace Masquerade.Ham;
 
@@ -38,19 +37,14 @@ public sealed partial class HamEngine
             return false;
         }
 
-        ref var entry = ref _table[slot];
-        entry.AnchorEpoch = record.AnchorEpoch;
+        _table[slot].AnchorEpoch = record.AnchorEpoch;
         if (record.FamEndpoint.IsNone)
         {
             BecomeOrphan(slot, now);
         }
         else
         {
-            entry.Fam = record.FamEndpoint;
-            entry.Route = record.FamEndpoint == record.Mapping.Masquerade ? HamRoute.Local : HamRoute.Remote;
-            entry.ToFam = new PacketRewriter.Rewrite(record.Mapping.Masquerade, record.FamEndpoint);
-            entry.QueryInterval = _config.FamQueryInterval;
-            _orphans.Schedule(slot, now + _config.VerifyInterval);
+            PointTo(slot, record.FamEndpoint, now);
         }
 
         return true;

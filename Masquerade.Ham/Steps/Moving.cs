@@ -14,9 +14,6 @@ namespace Masquerade.Ham;
 /// </summary>
 public sealed partial class HamEngine
 {
-    /// <summary>Above these bits of a push's number is the life of the coordinator that counts it: numbers of different ones have no order.</summary>
-    private const int CoordinatorLifeShift = 40;
-
     private Instant _nextDrainDeadline = Instant.Never;
 
     private bool OnFamChange(FamChange change, Instant now)
@@ -65,21 +62,23 @@ public sealed partial class HamEngine
     private bool TryDisown(List<MappingId>? mappings, MacAddress client, Instant now) =>
         mappings is null || _outbox.Send(new ReleaseMappings { Id = _outbox.NextId(), Client = client, Mappings = mappings }, now);
 
-    /// <summary>Points one record to a FAM if that is news. Returns whether packets may still be under way to another node's FAM. <paramref name="changeId"/> is the push's number; 0 for an answer.</summary>
+    /// <summary>Points one record to a FAM if that is news. Returns whether packets may still be under way to another node's FAM.</summary>
+    /// <param name="route">The record and its FAM endpoint.</param>
+    /// <param name="client">Whose it has to be.</param>
+    /// <param name="epoch">The epoch of the FAM.</param>
+    /// <param name="local">Whether the FAM is this node.</param>
+    /// <param name="changeId">The push's number; 0 for an answer, which has no place among pushes.</param>
+    /// <param name="now">The time.</param>
     private bool SwitchRoute(FamRoute route, MacAddress client, Epoch epoch, bool local, ulong changeId, Instant now)
     {
         var slot = _table.Find(route.Mapping.Protocol, route.Mapping.Masquerade);
-        if (slot < 0 || _table.Client(_table[slot].Client).Mac != client)
+        if (slot < 0 || _table.Client(_table[slot].Client).Mac != client || route.NewFamEndpoint.IsNone)
         {
             return false;
         }
 
         ref var entry = ref _table[slot];
-
-        // Within an epoch a FAM may get another endpoint (an attach after lost messages); then the coordinator's later word counts.
-        var isLater = entry.Route == HamRoute.Remote && (entry.ChangeId == 0 || (changeId > entry.ChangeId && (changeId ^ entry.ChangeId) >> CoordinatorLifeShift == 0));
-        var isNews = epoch > entry.Epoch || (epoch == entry.Epoch && (entry.Route == HamRoute.None || (isLater && changeId != 0)));
-        if (!isNews || route.NewFamEndpoint.IsNone)
+        if (epoch < entry.Epoch || (epoch == entry.Epoch && !IsNewsWithinEpoch(entry, changeId)))
         {
             return false;
         }
@@ -87,19 +86,31 @@ public sealed partial class HamEngine
         var wasRemote = entry.Route == HamRoute.Remote && epoch > entry.Epoch;
         entry.ChangeId = changeId == 0 ? entry.ChangeId : changeId;
         ref var owner = ref _table.Client(entry.Client);
-        if (epoch > owner.Epoch)
-        {
-            owner.Epoch = epoch;
-        }
-
+        owner.Epoch = epoch > owner.Epoch ? epoch : owner.Epoch;
         entry.Epoch = epoch;
-        entry.Fam = local ? entry.Mapping.Masquerade : route.NewFamEndpoint;
-        entry.Route = local ? HamRoute.Local : HamRoute.Remote;
-        entry.ToFam = local ? default : new PacketRewriter.Rewrite(entry.Mapping.Masquerade, route.NewFamEndpoint);
-        entry.QueryInterval = _config.FamQueryInterval;
-        _orphans.Schedule(slot, now + _config.VerifyInterval);
+        PointTo(slot, local ? entry.Mapping.Masquerade : route.NewFamEndpoint, now);
         _output.Report(new FamSwitched(entry.Mapping, entry.Fam, epoch));
         return wasRemote;
+    }
+
+    /// <summary>Within an epoch a FAM may get another endpoint (an attach after lost messages); then the coordinator's later word counts.</summary>
+    private static bool IsNewsWithinEpoch(in HamEntry entry, ulong changeId) => entry.Route switch
+    {
+        HamRoute.None => true,
+        HamRoute.Remote => changeId != 0 && (entry.ChangeId == 0 || PushId.IsLater(changeId, entry.ChangeId)),
+        _ => false,
+    };
+
+    /// <summary>From now on a record's packets go to a FAM endpoint; to its own masquerade endpoint where this node is the FAM.</summary>
+    private void PointTo(int slot, TransportEndpoint fam, Instant now)
+    {
+        ref var entry = ref _table[slot];
+        var masquerade = entry.Mapping.Masquerade;
+        entry.Fam = fam;
+        entry.Route = fam == masquerade ? HamRoute.Local : HamRoute.Remote;
+        entry.ToFam = fam == masquerade ? default : new PacketRewriter.Rewrite(masquerade, fam);
+        entry.QueryInterval = _config.FamQueryInterval;
+        _orphans.Schedule(slot, now + _config.VerifyInterval);
     }
 
     private void OnFamCleared(FamCleared cleared, Instant now)

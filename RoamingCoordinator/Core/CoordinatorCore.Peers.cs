@@ -11,9 +11,6 @@ namespace Masquerade.RoamingCoordinator;
 /// </summary>
 public sealed partial class CoordinatorCore
 {
-    private const int LifeBits = 24;
-    private const ulong LifeMask = (1UL << LifeBits) - 1;
-
     private readonly Dictionary<ulong, ulong> _lives = [];
 
     /// <summary>Messages that went to nodes, or answers that went to coordinators, by way of another coordinator.</summary>
@@ -120,9 +117,7 @@ public sealed partial class CoordinatorCore
         }
     }
 
-    private static ulong FirstId(ulong life) => (life & LifeMask) << (64 - LifeBits);
-
-    private bool IsMine(ulong id) => id >> (64 - LifeBits) == (_options.Life & LifeMask);
+    private bool IsMine(ulong id) => PushId.LifeOf(id) == PushId.Mark(_options.Life);
 
     /// <summary>A node has answered what another coordinator asked it by way of this one.</summary>
     private bool TryPassOn(NodeState node, ControlMessage answer)
@@ -132,7 +127,7 @@ public sealed partial class CoordinatorCore
             return false;
         }
 
-        if (_lives.TryGetValue(answer.Id >> (64 - LifeBits), out var life))
+        if (_lives.TryGetValue(PushId.LifeOf(answer.Id), out var life))
         {
             MessagesRelayed++;
             _peers.Relay(life, node.Id, answer);
@@ -149,7 +144,7 @@ public sealed partial class CoordinatorCore
             _lives.Clear();
         }
 
-        _lives[life & LifeMask] = life;
+        _lives[PushId.Mark(life)] = life;
     }
 
     private NodePresence PresenceOf(NodeState node, Hello hello) => new()

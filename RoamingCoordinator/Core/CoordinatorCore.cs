@@ -31,7 +31,7 @@ public sealed partial class CoordinatorCore
     public CoordinatorCore(CoordinatorOptions options, IClientStore store, ulong seed, ICoordinatorOutput output, ICoordinatorPeers? peers = null)
     {
         _peers = peers;
-        _lastId = FirstId(peers is null ? 0 : options.Life);
+        _lastId = PushId.Before(peers is null ? 0 : options.Life);
         _options = options with { MaxMappingsPerClient = Math.Min(options.MaxMappingsPerClient, CoordinatorOptions.LargestMappingsPerClient) };
         _store = store;
         _random = new SeededRandom(seed);
