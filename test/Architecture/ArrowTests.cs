@@ -5,8 +5,6 @@ namespace Masquerade.Architecture.Tests;
 
 public sealed partial class ArrowTests
 {
-    private static readonly string Root = FindRoot();
-
     public static TheoryData<string, string[], string> Arrows => new()
     {
         { "Masquerade.Core", [], "Core is what vendors build on; whatever it used, everybody would have to carry" },
@@ -60,7 +58,7 @@ public sealed partial class ArrowTests
     [InlineData("AccessPoint/Node/AccessPoint.Node.csproj")]
     public void Engines_are_under_the_ban_of_clocks_sockets_tasks_and_chance(string project)
     {
-        var text = File.ReadAllText(Path.Combine(Root, project));
+        var text = SourceTree.Read(project);
         Assert.Contains("<MasqueradeSansIo>true</MasqueradeSansIo>", text, StringComparison.Ordinal);
         Assert.Contains("<IsAotCompatible>true</IsAotCompatible>", text, StringComparison.Ordinal);
     }
@@ -68,7 +66,7 @@ public sealed partial class ArrowTests
     [Fact]
     public void Every_ban_says_why()
     {
-        var lines = File.ReadAllLines(Path.Combine(Root, "BannedSymbols.txt"));
+        var lines = File.ReadAllLines(Path.Combine(SourceTree.Root, "BannedSymbols.txt"));
         Assert.True(lines.Length > 10);
         Assert.All(lines, line => Assert.Matches(@"^[TNMPF]:[\w.`()]+;.{20,}$", line));
     }
@@ -76,10 +74,10 @@ public sealed partial class ArrowTests
     [Fact]
     public void README_has_just_the_two_commands_and_every_document_is_linked()
     {
-        var readme = File.ReadAllText(Path.Combine(Root, "README.md"));
+        var readme = SourceTree.Read("README.md");
         Assert.Equal(["./masq demo", "./masq test"], CommandLine().Matches(readme).Select(m => m.Groups[1].Value));
-        var all = readme + File.ReadAllText(Path.Combine(Root, "docs/ARCHITECTURE.md"));
-        foreach (var document in Directory.GetFiles(Path.Combine(Root, "docs"), "*.md"))
+        var all = readme + SourceTree.Read("docs/ARCHITECTURE.md");
+        foreach (var document in Directory.GetFiles(Path.Combine(SourceTree.Root, "docs"), "*.md"))
         {
             Assert.Contains(Path.GetFileName(document), all, StringComparison.Ordinal);
         }
@@ -90,7 +88,7 @@ public sealed partial class ArrowTests
     {
         // Messages.cs is the whole vocabulary of the control protocol, on purpose in one place.
         var exceptions = new[] { "Messages.cs" };
-        foreach (var file in Directory.EnumerateFiles(Root, "*.cs", SearchOption.AllDirectories))
+        foreach (var file in Directory.EnumerateFiles(SourceTree.Root, "*.cs", SearchOption.AllDirectories))
         {
             if (!file.Contains("/obj/", StringComparison.Ordinal) && !file.Contains("/bin/", StringComparison.Ordinal) && !exceptions.Contains(Path.GetFileName(file)))
             {
@@ -101,15 +99,4 @@ public sealed partial class ArrowTests
 
     [GeneratedRegex(@"^    (\S.*)$", RegexOptions.Multiline)]
     private static partial Regex CommandLine();
-
-    private static string FindRoot()
-    {
-        var directory = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(directory!.FullName, "Masquerade.sln")))
-        {
-            directory = directory.Parent;
-        }
-
-        return directory.FullName;
-    }
 }

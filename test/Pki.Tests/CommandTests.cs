@@ -78,15 +78,7 @@ public sealed class CommandTests : IDisposable
 
     private string Run(int code, string project, string assembly, params string[] arguments)
     {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        var configuration = folder.Parent!.Name;
-        while (!File.Exists(Path.Combine(folder!.FullName, "Masquerade.sln")))
-        {
-            folder = folder.Parent;
-        }
-
-        var path = Path.Combine(folder.FullName, project, "bin", configuration, "net10.0", assembly + ".dll");
-        var (exit, output) = OpenSsl.Start("dotnet", string.Empty, [path, .. arguments]);
+        var (exit, output) = OpenSsl.Start("dotnet", string.Empty, [SourceTree.Program(project, assembly), .. arguments]);
         Assert.True(exit == code, $"{assembly} {string.Join(' ', arguments)}: {exit}, not {code}\n{output}");
         _outputs.Add(output);
         return output;

@@ -8,13 +8,7 @@ public sealed class PageTests
     [Fact]
     public void Every_reason_of_a_refusal_is_explained_and_nothing_else()
     {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder!.FullName, "Masquerade.sln")))
-        {
-            folder = folder.Parent;
-        }
-
-        var page = File.ReadAllText(Path.Combine(folder.FullName, "docs", "operations.md"));
+        var page = SourceTree.Read("docs/operations.md");
         var from = page.IndexOf("### When somebody is not let in", StringComparison.Ordinal);
         var rows = page[from..page.IndexOf("\n## ", from, StringComparison.Ordinal)].Split('\n').Where(l => l.StartsWith("| `", StringComparison.Ordinal)).Select(l => l.Split('`')[1]);
         var reasons = Enum.GetNames<Refusal>().Where(n => n != nameof(Refusal.None)).Select(n => char.ToLowerInvariant(n[0]) + n[1..]);

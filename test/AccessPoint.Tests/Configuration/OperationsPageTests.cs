@@ -10,7 +10,7 @@ public sealed class OperationsPageTests
     [Fact, Trait("Req", "A-29")]
     public void Every_drop_reason_is_explained_and_nothing_else()
     {
-        var page = Page();
+        var page = SourceTree.Read("docs/operations.md");
         var table = page[page.IndexOf("## Why packets were dropped", StringComparison.Ordinal)..];
         Assert.Equal(Enum.GetNames<DropReason>().Where(n => n != nameof(DropReason.None)).Order(), FirstCells(table).Order());
     }
@@ -26,7 +26,7 @@ public sealed class OperationsPageTests
             "insecure", "tls.ca", "tls.certificate", "tls.key", "tls.crl", "tls.coordinators", "tls.reloadIntervalMilliseconds", "tls.warnDays",
             .. Knobs("uplink.neighbours", new NeighbourConfig()), .. Knobs("ham", new Ham.HamConfig()), .. Knobs("fam", new Fam.FamConfig()),
         ];
-        var page = Page();
+        var page = SourceTree.Read("docs/operations.md");
         var from = page.IndexOf("### Every key", StringComparison.Ordinal);
         var table = page[from..page.IndexOf("### Looking at it", StringComparison.Ordinal)];
         Assert.Equal(keys.Order(StringComparer.Ordinal), FirstCells(table).Order(StringComparer.Ordinal));
@@ -44,7 +44,7 @@ public sealed class OperationsPageTests
         var known = mistakes.Where(m => m.Path.EndsWith('?'))
             .SelectMany(m => m.Allowed.Split(", ").Select(key => m.Path[..^1] + key))
             .Where(key => key is not ("uplink" or "client" or "ports" or "ham" or "fam" or "tls" or "uplink.neighbours"));
-        var text = Page();
+        var text = SourceTree.Read("docs/operations.md");
         var page = FirstCells(text[..text.IndexOf("## The coordinator", StringComparison.Ordinal)]).Where(key => !key.StartsWith("ham.", StringComparison.Ordinal) && !key.StartsWith("fam.", StringComparison.Ordinal)
             && !key.StartsWith("uplink.neighbours.", StringComparison.Ordinal) && !key.EndsWith(".in", StringComparison.Ordinal)
             && !key.EndsWith(".out", StringComparison.Ordinal) && char.IsLower(key[0]) && !key.StartsWith('-'));
@@ -55,20 +55,6 @@ public sealed class OperationsPageTests
 
     private static IEnumerable<(string Path, string Default)> Defaults(string group, object defaults) =>
         OptionGroup.Keys(defaults, nameof(Fam.FamConfig.Standalone)).Select(k => ($"{group}.{k.Key}", k.Default));
-
-    internal static string Page()
-    {
-        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            var path = Path.Combine(folder.FullName, "docs", "operations.md");
-            if (File.Exists(path))
-            {
-                return File.ReadAllText(path);
-            }
-        }
-
-        throw new FileNotFoundException("docs/operations.md");
-    }
 
     internal static IEnumerable<string> FirstCells(string table) =>
         table.Split('\n').Where(line => line.StartsWith("| `", StringComparison.Ordinal)).Select(line => line.Split('`')[1]);

@@ -37,7 +37,7 @@ internal sealed class CoordinatorProcess : IDisposable
     public void Start()
     {
         var info = new ProcessStartInfo("dotnet") { UseShellExecute = false, RedirectStandardError = true, RedirectStandardOutput = true };
-        info.ArgumentList.Add(Program());
+        info.ArgumentList.Add(SourceTree.Program("RoamingCoordinator/Server", "masq-coordinator"));
         info.ArgumentList.Add("--config");
         info.ArgumentList.Add(_config);
         _process = Process.Start(info)!;
@@ -89,18 +89,5 @@ internal sealed class CoordinatorProcess : IDisposable
     {
         Kill();
         File.Delete(_config);
-    }
-
-    /// <summary>The program as it was built for these tests.</summary>
-    private static string Program()
-    {
-        var output = new DirectoryInfo(AppContext.BaseDirectory);
-        var root = output;
-        while (!File.Exists(Path.Combine(root!.FullName, "Masquerade.sln")))
-        {
-            root = root.Parent;
-        }
-
-        return Path.Combine(root.FullName, "RoamingCoordinator", "Server", "bin", output.Parent!.Name, output.Name, "masq-coordinator.dll");
     }
 }

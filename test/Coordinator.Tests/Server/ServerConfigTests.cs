@@ -61,7 +61,7 @@ public sealed class ServerConfigTests
     [Fact]
     public void The_operations_page_explains_every_key_with_its_default_and_nothing_else()
     {
-        var page = File.ReadAllText(Path.Combine(Root(), "docs", "operations.md"));
+        var page = SourceTree.Read("docs/operations.md");
         var from = page.IndexOf("### Every key of the coordinator", StringComparison.Ordinal);
         var table = page[from..page.IndexOf("\n## ", from, StringComparison.Ordinal)];
         var knobs = OptionGroup.Keys(new CoordinatorOptions(), nameof(CoordinatorOptions.Lease)).ToList();
@@ -110,15 +110,4 @@ public sealed class ServerConfigTests
     }
 
     private static ServerConfig? Read(string text, out IReadOnlyList<ConfigMistake> mistakes) => ServerConfig.Read(Encoding.UTF8.GetBytes(text), out mistakes);
-
-    private static string Root()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder!.FullName, "Masquerade.sln")))
-        {
-            folder = folder.Parent;
-        }
-
-        return folder.FullName;
-    }
 }

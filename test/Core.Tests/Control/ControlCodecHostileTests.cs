@@ -15,7 +15,7 @@ public sealed class ControlCodecHostileTests(ITestOutputHelper output)
     [Fact]
     public void Truncation_at_every_length_is_an_error()
     {
-        var random = new RandomMessages(Encoded.Seed(output));
+        var random = new RandomMessages(Seed.Number(output));
         for (var i = 0; i < 5; i++)
         {
             foreach (var type in RandomMessages.Types)
@@ -33,7 +33,7 @@ public sealed class ControlCodecHostileTests(ITestOutputHelper output)
     [Fact]
     public void Flipped_bits_never_throw_and_what_is_taken_is_sound()
     {
-        var seed = Encoded.Seed(output);
+        var seed = Seed.Number(output);
         var random = new SeededRandom(seed);
         var messages = new RandomMessages(seed) { MaxList = 3 };
         var taken = 0;
@@ -59,7 +59,7 @@ public sealed class ControlCodecHostileTests(ITestOutputHelper output)
     [Fact]
     public void Random_octets_never_throw()
     {
-        var random = new SeededRandom(Encoded.Seed(output));
+        var random = Seed.Fresh(output);
         for (var i = 0; i < 100_000; i++)
         {
             var body = new byte[random.NextInt(80)];
@@ -83,7 +83,7 @@ public sealed class ControlCodecHostileTests(ITestOutputHelper output)
     [Fact]
     public void Lengths_that_lie_never_allocate()
     {
-        var seed = Encoded.Seed(output);
+        var seed = Seed.Number(output);
         var random = new SeededRandom(seed);
         var messages = new RandomMessages(seed) { MaxList = 2 };
         byte[] codes = [0xDC, 0xDD, 0xDE, 0xDF, 0xC4, 0xC5, 0xC6, 0xC7, 0xC8, 0xC9, 0xD9, 0xDA, 0xDB, 0x9F, 0x8F, 0xBF, 0xC1, 0xFF];

@@ -24,7 +24,7 @@ public sealed class ControlCodecTests(ITestOutputHelper output)
     public void Round_trip(string name)
     {
         var type = RandomMessages.Types.Single(t => t.Name.Equals(name, StringComparison.Ordinal));
-        var random = new RandomMessages(Encoded.Seed(output));
+        var random = new RandomMessages(Seed.Number(output));
         for (var i = 0; i < 500; i++)
         {
             var message = random.Next(type);
@@ -92,7 +92,7 @@ public sealed class ControlCodecTests(ITestOutputHelper output)
     [Fact]
     public void Each_missing_field_is_an_error()
     {
-        var random = new RandomMessages(Encoded.Seed(output));
+        var random = new RandomMessages(Seed.Number(output));
         foreach (var type in RandomMessages.Types)
         {
             var body = Encoded.Body(random.Next(type));

@@ -1,6 +1,5 @@
 using System.Buffers;
 using Masquerade.Core.Control;
-using Xunit.Abstractions;
 
 namespace Masquerade.Core.Tests.Control;
 
@@ -8,14 +7,6 @@ namespace Masquerade.Core.Tests.Control;
 internal static class Encoded
 {
     public delegate void Writing(MessagePackWriter writer);
-
-    /// <summary>A seed for this run, or the one in MASQ_SEED to repeat a run.</summary>
-    public static ulong Seed(ITestOutputHelper output)
-    {
-        var seed = ulong.TryParse(Environment.GetEnvironmentVariable("MASQ_SEED"), out var given) ? given : (ulong)Random.Shared.NextInt64();
-        output.WriteLine($"seed {seed}; repeat with MASQ_SEED={seed}");
-        return seed;
-    }
 
     public static byte[] Values(Writing write)
     {

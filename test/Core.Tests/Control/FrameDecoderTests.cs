@@ -12,7 +12,7 @@ public sealed class FrameDecoderTests(ITestOutputHelper output)
     [Fact]
     public void One_octet_at_a_time()
     {
-        var (stream, bodies) = Stream(Encoded.Seed(output), count: 40, maxLength: 300);
+        var (stream, bodies) = Stream(Seed.Number(output), count: 40, maxLength: 300);
         var decoder = new FrameDecoder();
         var read = new List<byte[]>();
         foreach (var octet in stream)
@@ -28,7 +28,7 @@ public sealed class FrameDecoderTests(ITestOutputHelper output)
     [Fact]
     public void Random_pieces()
     {
-        var seed = Encoded.Seed(output);
+        var seed = Seed.Number(output);
         var random = new SeededRandom(seed);
         for (var run = 0; run < 200; run++)
         {

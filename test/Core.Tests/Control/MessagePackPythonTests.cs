@@ -138,7 +138,7 @@ public sealed class MessagePackPythonTests(ITestOutputHelper output)
     [Fact]
     public void Python_reads_and_rewrites_every_message_octet_for_octet()
     {
-        var random = new RandomMessages(Encoded.Seed(output)) { MaxList = 20 };
+        var random = new RandomMessages(Seed.Number(output)) { MaxList = 20 };
         var written = new List<(byte[] Octets, string Meaning)>();
         for (var i = 0; i < 40; i++)
         {
@@ -158,7 +158,7 @@ public sealed class MessagePackPythonTests(ITestOutputHelper output)
     [Fact]
     public void What_Python_writes_is_read_here_and_written_the_same()
     {
-        var seed = (int)(Encoded.Seed(output) & 0x7FFF_FFFF);
+        var seed = (int)(Seed.Number(output) & 0x7FFF_FFFF);
         var lines = Python(WriteScript, [seed.ToString(CultureInfo.InvariantCulture)], []);
         Assert.InRange(lines.Length, 1_700, int.MaxValue);
         foreach (var line in lines)

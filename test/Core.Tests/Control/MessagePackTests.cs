@@ -261,7 +261,7 @@ public sealed class MessagePackTests(ITestOutputHelper output)
     [Fact]
     public void Random_octets_never_throw()
     {
-        var random = new Flow.SeededRandom(Encoded.Seed(output));
+        var random = Seed.Fresh(output);
         for (var i = 0; i < 200_000; i++)
         {
             var octets = new byte[random.NextInt(24)];

@@ -51,7 +51,7 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
     [Fact]
     public void No_message_takes_more_than_is_reckoned()
     {
-        var random = new RandomMessages(Encoded.Seed(output));
+        var random = new RandomMessages(Seed.Number(output));
         for (var i = 0; i < 20_000; i++)
         {
             var message = random.Next();

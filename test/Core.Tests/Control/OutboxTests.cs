@@ -215,7 +215,7 @@ public sealed class OutboxTests(ITestOutputHelper output)
     [Fact]
     public void A_bad_channel_delays_but_loses_nothing()
     {
-        var random = new SeededRandom(Encoded.Seed(output));
+        var random = Seed.Fresh(output);
         var answers = new PriorityQueue<ulong, long>();
         var answered = new HashSet<ulong>();
         var outbox = new Outbox(m =>

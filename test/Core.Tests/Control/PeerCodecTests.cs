@@ -21,7 +21,7 @@ public sealed class PeerCodecTests(ITestOutputHelper output)
     [Fact]
     public void Round_trip_and_every_other_length_is_refused()
     {
-        var random = new SeededRandom(Encoded.Seed(output));
+        var random = Seed.Fresh(output);
         var datagram = new byte[PeerCodec.Length + 1];
         for (var i = 0; i < 1_000; i++)
         {
@@ -43,7 +43,7 @@ public sealed class PeerCodecTests(ITestOutputHelper output)
     [Fact]
     public void What_is_taken_is_written_back_octet_for_octet()
     {
-        var random = new SeededRandom(Encoded.Seed(output));
+        var random = Seed.Fresh(output);
         var datagram = new byte[PeerCodec.Length];
         var back = new byte[PeerCodec.Length];
         var taken = 0;

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Reflection;
-using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
@@ -10,7 +9,7 @@ namespace Masquerade.Core.Tests.Control;
 /// <summary>docs/protocol.md is the wire format; what it says is held against the code.</summary>
 public sealed partial class ProtocolDocumentTests
 {
-    private static readonly string Document = File.ReadAllText(Path.Combine(Root(), "docs", "protocol.md"));
+    private static readonly string Document = SourceTree.Read("docs/protocol.md");
 
     [Fact]
     public void Every_message_stands_there_with_its_number_and_no_other_does()
@@ -95,17 +94,6 @@ public sealed partial class ProtocolDocumentTests
         m.Groups["name"].Value,
         m.Groups["way"].Value,
         m.Groups["fields"].Value is "–" ? 0 : m.Groups["fields"].Value.Split(", ").Length));
-
-    private static string Root([CallerFilePath] string file = "")
-    {
-        var folder = Path.GetDirectoryName(file);
-        while (folder is not null && !File.Exists(Path.Combine(folder, "Masquerade.sln")))
-        {
-            folder = Path.GetDirectoryName(folder);
-        }
-
-        return folder ?? throw new InvalidOperationException($"no Masquerade.sln above {file}");
-    }
 
     [GeneratedRegex(@"^\| (?<number>\d+) \| `(?<name>\w+)` \| (?<way>A→C|C→A|either) \| (?<fields>[^|]+?) \| [^|]+ \|$", RegexOptions.Multiline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
     private static partial Regex Row();

@@ -11,7 +11,7 @@ public sealed class SlotQueueTests(ITestOutputHelper output)
     public void Behaves_like_a_list_without_duplicates()
     {
         const int Capacity = 20;
-        var random = new SeededRandom(Encoded.Seed(output));
+        var random = Seed.Fresh(output);
         var queue = new SlotQueue(Capacity);
         var model = new List<int>();
         for (var i = 0; i < 100_000; i++)

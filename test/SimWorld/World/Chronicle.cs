@@ -102,7 +102,7 @@ internal sealed class Chronicle
     /// <summary>Writes both files; returns where.</summary>
     public string Write(ulong seed)
     {
-        var directory = Path.Combine(RepositoryRoot(), "artifacts", "sim");
+        var directory = Path.Combine(SourceTree.Find() ?? AppContext.BaseDirectory, "artifacts", "sim");
         Directory.CreateDirectory(directory);
         var stem = Path.Combine(directory, $"seed-{seed}");
         var diagram = new StringBuilder("sequenceDiagram\n");
@@ -131,19 +131,6 @@ internal sealed class Chronicle
         }
 
         return stem;
-    }
-
-    private static string RepositoryRoot()
-    {
-        for (var at = new DirectoryInfo(AppContext.BaseDirectory); at is not null; at = at.Parent)
-        {
-            if (File.Exists(Path.Combine(at.FullName, "Masquerade.sln")))
-            {
-                return at.FullName;
-            }
-        }
-
-        return AppContext.BaseDirectory;
     }
 
     private void Mix(Instant at) => Trace = (Trace ^ (ulong)at.Nanoseconds) * 1_099_511_628_211;
