@@ -1,6 +1,4 @@
-using System.Buffers;
 using System.Net;
-using System.Net.Sockets;
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
 
@@ -9,11 +7,10 @@ namespace Masquerade.Api.Tests;
 /// <summary>An agent that speaks the control protocol over a real socket and says what it is told to.</summary>
 internal sealed class FakeAgent : IDisposable
 {
-    private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-    private readonly FrameDecoder _decoder = new();
+    private readonly ControlEnd _end;
     private ulong _id = 1;
 
-    private FakeAgent(int number) => Number = number;
+    private FakeAgent(ControlEnd end, int number) => (_end, Number) = (end, number);
 
     public int Number { get; }
 
@@ -25,8 +22,7 @@ internal sealed class FakeAgent : IDisposable
 
     public static async Task<FakeAgent> ConnectAsync(IPEndPoint server, int number)
     {
-        var agent = new FakeAgent(number);
-        await agent._socket.ConnectAsync(server);
+        var agent = new FakeAgent(await ControlEnd.ConnectAsync(server), number);
         await agent.SendAsync(new Hello
         {
             Id = 1, Node = agent.Node, Incarnation = (ulong)number, PeerEndpoint = new TransportEndpoint(agent.Address, 4_747), Addresses = [agent.Address],
@@ -69,13 +65,13 @@ internal sealed class FakeAgent : IDisposable
                 }),
             ],
         });
-        Xunit.Assert.Equal(AckStatus.Ok, (await ReadAsync<Ack>()).Status);
+        Assert.Equal(AckStatus.Ok, (await ReadAsync<Ack>()).Status);
     }
 
     public async Task DepartAsync(int client, Epoch epoch)
     {
         await SendAsync(new Depart { Id = ++_id, Client = Mac(client), Epoch = epoch, Idle = false });
-        Xunit.Assert.Equal(AckStatus.Ok, (await ReadAsync<Ack>()).Status);
+        Assert.Equal(AckStatus.Ok, (await ReadAsync<Ack>()).Status);
     }
 
     public async Task HandOverAsync(int client, Epoch epoch)
@@ -93,37 +89,11 @@ internal sealed class FakeAgent : IDisposable
         }
     }
 
-    public async Task SendAsync(ControlMessage message)
-    {
-        var body = new ArrayBufferWriter<byte>();
-        var frame = new ArrayBufferWriter<byte>();
-        ControlCodec.Encode(message, body);
-        Xunit.Assert.True(FrameCodec.WriteFrame(body.WrittenSpan, frame));
-        await _socket.SendAsync(frame.WrittenMemory);
-    }
+    public Task SendAsync(ControlMessage message) => _end.SendAsync(message);
 
     /// <summary>The next message of a kind; others are passed over.</summary>
-    public async Task<T> ReadAsync<T>()
-        where T : ControlMessage
-    {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        var buffer = new byte[64 * 1024];
-        while (true)
-        {
-            while (_decoder.TryRead(out var body))
-            {
-                Xunit.Assert.True(ControlCodec.TryDecode(body.Span, out var message, out var error), error);
-                if (message is T wanted)
-                {
-                    return wanted;
-                }
-            }
+    public Task<T> ReadAsync<T>()
+        where T : ControlMessage => _end.ReadAsync<T>();
 
-            var read = await _socket.ReceiveAsync(buffer, limit.Token);
-            Xunit.Assert.True(read > 0, $"the connection ended before {typeof(T).Name} came");
-            _decoder.Append(buffer.AsSpan(0, read));
-        }
-    }
-
-    public void Dispose() => _socket.Dispose();
+    public void Dispose() => _end.Dispose();
 }

@@ -113,7 +113,7 @@ public sealed class AbuseTests(ITestOutputHelper output) : IDisposable
         var files = _site.Issue(Site.AgentCalled("ap1"));
         await using var coordinator = await RunningCoordinator.StartAsync(_site.Issue(Site.CoordinatorCalled("c1")));
         var store = CredentialStore.Open(files, Site.AgentCalled("ap1"), TimeSpan.FromDays(1), TimeProvider.System, out _)!;
-        var open = new List<Dialled>();
+        var open = new List<ControlEnd>();
         for (var i = 0; i < 8; i++)
         {
             open.Add(await Dialled.ConnectAsync(coordinator.Address, store));

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Diagnostics;
 using System.Net.Sockets;
 using Masquerade.Core.Control;
@@ -25,14 +24,14 @@ public sealed class LatencyTests(ITestOutputHelper output) : IDisposable
         var store = CredentialStore.Open(_site.Issue(Site.AgentCalled("ap1")), Site.AgentCalled("ap1"), TimeSpan.FromDays(1), TimeProvider.System, out _)!;
         using var socket = new TcpClient { NoDelay = true };
         await socket.ConnectAsync(open.Address);
-        await using var plain = new Dialled(socket.GetStream());
+        await using var plain = new ControlEnd(socket.GetStream());
         await using var tls = await Dialled.ConnectAsync(secured.Address, store);
-        Dialled[] both = [plain, tls];
+        ControlEnd[] both = [plain, tls];
         List<double>[] times = [[], []];
         foreach (var end in both)
         {
             var own = IpAddress.FromV4(0x0A01_010A);
-            await SendAsync(end, new Hello { Id = 1, Node = new NodeId("ap1"), Incarnation = 1, PeerEndpoint = new TransportEndpoint(own, 4_747), Addresses = [own] });
+            await end.SendAsync(new Hello { Id = 1, Node = new NodeId("ap1"), Incarnation = 1, PeerEndpoint = new TransportEndpoint(own, 4_747), Addresses = [own] });
             await end.ReadAsync<Welcome>();
         }
 
@@ -42,7 +41,7 @@ public sealed class LatencyTests(ITestOutputHelper output) : IDisposable
             for (var k = 0; k < both.Length; k++)
             {
                 var began = Stopwatch.GetTimestamp();
-                await SendAsync(both[k], new Heartbeat { Id = (ulong)(i + 10) });
+                await both[k].SendAsync(new Heartbeat { Id = (ulong)(i + 10) });
                 await both[k].ReadAsync<Ack>();
                 if (i >= Rounds)
                 {
@@ -54,12 +53,5 @@ public sealed class LatencyTests(ITestOutputHelper output) : IDisposable
         var medians = times.Select(t => t.Order().ElementAt(t.Count / 2)).ToArray();
         output.WriteLine($"median round trip: plain text {medians[0]:F0} µs, TLS 1.3 {medians[1]:F0} µs");
         Assert.True(medians[1] < medians[0] + 1_000, $"plain text {medians[0]:F0} µs, TLS {medians[1]:F0} µs");
-    }
-
-    private static async Task SendAsync(Dialled end, ControlMessage message)
-    {
-        var frame = new ArrayBufferWriter<byte>();
-        Assert.True(FrameCodec.TryWriteMessage(message, new ArrayBufferWriter<byte>(), frame, out var reason), reason);
-        await end.Stream.WriteAsync(frame.WrittenMemory);
     }
 }

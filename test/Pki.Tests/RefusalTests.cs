@@ -180,7 +180,7 @@ public sealed class RefusalTests : IDisposable
             var socket = await listener.AcceptTcpClientAsync();
             var channel = await SecureChannel.AcceptAsync(socket.GetStream(), Open(files, Site.CoordinatorCalled("c1")), new PeerExpectation(SiteRole.Agent, [], string.Empty), CancellationToken.None);
             await channel.Stream.WriteAsync(Convert.FromHexString("00000004930202C0"));
-            await using var other = new Dialled(channel);
+            await using var other = new ControlEnd(channel.Stream);
             return (await other.ReadAsync<Goodbye>()).Reason;
         });
         await using var dialling = new RunningAgent((IPEndPoint)listener.LocalEndpoint, "ap2", _site.Issue(Site.AgentCalled("ap2")));
@@ -252,7 +252,7 @@ public sealed class RefusalTests : IDisposable
         await using var stream = new SslStream(socket.GetStream(), false, (_, _, _, _) => true);
 #pragma warning restore CA5359
         await stream.AuthenticateAsClientAsync("127.0.0.1");
-        await using var reader = new Dialled(stream);
+        await using var reader = new ControlEnd(stream);
         Assert.Contains("no certificate was shown", (await reader.ReadAsync<Goodbye>()).Reason, StringComparison.Ordinal);
         await coordinator.LoggedAsync("no certificate was shown");
     }

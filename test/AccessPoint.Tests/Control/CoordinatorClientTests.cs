@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
@@ -41,7 +40,7 @@ public sealed class CoordinatorClientTests : IDisposable
             Assert.IsType<ControlUp>(Take());
             client.Send(new Heartbeat { Id = 5 });
             Assert.Equal(5UL, Assert.IsType<Heartbeat>(await ReadAsync(first)).Id);
-            await first.GetStream().WriteAsync(Frame(new Ack { Id = 5, Status = AckStatus.Ok }));
+            await first.GetStream().WriteAsync(ControlEnd.Frame(new Ack { Id = 5, Status = AckStatus.Ok }));
             Assert.Equal(5UL, Assert.IsType<Ack>(Assert.IsType<ControlReceived>(Take()).Message).Id);
         }
 
@@ -130,31 +129,10 @@ public sealed class CoordinatorClientTests : IDisposable
         FirstPause = TimeSpan.FromMilliseconds(10),
     };
 
-    private static byte[] Frame(ControlMessage message)
-    {
-        var body = new ArrayBufferWriter<byte>();
-        ControlCodec.Encode(message, body);
-        var frame = new ArrayBufferWriter<byte>();
-        Assert.True(FrameCodec.WriteFrame(body.WrittenSpan, frame));
-        return frame.WrittenSpan.ToArray();
-    }
-
-    private static async Task<ControlMessage> ReadAsync(TcpClient peer)
+    private static async Task<ControlMessage?> ReadAsync(TcpClient peer)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
-        var decoder = new FrameDecoder();
-        var buffer = new byte[4096];
-        while (true)
-        {
-            var length = await peer.GetStream().ReadAsync(buffer, limit.Token);
-            Assert.NotEqual(0, length);
-            decoder.Append(buffer.AsSpan(0, length));
-            if (decoder.TryRead(out var body))
-            {
-                Assert.True(ControlCodec.TryDecode(body.Span, out var message, out var error), error);
-                return message!;
-            }
-        }
+        return await new ControlEnd(peer.GetStream()).NextAsync(limit.Token);
     }
 
     private async Task<TcpClient> AcceptAsync()

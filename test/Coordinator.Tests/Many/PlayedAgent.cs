@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
 using Masquerade.Core.Control;
@@ -176,24 +175,12 @@ internal sealed class PlayedAgent : IAsyncDisposable
             Write(stream, new Hello { Id = hello, Node = Name(_number), Incarnation = Incarnation, PeerEndpoint = At(_number, 4_747), Addresses = [Address(_number)] });
         }
 
-        var decoder = new FrameDecoder();
-        var buffer = new byte[64 * 1024];
-        while (true)
+        using var end = new ControlEnd(stream);
+        while (await end.NextAsync(_stop.Token) is { } message)
         {
-            var read = await stream.ReadAsync(buffer, _stop.Token);
-            if (read == 0)
+            lock (_gate)
             {
-                return;
-            }
-
-            decoder.Append(buffer.AsSpan(0, read));
-            while (decoder.TryRead(out var body))
-            {
-                Assert.True(ControlCodec.TryDecode(body.Span, out var message, out var error), error);
-                lock (_gate)
-                {
-                    Take(stream, hello, message!);
-                }
+                Take(stream, hello, message);
             }
         }
     }
@@ -324,13 +311,10 @@ internal sealed class PlayedAgent : IAsyncDisposable
 
     private static void Write(NetworkStream stream, ControlMessage message)
     {
-        var body = new ArrayBufferWriter<byte>();
-        var frame = new ArrayBufferWriter<byte>();
-        ControlCodec.Encode(message, body);
-        Assert.True(FrameCodec.WriteFrame(body.WrittenSpan, frame));
+        var frame = ControlEnd.Frame(message);
         try
         {
-            stream.Write(frame.WrittenSpan);
+            stream.Write(frame.Span);
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException)
         {

@@ -28,18 +28,8 @@ public sealed class AgentSessionTests
         session.Send(new MappingsEnded { Id = 4, Client = default, Epoch = default, Mappings = new MappingId[ControlLimits.MaxBareMappings + 1] });
         session.Send(new Ack { Id = 5, Status = AckStatus.Ok });
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
-        var decoder = new FrameDecoder();
-        var buffer = new byte[4_096];
-        ReadOnlyMemory<byte> body;
-        while (!decoder.TryRead(out body))
-        {
-            var read = await agent.GetStream().ReadAsync(buffer, limit.Token);
-            Assert.NotEqual(0, read);
-            decoder.Append(buffer.AsSpan(0, read));
-        }
-
-        Assert.True(ControlCodec.TryDecode(body.Span, out var message, out var error), error);
-        Assert.Equal(5UL, Assert.IsType<Ack>(message).Id);
+        using var end = new ControlEnd(agent.GetStream());
+        Assert.Equal(5UL, Assert.IsType<Ack>(await end.NextAsync(limit.Token)).Id);
         Assert.Equal("somebody: MappingsEnded 4 was not sent: 8193 mappings, at most 8192 are allowed", await unsent.Reader.ReadAsync(limit.Token));
         agent.Close();
         await running.WaitAsync(limit.Token);

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -38,7 +37,7 @@ public sealed class ServerTests : IAsyncLifetime
         {
             try
             {
-                using var probe = await Agent.ConnectAsync(_listen);
+                using var probe = await ControlEnd.ConnectAsync(_listen, patience: 10);
                 return;
             }
             catch (SocketException)
@@ -84,7 +83,7 @@ public sealed class ServerTests : IAsyncLifetime
     public async Task Garbage_ends_that_connection_with_a_reason_and_nothing_else(string hex)
     {
         using var good = await GreetedAsync(1);
-        using var bad = await Agent.ConnectAsync(_listen);
+        using var bad = await ControlEnd.ConnectAsync(_listen, patience: 10);
         await bad.SendAsync(Convert.FromHexString(hex));
         Assert.NotEmpty((await bad.ReadAsync<Goodbye>()).Reason);
         Assert.True(await bad.IsClosedAsync());
@@ -96,7 +95,7 @@ public sealed class ServerTests : IAsyncLifetime
     [Fact]
     public async Task A_connection_that_does_not_begin_with_hello_is_closed()
     {
-        using var agent = await Agent.ConnectAsync(_listen);
+        using var agent = await ControlEnd.ConnectAsync(_listen, patience: 10);
         await agent.SendAsync(new Heartbeat { Id = 1 });
         Assert.Contains("Hello", (await agent.ReadAsync<Goodbye>()).Reason, StringComparison.Ordinal);
         Assert.True(await agent.IsClosedAsync());
@@ -143,90 +142,11 @@ public sealed class ServerTests : IAsyncLifetime
         Assert.True(await agent.IsClosedAsync());
     }
 
-    private async Task<Agent> GreetedAsync(ulong node)
+    private async Task<ControlEnd> GreetedAsync(ulong node)
     {
-        var agent = await Agent.ConnectAsync(_listen);
+        var agent = await ControlEnd.ConnectAsync(_listen, patience: 10);
         await agent.SendAsync(new Hello { Id = 1, Node = Name(node), Incarnation = node, PeerEndpoint = At(node, 4_747), Addresses = [Address(node)] });
         Assert.Equal("north", (await agent.ReadAsync<Welcome>()).Coordinator.Name);
         return agent;
-    }
-
-    private sealed class Agent : IDisposable
-    {
-        private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        private readonly FrameDecoder _decoder = new();
-
-        public static async Task<Agent> ConnectAsync(IPEndPoint server)
-        {
-            var agent = new Agent();
-            try
-            {
-                await agent._socket.ConnectAsync(server);
-                return agent;
-            }
-            catch (SocketException)
-            {
-                agent.Dispose();
-                throw;
-            }
-        }
-
-        public async Task SendAsync(ControlMessage message)
-        {
-            var body = new ArrayBufferWriter<byte>();
-            var frame = new ArrayBufferWriter<byte>();
-            ControlCodec.Encode(message, body);
-            Assert.True(FrameCodec.WriteFrame(body.WrittenSpan, frame));
-            await SendAsync(frame.WrittenMemory);
-        }
-
-        public async Task SendAsync(ReadOnlyMemory<byte> octets) => await _socket.SendAsync(octets);
-
-        /// <summary>The next message of a kind; others are passed over.</summary>
-        public async Task<T> ReadAsync<T>()
-            where T : ControlMessage
-        {
-            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
-            var buffer = new byte[4_096];
-            while (true)
-            {
-                while (_decoder.TryRead(out var body))
-                {
-                    Assert.True(ControlCodec.TryDecode(body.Span, out var message, out var error), error);
-                    if (message is T wanted)
-                    {
-                        return wanted;
-                    }
-                }
-
-                var read = await _socket.ReceiveAsync(buffer, limit.Token);
-                Assert.True(read > 0, $"the connection ended before {typeof(T).Name} came");
-                _decoder.Append(buffer.AsSpan(0, read));
-            }
-        }
-
-        public async Task<bool> IsClosedAsync()
-        {
-            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
-            var buffer = new byte[4_096];
-            try
-            {
-                while (await _socket.ReceiveAsync(buffer, limit.Token) > 0)
-                {
-                }
-
-                return true;
-            }
-            catch (SocketException)
-            {
-                return true;
-            }
-            catch (OperationCanceledException)
-            {
-                return false;
-            }
-        }
-
-        public void Dispose() => _socket.Dispose();
     }
 }
