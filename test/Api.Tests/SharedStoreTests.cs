@@ -1,5 +1,4 @@
 using System.Net;
-using Masquerade.Coordinator.Tests.Redis;
 using static Masquerade.Api.Tests.FakeAgent;
 
 namespace Masquerade.Api.Tests;

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Http.Headers;
-using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Masquerade.RoamingCoordinator.Server;
@@ -17,9 +16,9 @@ internal sealed class TestSite : IAsyncDisposable
     private readonly List<FakeAgent> _agents = [];
     private Task<int> _server = Task.FromResult(0);
 
-    public IPEndPoint Agents { get; } = FreePort();
+    public IPEndPoint Agents { get; } = Loopback.FreeEndPoint();
 
-    public IPEndPoint Api { get; } = FreePort();
+    public IPEndPoint Api { get; } = Loopback.FreeEndPoint();
 
     public HttpClient Http { get; private set; } = null!;
 
@@ -137,12 +136,5 @@ internal sealed class TestSite : IAsyncDisposable
         Http.Dispose();
         _stop.Dispose();
         await _log.DisposeAsync();
-    }
-
-    private static IPEndPoint FreePort()
-    {
-        using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        probe.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return (IPEndPoint)probe.LocalEndPoint!;
     }
 }

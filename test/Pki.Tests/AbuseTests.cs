@@ -10,21 +10,17 @@ namespace Masquerade.Pki.Tests;
 
 /// <summary>Connections that are opened to waste the coordinator's time and memory.</summary>
 [Trait("Req", "A-10")]
-public sealed class AbuseTests(ITestOutputHelper output) : IDisposable
+public sealed class AbuseTests(ITestOutputHelper output) : SiteTests
 {
-    private readonly Site _site = new();
-
-    public void Dispose() => _site.Dispose();
-
     [Fact]
     public async Task Thousands_of_half_open_connections_take_a_bounded_place_and_keep_nobody_out()
     {
         const int Flood = 3_000;
         await using var coordinator = await RunningCoordinator.StartAsync(
-            _site.Issue(Site.CoordinatorCalled("c1")), adjust: t => t with { HandshakeTimeout = TimeSpan.FromSeconds(30) });
-        await using var present = new RunningAgent(coordinator.Address, "ap1", _site.Issue(Site.AgentCalled("ap1")));
+            Site.Issue(Site.CoordinatorCalled("c1")), adjust: t => t with { HandshakeTimeout = TimeSpan.FromSeconds(30) });
+        await using var present = new RunningAgent(coordinator.Address, "ap1", Site.Issue(Site.AgentCalled("ap1")));
         await present.WelcomedAsync();
-        var files = _site.Issue(Site.AgentCalled("ap2"));
+        var files = Site.Issue(Site.AgentCalled("ap2"));
         var sockets = new List<Socket>();
         var most = 0;
         try
@@ -80,7 +76,7 @@ public sealed class AbuseTests(ITestOutputHelper output) : IDisposable
     public async Task Who_does_not_finish_its_handshake_is_let_go()
     {
         await using var coordinator = await RunningCoordinator.StartAsync(
-            _site.Issue(Site.CoordinatorCalled("c1")), adjust: t => t with { HandshakeTimeout = TimeSpan.FromMilliseconds(300) });
+            Site.Issue(Site.CoordinatorCalled("c1")), adjust: t => t with { HandshakeTimeout = TimeSpan.FromMilliseconds(300) });
         using var silent = new TcpClient();
         await silent.ConnectAsync(coordinator.Address);
         using var slow = new TcpClient();
@@ -97,8 +93,8 @@ public sealed class AbuseTests(ITestOutputHelper output) : IDisposable
     [Fact]
     public async Task Nobody_may_send_more_than_a_Hello_before_it_has_introduced_itself()
     {
-        var files = _site.Issue(Site.AgentCalled("ap1"));
-        await using var coordinator = await RunningCoordinator.StartAsync(_site.Issue(Site.CoordinatorCalled("c1")));
+        var files = Site.Issue(Site.AgentCalled("ap1"));
+        await using var coordinator = await RunningCoordinator.StartAsync(Site.Issue(Site.CoordinatorCalled("c1")));
         var store = CredentialStore.Open(files, Site.AgentCalled("ap1"), TimeSpan.FromDays(1), TimeProvider.System, out _);
         await using var agent = await Dialled.ConnectAsync(coordinator.Address, store!);
         var prefix = new byte[4];
@@ -110,8 +106,8 @@ public sealed class AbuseTests(ITestOutputHelper output) : IDisposable
     [Fact]
     public async Task One_certificate_does_not_open_connections_without_end()
     {
-        var files = _site.Issue(Site.AgentCalled("ap1"));
-        await using var coordinator = await RunningCoordinator.StartAsync(_site.Issue(Site.CoordinatorCalled("c1")));
+        var files = Site.Issue(Site.AgentCalled("ap1"));
+        await using var coordinator = await RunningCoordinator.StartAsync(Site.Issue(Site.CoordinatorCalled("c1")));
         var store = CredentialStore.Open(files, Site.AgentCalled("ap1"), TimeSpan.FromDays(1), TimeProvider.System, out _)!;
         var open = new List<ControlEnd>();
         for (var i = 0; i < 8; i++)

@@ -7,17 +7,13 @@ namespace Masquerade.Pki.Tests;
 
 /// <summary>What the site's authority makes, judged by Debian's openssl.</summary>
 [Trait("Req", "A-27")]
-public sealed class AuthorityTests : IDisposable
+public sealed class AuthorityTests : SiteTests
 {
-    private readonly Site _site = new();
-
-    public void Dispose() => _site.Dispose();
-
     [Fact]
     public void Openssl_takes_what_was_issued_for_its_purpose_and_no_other()
     {
-        var agent = _site.Issue(Site.AgentCalled("ap1"));
-        var coordinator = _site.Issue(Site.CoordinatorCalled("c1"));
+        var agent = Site.Issue(Site.AgentCalled("ap1"));
+        var coordinator = Site.Issue(Site.CoordinatorCalled("c1"));
         Assert.Equal(0, Verify(agent, "sslclient").Code);
         Assert.Equal(0, Verify(coordinator, "sslserver").Code);
         Assert.NotEqual(0, Verify(agent, "sslserver").Code);
@@ -32,12 +28,12 @@ public sealed class AuthorityTests : IDisposable
     [Fact]
     public void Openssl_refuses_what_was_revoked_and_reads_the_same_list()
     {
-        var files = _site.Issue(Site.AgentCalled("ap1"));
-        var other = _site.Issue(Site.AgentCalled("ap2"));
-        var revoked = Assert.Single(_site.Pki.Revoke("ap1"));
+        var files = Site.Issue(Site.AgentCalled("ap1"));
+        var other = Site.Issue(Site.AgentCalled("ap2"));
+        var revoked = Assert.Single(Site.Pki.Revoke("ap1"));
         Assert.Equal(CertificateState.Revoked, revoked.State);
-        _site.Update(files);
-        _site.Update(other);
+        Site.Update(files);
+        Site.Update(other);
         var (code, output) = Verify(files, "sslclient");
         Assert.NotEqual(0, code);
         Assert.Contains("certificate revoked", output, StringComparison.Ordinal);
@@ -53,105 +49,105 @@ public sealed class AuthorityTests : IDisposable
     {
         foreach (var name in new[] { "ap1", "ap2", "ap3" })
         {
-            _site.Issue(Site.AgentCalled(name));
+            Site.Issue(Site.AgentCalled(name));
         }
 
-        var before = ReadList(_site.Pki.ListPath);
-        _site.Pki.Revoke("ap1");
-        _site.Pki.Revoke(_site.Pki.List().Single(c => c.Identity == Site.AgentCalled("ap2")).Serial);
-        var after = ReadList(_site.Pki.ListPath);
+        var before = ReadList(Site.Pki.ListPath);
+        Site.Pki.Revoke("ap1");
+        Site.Pki.Revoke(Site.Pki.List().Single(c => c.Identity == Site.AgentCalled("ap2")).Serial);
+        var after = ReadList(Site.Pki.ListPath);
         Assert.True(after.Number > before.Number);
         Assert.Equal((0, 2), (before.Count, after.Count));
-        Assert.Throws<PkiException>(() => _site.Pki.Revoke("ap1"));
-        Assert.Throws<PkiException>(() => _site.Pki.Revoke("ap9"));
+        Assert.Throws<PkiException>(() => Site.Pki.Revoke("ap1"));
+        Assert.Throws<PkiException>(() => Site.Pki.Revoke("ap9"));
     }
 
     [Fact]
     public void A_name_of_both_roles_must_be_told_apart()
     {
-        _site.Issue(Site.AgentCalled("x"));
-        _site.Issue(Site.CoordinatorCalled("x"));
-        Assert.Contains("agent:x", Assert.Throws<PkiException>(() => _site.Pki.Revoke("x")).Message, StringComparison.Ordinal);
-        Assert.Equal(Site.AgentCalled("x"), Assert.Single(_site.Pki.Revoke("agent:x")).Identity);
-        Assert.Equal(CertificateState.Valid, _site.Pki.List().Single(c => c.Identity == Site.CoordinatorCalled("x")).State);
+        Site.Issue(Site.AgentCalled("x"));
+        Site.Issue(Site.CoordinatorCalled("x"));
+        Assert.Contains("agent:x", Assert.Throws<PkiException>(() => Site.Pki.Revoke("x")).Message, StringComparison.Ordinal);
+        Assert.Equal(Site.AgentCalled("x"), Assert.Single(Site.Pki.Revoke("agent:x")).Identity);
+        Assert.Equal(CertificateState.Valid, Site.Pki.List().Single(c => c.Identity == Site.CoordinatorCalled("x")).State);
     }
 
     [Fact]
     public void Private_keys_are_for_their_owner_alone()
     {
-        _site.Pki.Issue(Site.AgentCalled("ap1"), [], [], 10);
-        var keys = Directory.GetFiles(_site.Folder, "key.pem", SearchOption.AllDirectories);
+        Site.Pki.Issue(Site.AgentCalled("ap1"), [], [], 10);
+        var keys = Directory.GetFiles(Site.Folder, "key.pem", SearchOption.AllDirectories);
         Assert.Equal(2, keys.Length);
         Assert.All(keys, k => Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(k)));
         Assert.All(
-            Directory.GetFiles(_site.Folder, "*.pem", SearchOption.AllDirectories).Except(keys, StringComparer.Ordinal),
+            Directory.GetFiles(Site.Folder, "*.pem", SearchOption.AllDirectories).Except(keys, StringComparer.Ordinal),
             f => Assert.DoesNotContain("PRIVATE", File.ReadAllText(f), StringComparison.Ordinal));
     }
 
     [Fact]
     public void A_name_has_one_certificate_until_it_is_renewed()
     {
-        _site.Issue(Site.CoordinatorCalled("c1"));
-        Assert.Contains("renew", Assert.Throws<PkiException>(() => _site.Issue(Site.CoordinatorCalled("c1"))).Message, StringComparison.Ordinal);
-        Assert.Empty(_site.Pki.Renew([], within: 30, days: 365));
-        var renewed = Assert.Single(_site.Pki.Renew(["c1"], within: null, days: 365)).Certificate;
+        Site.Issue(Site.CoordinatorCalled("c1"));
+        Assert.Contains("renew", Assert.Throws<PkiException>(() => Site.Issue(Site.CoordinatorCalled("c1"))).Message, StringComparison.Ordinal);
+        Assert.Empty(Site.Pki.Renew([], within: 30, days: 365));
+        var renewed = Assert.Single(Site.Pki.Renew(["c1"], within: null, days: 365)).Certificate;
         Assert.Equal(["127.0.0.1"], renewed.Names);
-        var all = _site.Pki.List();
+        var all = Site.Pki.List();
         Assert.Equal([CertificateState.Valid, CertificateState.Valid], all.Select(c => c.State));
         Assert.Equal(2, all.Select(c => c.Serial).Distinct().Count());
-        _site.Pki.Revoke("c1");
-        Assert.All(_site.Pki.List(), c => Assert.Equal(CertificateState.Revoked, c.State));
-        Assert.Empty(_site.Pki.Renew([], within: null, days: 365));
+        Site.Pki.Revoke("c1");
+        Assert.All(Site.Pki.List(), c => Assert.Equal(CertificateState.Revoked, c.State));
+        Assert.Empty(Site.Pki.Renew([], within: null, days: 365));
     }
 
     [Fact]
     public void What_ends_soon_is_renewed_in_one_go()
     {
-        _site.Issue(Site.AgentCalled("soon"), days: 10);
-        _site.Issue(Site.AgentCalled("late"), days: 100);
-        _site.Issue(Site.AgentCalled("over"), TimeSpan.FromDays(-50), days: 10);
-        Assert.Equal(["over", "soon"], _site.Pki.Renew([], within: 30, days: 365).Select(f => f.Certificate.Identity.Name.Name!).Order(StringComparer.Ordinal));
+        Site.Issue(Site.AgentCalled("soon"), days: 10);
+        Site.Issue(Site.AgentCalled("late"), days: 100);
+        Site.Issue(Site.AgentCalled("over"), TimeSpan.FromDays(-50), days: 10);
+        Assert.Equal(["over", "soon"], Site.Pki.Renew([], within: 30, days: 365).Select(f => f.Certificate.Identity.Name.Name!).Order(StringComparer.Ordinal));
     }
 
     [Fact]
     public void An_authority_is_followed_by_another_while_both_are_trusted()
     {
-        var old = _site.Issue(Site.AgentCalled("ap1"));
-        _site.Pki.Revoke("ap1");
-        _site.Pki.RenewAuthority(3_650);
-        var young = _site.Issue(Site.AgentCalled("ap2"));
-        var authorities = _site.Pki.Authorities();
+        var old = Site.Issue(Site.AgentCalled("ap1"));
+        Site.Pki.Revoke("ap1");
+        Site.Pki.RenewAuthority(3_650);
+        var young = Site.Issue(Site.AgentCalled("ap2"));
+        var authorities = Site.Pki.Authorities();
         Assert.Equal(2, authorities.Count);
         Assert.Equal(0, Verify(young, "sslclient").Code);
 
         // What the old authority had revoked stays revoked, and the old one can still revoke.
-        _site.Update(old);
+        Site.Update(old);
         Assert.Contains("certificate revoked", Verify(old, "sslclient").Output, StringComparison.Ordinal);
-        Assert.Throws<PkiException>(() => _site.Pki.Initialise("again", 10));
+        Assert.Throws<PkiException>(() => Site.Pki.Initialise("again", 10));
     }
 
     [Fact]
     public void A_certificate_never_outlives_its_authority()
     {
-        var issued = _site.Pki.Issue(Site.AgentCalled("ap1"), [], [], SiteAuthority.DefaultAuthorityDays).Certificate;
-        Assert.Equal(new DateTimeOffset(_site.Pki.Authorities()[0].NotAfter), issued.NotAfter);
+        var issued = Site.Pki.Issue(Site.AgentCalled("ap1"), [], [], SiteAuthority.DefaultAuthorityDays).Certificate;
+        Assert.Equal(new DateTimeOffset(Site.Pki.Authorities()[0].NotAfter), issued.NotAfter);
     }
 
     [Fact]
     public void A_node_can_keep_its_key_to_itself()
     {
-        var folder = Path.Combine(_site.Folder, "own");
+        var folder = Path.Combine(Site.Folder, "own");
         var (request, key) = NodeRequest.Write(folder, Site.AgentCalled("whatever"));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(key));
         Assert.Equal(0, OpenSsl.Run("req", "-in", request, "-noout", "-verify").Code);
-        var issued = _site.Pki.Issue(Site.AgentCalled("ap1"), [], [], 100, File.ReadAllText(request));
+        var issued = Site.Pki.Issue(Site.AgentCalled("ap1"), [], [], 100, File.ReadAllText(request));
         Assert.Empty(issued.KeyPath);
         using var certificate = X509Certificate2.CreateFromPemFile(issued.CertificatePath, key);
         Assert.Equal(Site.AgentCalled("ap1"), CertificateDetails.IdentityOf(certificate));
         Assert.Throws<PkiException>(() => NodeRequest.Write(folder, Site.AgentCalled("ap1")));
-        Assert.Contains("--again", Assert.Throws<PkiException>(() => _site.Pki.Renew(["ap1"], null, 10)).Message, StringComparison.Ordinal);
-        _site.Pki.IssueAgain(Site.AgentCalled("ap1"), [], [], 100, File.ReadAllText(request));
-        Assert.Throws<PkiException>(() => _site.Pki.Issue(Site.AgentCalled("ap2"), [], [], 100, "no request"));
+        Assert.Contains("--again", Assert.Throws<PkiException>(() => Site.Pki.Renew(["ap1"], null, 10)).Message, StringComparison.Ordinal);
+        Site.Pki.IssueAgain(Site.AgentCalled("ap1"), [], [], 100, File.ReadAllText(request));
+        Assert.Throws<PkiException>(() => Site.Pki.Issue(Site.AgentCalled("ap2"), [], [], 100, "no request"));
     }
 
     [Fact]
@@ -167,10 +163,10 @@ public sealed class AuthorityTests : IDisposable
     public void Broken_lists_and_foreign_ones_are_refused_and_never_throw()
     {
         using var stranger = new Site("stranger");
-        _site.Issue(Site.AgentCalled("ap1"));
-        _site.Pki.Revoke("ap1");
-        var authorities = _site.Pki.Authorities();
-        var good = PemTexts.Blocks(File.ReadAllText(_site.Pki.ListPath), "X509 CRL")[0];
+        Site.Issue(Site.AgentCalled("ap1"));
+        Site.Pki.Revoke("ap1");
+        var authorities = Site.Pki.Authorities();
+        var good = PemTexts.Blocks(File.ReadAllText(Site.Pki.ListPath), "X509 CRL")[0];
         Assert.True(RevocationList.TryRead(good, authorities, out _, out _));
         Assert.False(RevocationList.TryRead(PemTexts.Blocks(File.ReadAllText(stranger.Pki.ListPath), "X509 CRL")[0], authorities, out _, out var error));
         Assert.Contains("not signed", error, StringComparison.Ordinal);
@@ -185,7 +181,7 @@ public sealed class AuthorityTests : IDisposable
 
     private RevocationList ReadList(string path)
     {
-        Assert.True(RevocationList.TryRead(PemTexts.Blocks(File.ReadAllText(path), "X509 CRL")[0], _site.Pki.Authorities(), out var list, out var error), error);
+        Assert.True(RevocationList.TryRead(PemTexts.Blocks(File.ReadAllText(path), "X509 CRL")[0], Site.Pki.Authorities(), out var list, out var error), error);
         return list!;
     }
 

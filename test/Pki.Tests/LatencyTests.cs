@@ -9,19 +9,15 @@ namespace Masquerade.Pki.Tests;
 
 /// <summary>A roam waits for one round trip to the coordinator: TLS must not be felt in it.</summary>
 [Trait("Req", "A-10")]
-public sealed class LatencyTests(ITestOutputHelper output) : IDisposable
+public sealed class LatencyTests(ITestOutputHelper output) : SiteTests
 {
-    private readonly Site _site = new();
-
-    public void Dispose() => _site.Dispose();
-
     [Fact]
     public async Task A_round_trip_over_TLS_takes_hardly_longer_than_over_plain_text()
     {
         const int Rounds = 400;
-        await using var secured = await RunningCoordinator.StartAsync(_site.Issue(Site.CoordinatorCalled("c1")));
+        await using var secured = await RunningCoordinator.StartAsync(Site.Issue(Site.CoordinatorCalled("c1")));
         await using var open = await RunningCoordinator.StartAsync(files: null);
-        var store = CredentialStore.Open(_site.Issue(Site.AgentCalled("ap1")), Site.AgentCalled("ap1"), TimeSpan.FromDays(1), TimeProvider.System, out _)!;
+        var store = CredentialStore.Open(Site.Issue(Site.AgentCalled("ap1")), Site.AgentCalled("ap1"), TimeSpan.FromDays(1), TimeProvider.System, out _)!;
         using var socket = new TcpClient { NoDelay = true };
         await socket.ConnectAsync(open.Address);
         await using var plain = new ControlEnd(socket.GetStream());

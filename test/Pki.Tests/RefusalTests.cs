@@ -13,17 +13,13 @@ namespace Masquerade.Pki.Tests;
 /// <summary>Agent and coordinator over loopback sockets: who must not be let in is not, and both sides say why.</summary>
 [Trait("Req", "A-10")]
 [Trait("Req", "A-27")]
-public sealed class RefusalTests : IDisposable
+public sealed class RefusalTests : SiteTests
 {
-    private readonly Site _site = new();
-
-    public void Dispose() => _site.Dispose();
-
     [Fact]
     public async Task Who_is_certified_comes_in_over_TLS_1_3()
     {
-        await using var coordinator = await RunningCoordinator.StartAsync(_site.Issue(Site.CoordinatorCalled("c1")));
-        await using var agent = new RunningAgent(coordinator.Address, "ap1", _site.Issue(Site.AgentCalled("ap1")));
+        await using var coordinator = await RunningCoordinator.StartAsync(Site.Issue(Site.CoordinatorCalled("c1")));
+        await using var agent = new RunningAgent(coordinator.Address, "ap1", Site.Issue(Site.AgentCalled("ap1")));
         await agent.WelcomedAsync();
         await agent.LoggedAsync("TLS 1.3, coordinator c1");
         var security = await coordinator.SecurityAsync();
@@ -57,26 +53,26 @@ public sealed class RefusalTests : IDisposable
     [InlineData("name", "wrongName", "the node calls itself ap1, its certificate is of agent ap2")]
     public async Task A_coordinator_refuses_an_agent_and_both_say_why(string what, string counter, string reason)
     {
-        await using var coordinator = await RunningCoordinator.StartAsync(_site.Issue(Site.CoordinatorCalled("c1")));
+        await using var coordinator = await RunningCoordinator.StartAsync(Site.Issue(Site.CoordinatorCalled("c1")));
         using var stranger = new Site("stranger");
         var certified = what switch { "role" => Site.CoordinatorCalled("ap1"), "name" => Site.AgentCalled("ap2"), _ => Site.AgentCalled("ap1") };
         var files = what switch
         {
             "stranger" => stranger.Issue(certified),
-            "expired" => _site.Issue(certified, TimeSpan.FromDays(-100), days: 50),
-            "early" => _site.Issue(certified, TimeSpan.FromDays(10)),
-            _ => _site.Issue(certified),
+            "expired" => Site.Issue(certified, TimeSpan.FromDays(-100), days: 50),
+            "early" => Site.Issue(certified, TimeSpan.FromDays(10)),
+            _ => Site.Issue(certified),
         };
         switch (what)
         {
             case "stranger":
                 // It believes this site, but this site does not know its authority.
-                await File.AppendAllTextAsync(files.Authorities, await File.ReadAllTextAsync(_site.Pki.BundlePath));
+                await File.AppendAllTextAsync(files.Authorities, await File.ReadAllTextAsync(Site.Pki.BundlePath));
                 break;
             case "revoked":
-                _site.Pki.Revoke("ap1");
-                var own = Directory.GetDirectories(_site.Folder, "node1")[0];
-                Site.Copy(_site.Pki.ListPath, Path.Combine(own, "crl.pem"));
+                Site.Pki.Revoke("ap1");
+                var own = Directory.GetDirectories(Site.Folder, "node1")[0];
+                Site.Copy(Site.Pki.ListPath, Path.Combine(own, "crl.pem"));
                 await coordinator.LoggedAsync("1 revoked");
                 break;
         }
@@ -107,29 +103,29 @@ public sealed class RefusalTests : IDisposable
         var files = what switch
         {
             "stranger" => stranger.Issue(certified),
-            "expired" => _site.Issue(certified, TimeSpan.FromDays(-100), days: 50),
-            "early" => _site.Issue(certified, TimeSpan.FromDays(10)),
-            _ => _site.Issue(certified),
+            "expired" => Site.Issue(certified, TimeSpan.FromDays(-100), days: 50),
+            "early" => Site.Issue(certified, TimeSpan.FromDays(10)),
+            _ => Site.Issue(certified),
         };
         if (what is "stranger")
         {
-            await File.AppendAllTextAsync(files.Authorities, await File.ReadAllTextAsync(_site.Pki.BundlePath));
+            await File.AppendAllTextAsync(files.Authorities, await File.ReadAllTextAsync(Site.Pki.BundlePath));
         }
         else if (what is "revoked")
         {
-            _site.Pki.Revoke("c1");
+            Site.Pki.Revoke("c1");
         }
         else if (what is "host")
         {
             // Certified for another address.
-            var elsewhere = _site.Pki.Issue(Site.CoordinatorCalled("c4"), ["c4.example.net"], [IPAddress.Parse("192.0.2.4")], 100);
+            var elsewhere = Site.Pki.Issue(Site.CoordinatorCalled("c4"), ["c4.example.net"], [IPAddress.Parse("192.0.2.4")], 100);
             Site.Copy(elsewhere.CertificatePath, files.Certificate);
             Site.Copy(elsewhere.KeyPath, files.Key);
             certified = Site.CoordinatorCalled("c4");
         }
 
         await using var coordinator = await RunningCoordinator.StartAsync(files, certified.Name.Name!, what is "called" ? "c9" : null, role: role);
-        await using var agent = new RunningAgent(coordinator.Address, "ap1", _site.Issue(Site.AgentCalled("ap1")), names: what is "name" ? ["c2", "c3"] : null);
+        await using var agent = new RunningAgent(coordinator.Address, "ap1", Site.Issue(Site.AgentCalled("ap1")), names: what is "name" ? ["c2", "c3"] : null);
         await agent.LoggedAsync(reason);
         await coordinator.LoggedAsync(reason);
         Assert.Empty(agent.Messages.OfType<Welcome>());
@@ -138,20 +134,20 @@ public sealed class RefusalTests : IDisposable
     [Fact]
     public async Task A_coordinator_may_be_known_by_its_name_wherever_it_is()
     {
-        var elsewhere = _site.Pki.Issue(Site.CoordinatorCalled("c4"), [], [IPAddress.Parse("192.0.2.4")], 100);
-        var files = _site.Issue(Site.CoordinatorCalled("c1"));
+        var elsewhere = Site.Pki.Issue(Site.CoordinatorCalled("c4"), [], [IPAddress.Parse("192.0.2.4")], 100);
+        var files = Site.Issue(Site.CoordinatorCalled("c1"));
         Site.Copy(elsewhere.CertificatePath, files.Certificate);
         Site.Copy(elsewhere.KeyPath, files.Key);
         await using var coordinator = await RunningCoordinator.StartAsync(files, "c4");
-        await using var agent = new RunningAgent(coordinator.Address, "ap1", _site.Issue(Site.AgentCalled("ap1")), names: ["c4"]);
+        await using var agent = new RunningAgent(coordinator.Address, "ap1", Site.Issue(Site.AgentCalled("ap1")), names: ["c4"]);
         await agent.WelcomedAsync();
     }
 
     [Fact]
     public async Task Of_two_sessions_of_one_identity_the_newest_stays_and_both_sides_hear_of_it()
     {
-        await using var coordinator = await RunningCoordinator.StartAsync(_site.Issue(Site.CoordinatorCalled("c1")));
-        var files = _site.Issue(Site.AgentCalled("ap1"));
+        await using var coordinator = await RunningCoordinator.StartAsync(Site.Issue(Site.CoordinatorCalled("c1")));
+        var files = Site.Issue(Site.AgentCalled("ap1"));
         await using var first = new RunningAgent(coordinator.Address, "ap1", files);
         await first.WelcomedAsync();
         await using var second = new RunningAgent(coordinator.Address, "ap1", files);
@@ -164,10 +160,10 @@ public sealed class RefusalTests : IDisposable
     [Fact]
     public async Task Another_version_of_the_protocol_is_refused_by_name_on_both_sides()
     {
-        var files = _site.Issue(Site.CoordinatorCalled("c1"));
+        var files = Site.Issue(Site.CoordinatorCalled("c1"));
         await using (var coordinator = await RunningCoordinator.StartAsync(files))
         {
-            await using var agent = await Dialled.ConnectAsync(coordinator.Address, Open(_site.Issue(Site.AgentCalled("ap1")), Site.AgentCalled("ap1")));
+            await using var agent = await Dialled.ConnectAsync(coordinator.Address, Open(Site.Issue(Site.AgentCalled("ap1")), Site.AgentCalled("ap1")));
             await agent.Stream.WriteAsync(Convert.FromHexString("00000004930202C0"));
             Assert.Contains("protocol version 2", (await agent.ReadAsync<Goodbye>()).Reason, StringComparison.Ordinal);
             await coordinator.LoggedAsync("protocol version 2");
@@ -183,7 +179,7 @@ public sealed class RefusalTests : IDisposable
             await using var other = new ControlEnd(channel.Stream);
             return (await other.ReadAsync<Goodbye>()).Reason;
         });
-        await using var dialling = new RunningAgent((IPEndPoint)listener.LocalEndpoint, "ap2", _site.Issue(Site.AgentCalled("ap2")));
+        await using var dialling = new RunningAgent((IPEndPoint)listener.LocalEndpoint, "ap2", Site.Issue(Site.AgentCalled("ap2")));
         Assert.Contains("protocol version 2", await accepted.WaitAsync(TimeSpan.FromSeconds(20)), StringComparison.Ordinal);
         await dialling.LoggedAsync("protocol version 2");
     }
@@ -191,7 +187,7 @@ public sealed class RefusalTests : IDisposable
     [Fact]
     public async Task Plain_text_is_refused_where_TLS_is_spoken_and_both_say_so()
     {
-        await using var coordinator = await RunningCoordinator.StartAsync(_site.Issue(Site.CoordinatorCalled("c1")));
+        await using var coordinator = await RunningCoordinator.StartAsync(Site.Issue(Site.CoordinatorCalled("c1")));
         await using var agent = new RunningAgent(coordinator.Address, "ap1", files: null);
         await agent.LoggedAsync("this coordinator takes TLS 1.3 only");
         await coordinator.LoggedAsync("plain text was offered");
@@ -203,7 +199,7 @@ public sealed class RefusalTests : IDisposable
     public async Task TLS_is_refused_where_plain_text_is_spoken_and_both_say_so()
     {
         await using var coordinator = await RunningCoordinator.StartAsync(files: null);
-        await using var agent = new RunningAgent(coordinator.Address, "ap1", _site.Issue(Site.AgentCalled("ap1")));
+        await using var agent = new RunningAgent(coordinator.Address, "ap1", Site.Issue(Site.AgentCalled("ap1")));
         await agent.LoggedAsync("the other end speaks plain text, here is TLS 1.3");
         await coordinator.LoggedAsync("TLS was offered, this coordinator is set to plain text");
         Assert.Equal(0, agent.Ups);
@@ -212,8 +208,8 @@ public sealed class RefusalTests : IDisposable
     [Fact]
     public async Task A_downgrade_is_refused_by_the_coordinator()
     {
-        await using var coordinator = await RunningCoordinator.StartAsync(_site.Issue(Site.CoordinatorCalled("c1")));
-        var agent = _site.Issue(Site.AgentCalled("ap1"));
+        await using var coordinator = await RunningCoordinator.StartAsync(Site.Issue(Site.CoordinatorCalled("c1")));
+        var agent = Site.Issue(Site.AgentCalled("ap1"));
         string[] common = ["s_client", "-connect", coordinator.Address.ToString(), "-CAfile", agent.Authorities, "-cert", agent.Certificate, "-key", agent.Key, "-verify_return_error"];
         var (code, output) = OpenSsl.Run([.. common, "-tls1_2"]);
         Assert.NotEqual(0, code);
@@ -230,9 +226,9 @@ public sealed class RefusalTests : IDisposable
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
-        var files = _site.Issue(Site.CoordinatorCalled("c1"));
+        var files = Site.Issue(Site.CoordinatorCalled("c1"));
         using var certificate = X509Certificate2.CreateFromPemFile(files.Certificate, files.Key);
-        await using var agent = new RunningAgent((IPEndPoint)listener.LocalEndpoint, "ap1", _site.Issue(Site.AgentCalled("ap1")));
+        await using var agent = new RunningAgent((IPEndPoint)listener.LocalEndpoint, "ap1", Site.Issue(Site.AgentCalled("ap1")));
         using var socket = await listener.AcceptTcpClientAsync();
         await using var old = new SslStream(socket.GetStream());
 #pragma warning disable CA5398 // The old version is what is tried.
@@ -245,7 +241,7 @@ public sealed class RefusalTests : IDisposable
     [Fact]
     public async Task Who_shows_no_certificate_is_refused()
     {
-        await using var coordinator = await RunningCoordinator.StartAsync(_site.Issue(Site.CoordinatorCalled("c1")));
+        await using var coordinator = await RunningCoordinator.StartAsync(Site.Issue(Site.CoordinatorCalled("c1")));
         using var socket = new TcpClient();
         await socket.ConnectAsync(coordinator.Address);
 #pragma warning disable CA5359 // Whom the coordinator lets in is the question here.

@@ -7,32 +7,28 @@ namespace Masquerade.Pki.Tests;
 
 /// <summary>Certificates, authorities and revocations change while agent and coordinator run.</summary>
 [Trait("Req", "A-27")]
-public sealed class ReloadTests : IDisposable
+public sealed class ReloadTests : SiteTests
 {
-    private readonly Site _site = new();
-
-    public void Dispose() => _site.Dispose();
-
     [Fact]
     public async Task Renewed_certificates_and_a_new_authority_are_taken_up_without_dropping_a_connection()
     {
         var (agentId, coordinatorId) = (Site.AgentCalled("ap1"), Site.CoordinatorCalled("c1"));
-        var (agentFiles, coordinatorFiles) = (_site.Issue(agentId), _site.Issue(coordinatorId));
+        var (agentFiles, coordinatorFiles) = (Site.Issue(agentId), Site.Issue(coordinatorId));
         await using var coordinator = await RunningCoordinator.StartAsync(coordinatorFiles);
         await using var agent = new RunningAgent(coordinator.Address, "ap1", agentFiles);
         await agent.WelcomedAsync();
         var before = agent.Store!.Current.Serial;
 
         // A new authority: first everybody believes it, then certificates change over.
-        _site.Pki.RenewAuthority(3_650);
-        _site.Update(agentFiles);
-        _site.Update(coordinatorFiles);
+        Site.Pki.RenewAuthority(3_650);
+        Site.Update(agentFiles);
+        Site.Update(coordinatorFiles);
         await coordinator.LoggedAsync("2 authorities");
         await agent.LoggedAsync("2 authorities");
-        var renewed = _site.Pki.Renew([], within: null, days: 200);
+        var renewed = Site.Pki.Renew([], within: null, days: 200);
         Assert.Equal(2, renewed.Count);
-        _site.Update(agentFiles, agentId);
-        _site.Update(coordinatorFiles, coordinatorId);
+        Site.Update(agentFiles, agentId);
+        Site.Update(coordinatorFiles, coordinatorId);
         var serial = renewed.Single(r => r.Certificate.Identity == coordinatorId).Certificate.Serial;
         await coordinator.LoggedAsync($"credentials reloaded: serial {serial}");
         await Wait.ForAsync(() => agent.Store.Current.Serial != before, () => "the agent does not reload");
@@ -44,7 +40,7 @@ public sealed class ReloadTests : IDisposable
         Assert.Equal((1, 0), (agent.Ups, agent.Downs));
 
         // New ones use what is new, on both sides.
-        var other = _site.Issue(Site.AgentCalled("ap2"));
+        var other = Site.Issue(Site.AgentCalled("ap2"));
         await using var second = await Dialled.ConnectAsync(coordinator.Address, Open(other, Site.AgentCalled("ap2")));
         var shown = ((System.Net.Security.SslStream)second.Stream).RemoteCertificate!;
         Assert.Equal(serial, shown.GetSerialNumberString(), ignoreCase: true);
@@ -54,14 +50,14 @@ public sealed class ReloadTests : IDisposable
     [Fact]
     public async Task A_revocation_ends_the_session_that_is_open_and_both_say_why()
     {
-        var coordinatorFiles = _site.Issue(Site.CoordinatorCalled("c1"));
+        var coordinatorFiles = Site.Issue(Site.CoordinatorCalled("c1"));
         await using var coordinator = await RunningCoordinator.StartAsync(coordinatorFiles);
-        await using var agent = new RunningAgent(coordinator.Address, "ap1", _site.Issue(Site.AgentCalled("ap1")));
-        await using var bystander = new RunningAgent(coordinator.Address, "ap2", _site.Issue(Site.AgentCalled("ap2")), number: 2);
+        await using var agent = new RunningAgent(coordinator.Address, "ap1", Site.Issue(Site.AgentCalled("ap1")));
+        await using var bystander = new RunningAgent(coordinator.Address, "ap2", Site.Issue(Site.AgentCalled("ap2")), number: 2);
         await agent.WelcomedAsync();
         await bystander.WelcomedAsync();
-        _site.Pki.Revoke("ap1");
-        _site.Update(coordinatorFiles);
+        Site.Pki.Revoke("ap1");
+        Site.Update(coordinatorFiles);
         await coordinator.LoggedAsync("was revoked on");
         await agent.LoggedAsync("the coordinator ended the session: the certificate of agent ap1");
         Assert.True((await coordinator.SecurityAsync()).GetProperty("refused").GetProperty("revoked").GetInt64() >= 1);
@@ -74,12 +70,12 @@ public sealed class ReloadTests : IDisposable
     [Fact]
     public async Task A_coordinator_that_is_revoked_is_left_by_its_agents_and_both_say_why()
     {
-        await using var coordinator = await RunningCoordinator.StartAsync(_site.Issue(Site.CoordinatorCalled("c1")));
-        var files = _site.Issue(Site.AgentCalled("ap1"));
+        await using var coordinator = await RunningCoordinator.StartAsync(Site.Issue(Site.CoordinatorCalled("c1")));
+        var files = Site.Issue(Site.AgentCalled("ap1"));
         await using var agent = new RunningAgent(coordinator.Address, "ap1", files);
         await agent.WelcomedAsync();
-        _site.Pki.Revoke("c1");
-        _site.Update(files);
+        Site.Pki.Revoke("c1");
+        Site.Update(files);
         await agent.LoggedAsync("the certificate of coordinator c1");
         await coordinator.LoggedAsync("the certificate of coordinator c1");
         await Wait.ForAsync(() => agent.Downs == 1, () => "the agent stays");
@@ -89,16 +85,16 @@ public sealed class ReloadTests : IDisposable
     public async Task A_certificate_that_expires_ends_the_session_and_a_renewed_one_brings_it_back()
     {
         var identity = Site.AgentCalled("ap1");
-        await using var coordinator = await RunningCoordinator.StartAsync(_site.Issue(Site.CoordinatorCalled("c1")));
-        var files = _site.IssueFor(identity, TimeSpan.FromSeconds(6));
+        await using var coordinator = await RunningCoordinator.StartAsync(Site.Issue(Site.CoordinatorCalled("c1")));
+        var files = Site.IssueFor(identity, TimeSpan.FromSeconds(6));
         await using var agent = new RunningAgent(coordinator.Address, "ap1", files);
         await agent.WelcomedAsync();
         Assert.Contains(agent.Events.OfType<CredentialsChanged>(), e => e.What == nameof(CredentialNewsKind.Expiring));
         await coordinator.LoggedAsync("the certificate of agent ap1 expired on");
         await agent.LoggedAsync("the certificate of agent ap1 expired on");
         await Wait.ForAsync(() => agent.Events.OfType<CredentialsChanged>().Any(e => e.What == nameof(CredentialNewsKind.Expired)), () => "no event");
-        _site.Pki.Issue(identity, [], [], 100);
-        _site.Update(files, identity);
+        Site.Pki.Issue(identity, [], [], 100);
+        Site.Update(files, identity);
         await agent.WelcomedAsync(times: 2);
     }
 
@@ -106,15 +102,15 @@ public sealed class ReloadTests : IDisposable
     public async Task Files_that_do_not_fit_together_change_nothing_until_they_do()
     {
         var identity = Site.AgentCalled("ap1");
-        var files = _site.Issue(identity);
+        var files = Site.Issue(identity);
         var store = Open(files, identity);
         var before = store.Current.Serial;
-        _site.Pki.Renew(["ap1"], null, 100);
-        Site.Copy(Path.Combine(_site.Pki.FolderOf(identity), "certificate.pem"), files.Certificate);
+        Site.Pki.Renew(["ap1"], null, 100);
+        Site.Copy(Path.Combine(Site.Pki.FolderOf(identity), "certificate.pem"), files.Certificate);
         Assert.Equal(CredentialNewsKind.ReloadFailed, Assert.Single(store.Poll()).Kind);
         Assert.Equal(before, store.Current.Serial);
         Assert.Empty(store.Poll());
-        Site.Copy(Path.Combine(_site.Pki.FolderOf(identity), "key.pem"), files.Key);
+        Site.Copy(Path.Combine(Site.Pki.FolderOf(identity), "key.pem"), files.Key);
         Assert.Equal(CredentialNewsKind.Reloaded, Assert.Single(store.Poll()).Kind);
         Assert.NotEqual(before, store.Current.Serial);
 
@@ -124,7 +120,7 @@ public sealed class ReloadTests : IDisposable
         await File.WriteAllTextAsync(files.Lists, "rubbish");
         Assert.Equal(CredentialNewsKind.ReloadFailed, Assert.Single(store.Poll()).Kind);
         Assert.Single(store.Current.Trust.Lists);
-        _site.Update(files);
+        Site.Update(files);
         Assert.Equal(CredentialNewsKind.Reloaded, Assert.Single(store.Poll()).Kind);
         Assert.Empty(store.Poll());
         store.Poke();
@@ -134,12 +130,12 @@ public sealed class ReloadTests : IDisposable
     [Fact]
     public void An_older_revocation_list_does_not_bring_anybody_back()
     {
-        var files = _site.Issue(Site.AgentCalled("ap1"));
-        var other = _site.Issue(Site.AgentCalled("ap2"));
-        var older = Path.Combine(_site.Folder, "older.pem");
+        var files = Site.Issue(Site.AgentCalled("ap1"));
+        var other = Site.Issue(Site.AgentCalled("ap2"));
+        var older = Path.Combine(Site.Folder, "older.pem");
         File.Copy(files.Lists, older);
-        _site.Pki.Revoke("ap2");
-        _site.Update(files);
+        Site.Pki.Revoke("ap2");
+        Site.Update(files);
         var store = Open(files, Site.AgentCalled("ap1"));
         var revoked = store.Current.Trust.Lists.Single();
         Assert.Equal(1, revoked.Count);
@@ -153,7 +149,7 @@ public sealed class ReloadTests : IDisposable
     [Fact]
     public void An_authority_that_is_taken_out_of_the_bundle_is_not_believed_any_more()
     {
-        var files = _site.Issue(Site.AgentCalled("ap1"));
+        var files = Site.Issue(Site.AgentCalled("ap1"));
         var store = Open(files, Site.AgentCalled("ap1"));
         using var certificate = System.Security.Cryptography.X509Certificates.X509CertificateLoader.LoadCertificateFromFile(files.Certificate);
         var before = store.Current.Trust.Judge(certificate, SiteRole.Agent, store.Now);
@@ -167,7 +163,7 @@ public sealed class ReloadTests : IDisposable
     [Fact]
     public void Every_file_that_cannot_be_used_is_named_with_what_should_be_there()
     {
-        var files = _site.Issue(Site.AgentCalled("ap1"));
+        var files = Site.Issue(Site.AgentCalled("ap1"));
         var missing = new CredentialFiles("/none/ca", "/none/certificate", "/none/key", "/none/crl");
         Assert.Equal(["ca", "certificate", "key"], Problems(missing, "ap1").Select(p => p.Key).Order(StringComparer.Ordinal));
         Assert.Contains("certifies agent ap1", Assert.Single(Problems(files, "ap2")).Value, StringComparison.Ordinal);
@@ -176,7 +172,7 @@ public sealed class ReloadTests : IDisposable
         Assert.Equal("key", problem.Key);
         Assert.Contains("0600", problem.Allowed, StringComparison.Ordinal);
         File.SetUnixFileMode(files.Key, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        File.Copy(_site.Issue(Site.AgentCalled("ap3")).Key, files.Key, overwrite: true);
+        File.Copy(Site.Issue(Site.AgentCalled("ap3")).Key, files.Key, overwrite: true);
         var text = Assert.Single(Problems(files, "ap1"));
         Assert.Equal("key", text.Key);
         Assert.DoesNotContain(File.ReadAllLines(files.Key)[1], text.ToString(), StringComparison.Ordinal);

@@ -14,8 +14,7 @@ namespace Masquerade.Pki.Tests;
 internal sealed class RunningAgent : IAsyncDisposable
 {
     private readonly CancellationTokenSource _stop = new();
-    private readonly StringWriter _log = new();
-    private readonly TextWriter _safeLog;
+    private readonly SharedText _log = new();
     private readonly CoordinatorClient _client;
     private readonly Task _running;
     private readonly Task _watching;
@@ -33,15 +32,14 @@ internal sealed class RunningAgent : IAsyncDisposable
     public RunningAgent(IPEndPoint coordinator, string node, CredentialFiles? files, SiteIdentity? certified = null, string[]? names = null, byte number = 1)
     {
         (_node, _number) = (node, number);
-        _safeLog = TextWriter.Synchronized(_log);
         if (files is not null)
         {
             Store = CredentialStore.Open(files, certified ?? Site.AgentCalled(node), TimeSpan.FromDays(30), TimeProvider.System, out var problems);
             Assert.Empty(problems);
-            Security = new ChannelSecurity(Store!, names ?? [], Events.Add, _safeLog);
+            Security = new ChannelSecurity(Store!, names ?? [], Events.Add, _log);
         }
 
-        _client = new CoordinatorClient([new CoordinatorAddress(coordinator.Address.ToString(), (ushort)coordinator.Port)], PostAsync, _safeLog)
+        _client = new CoordinatorClient([new CoordinatorAddress(coordinator.Address.ToString(), (ushort)coordinator.Port)], PostAsync, _log)
         {
             FirstPause = TimeSpan.FromMilliseconds(50),
             ConnectTimeout = TimeSpan.FromSeconds(15),
@@ -65,16 +63,7 @@ internal sealed class RunningAgent : IAsyncDisposable
     /// <summary>Connections that ended.</summary>
     public int Downs => Volatile.Read(ref _downs);
 
-    public string Log
-    {
-        get
-        {
-            lock (_safeLog)
-            {
-                return _log.ToString();
-            }
-        }
-    }
+    public string Log => _log.ToString();
 
     public void Send(ControlMessage message) => _client.Send(message);
 

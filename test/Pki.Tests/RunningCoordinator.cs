@@ -13,37 +13,19 @@ namespace Masquerade.Pki.Tests;
 internal sealed class RunningCoordinator : IAsyncDisposable
 {
     private readonly CancellationTokenSource _stop = new();
-    private readonly StringWriter _log = new();
-    private readonly TextWriter _safeLog;
+    private readonly SharedText _log = new();
     private readonly string _status = Path.Combine(Path.GetTempPath(), $"masq-pki-{Environment.ProcessId}-{Guid.NewGuid().ToString("N")[..8]}.sock");
     private Task<int> _running = Task.FromResult(0);
 
-    private RunningCoordinator() => _safeLog = TextWriter.Synchronized(_log);
+    public IPEndPoint Address { get; } = Loopback.FreeEndPoint();
 
-    public IPEndPoint Address { get; private set; } = new(IPAddress.Loopback, 0);
-
-    public string Log
-    {
-        get
-        {
-            lock (_safeLog)
-            {
-                return _log.ToString();
-            }
-        }
-    }
+    public string Log => _log.ToString();
 
     /// <summary>Starts it; without files it speaks plain text.</summary>
     public static async Task<RunningCoordinator> StartAsync(
         CredentialFiles? files, string certified = "c1", string? called = null, Func<TlsSettings, TlsSettings>? adjust = null, SiteRole role = SiteRole.Coordinator)
     {
         var coordinator = new RunningCoordinator();
-        using (var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp))
-        {
-            probe.Bind(coordinator.Address);
-            coordinator.Address = (IPEndPoint)probe.LocalEndPoint!;
-        }
-
         var tls = files is null ? null : new TlsSettings
         {
             Files = new TlsFiles(files.Authorities, files.Certificate, files.Key, files.Lists),
@@ -61,7 +43,7 @@ internal sealed class RunningCoordinator : IAsyncDisposable
         var config = ServerConfig.Read(Encoding.UTF8.GetBytes(text), out var mistakes);
         Assert.Empty(mistakes);
         config = config! with { Tls = tls, Credentials = store };
-        coordinator._running = Task.Run(() => CoordinatorServer.RunAsync(config, new LineLog(coordinator._safeLog), coordinator._stop.Token));
+        coordinator._running = Task.Run(() => CoordinatorServer.RunAsync(config, new LineLog(coordinator._log), coordinator._stop.Token));
         await coordinator.LoggedAsync("listens on");
         return coordinator;
     }

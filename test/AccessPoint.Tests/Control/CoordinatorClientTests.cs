@@ -78,8 +78,8 @@ public sealed class CoordinatorClientTests : IDisposable
     [Fact]
     public async Task A_message_beyond_the_limits_is_counted_and_logged_and_harms_no_other()
     {
-        using var log = new StringWriter();
-        var client = Create(TextWriter.Synchronized(log), Port);
+        using var log = new SharedText();
+        var client = Create(log, Port);
         var running = Task.Run(() => client.RunAsync(_stop.Token));
         using var peer = await AcceptAsync();
         Assert.IsType<ControlUp>(Take());

@@ -1,8 +1,6 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
-using System.Text;
-using Masquerade.Coordinator.Tests.Redis;
 
 namespace Masquerade.Coordinator.Tests.Many;
 
@@ -10,7 +8,7 @@ namespace Masquerade.Coordinator.Tests.Many;
 internal sealed class CoordinatorProcess : IDisposable
 {
     private readonly string _config = Path.GetTempFileName();
-    private readonly StringBuilder _log = new();
+    private readonly SharedText _log = new();
     private Process? _process;
 
     public CoordinatorProcess(string name, IEnumerable<IPEndPoint> redis, string extra = "")
@@ -23,16 +21,7 @@ internal sealed class CoordinatorProcess : IDisposable
 
     public IPEndPoint EndPoint { get; }
 
-    public string Log
-    {
-        get
-        {
-            lock (_log)
-            {
-                return _log.ToString();
-            }
-        }
-    }
+    public string Log => _log.ToString();
 
     public void Start()
     {
@@ -41,13 +30,7 @@ internal sealed class CoordinatorProcess : IDisposable
         info.ArgumentList.Add("--config");
         info.ArgumentList.Add(_config);
         _process = Process.Start(info)!;
-        _process.ErrorDataReceived += (_, line) =>
-        {
-            lock (_log)
-            {
-                _log.AppendLine(line.Data);
-            }
-        };
+        _process.ErrorDataReceived += (_, line) => _log.WriteLine(line.Data);
         _process.BeginErrorReadLine();
         _process.BeginOutputReadLine();
     }

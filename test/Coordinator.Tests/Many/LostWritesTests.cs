@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using Masquerade.Coordinator.Tests.Redis;
 using Masquerade.Core.Flow;
 using Xunit.Abstractions;
 
@@ -118,15 +116,8 @@ public sealed class LostWritesTests(ITestOutputHelper output)
             }
         }
 
-        public async Task UntilToldAsync(int welcomes, CoordinatorProcess process)
-        {
-            var begin = Stopwatch.GetTimestamp();
-            while (Welcomes <= welcomes || _agents.Any(a => !a.IsQuiet))
-            {
-                Assert.True(Stopwatch.GetElapsedTime(begin) < TimeSpan.FromSeconds(40), $"the agents are not told: {process.Log}");
-                await Task.Delay(20);
-            }
-        }
+        public Task UntilToldAsync(int welcomes, CoordinatorProcess process) =>
+            Wait.ForAsync(() => Welcomes > welcomes && _agents.All(a => a.IsQuiet), () => $"the agents are not told: {process.Log}", seconds: 40);
 
         public Task<Dictionary<MacAddress, RoamingCoordinator.ClientRecord>> ReadAsync(params RedisProcess[] redis) => SiteReader.ReadAsync(redis);
 

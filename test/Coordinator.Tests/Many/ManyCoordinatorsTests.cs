@@ -161,15 +161,7 @@ public sealed class ManyCoordinatorsTests(ITestOutputHelper output)
         }
     }
 
-    private static async Task UntilAsync(Func<bool> isSo, string what)
-    {
-        var begin = Stopwatch.GetTimestamp();
-        while (!isSo())
-        {
-            Assert.True(Stopwatch.GetElapsedTime(begin) < TimeSpan.FromSeconds(20), $"in vain: {what}");
-            await Task.Delay(2);
-        }
-    }
+    private static Task UntilAsync(Func<bool> isSo, string what) => Wait.ForAsync(isSo, () => $"in vain: {what}", every: 2);
 
     private static TimeSpan Median(List<TimeSpan> times) => times.Order().ElementAt(times.Count / 2);
 }

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using Masquerade.Coordinator.Tests.Redis;
 using Xunit.Abstractions;
 
 namespace Masquerade.Coordinator.Tests.Many;

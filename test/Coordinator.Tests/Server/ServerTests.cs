@@ -17,22 +17,16 @@ namespace Masquerade.Coordinator.Tests.Server;
 public sealed class ServerTests : IAsyncLifetime
 {
     private readonly CancellationTokenSource _stop = new(TimeSpan.FromSeconds(60));
-    private readonly StringWriter _log = new();
+    private readonly SharedText _log = new();
     private readonly string _status = Path.Combine(Path.GetTempPath(), $"masq-{Environment.ProcessId}-{Guid.NewGuid():N}"[..24] + ".sock");
-    private IPEndPoint _listen = new(IPAddress.Loopback, 0);
+    private readonly IPEndPoint _listen = Loopback.FreeEndPoint();
     private Task<int> _server = Task.FromResult(0);
 
     public async Task InitializeAsync()
     {
-        using (var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp))
-        {
-            probe.Bind(_listen);
-            _listen = (IPEndPoint)probe.LocalEndPoint!;
-        }
-
         var config = ServerConfig.Read(Encoding.UTF8.GetBytes($$"""{ "listen": "{{_listen}}", "name": "north", "statusSocket": "{{_status}}", "api": { "listen": "none" } }"""), out var mistakes);
         Assert.Empty(mistakes);
-        _server = Task.Run(() => CoordinatorServer.RunAsync(config!, new LineLog(TextWriter.Synchronized(_log)), _stop.Token));
+        _server = Task.Run(() => CoordinatorServer.RunAsync(config!, new LineLog(_log), _stop.Token));
         for (var i = 0; i < 500 && !_server.IsCompleted; i++)
         {
             try

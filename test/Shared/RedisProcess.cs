@@ -4,15 +4,17 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 
-namespace Masquerade.Coordinator.Tests.Redis;
+namespace Masquerade.Testing;
 
 /// <summary>A real redis-server on a loopback port of its own, in a directory of its own; ended by its process id.</summary>
-internal sealed class RedisProcess : IDisposable
+public sealed class RedisProcess : IDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("masq-redis-").FullName;
     private readonly List<string> _arguments;
     private Process? _process;
 
+    /// <summary>Starts it and waits until it answers.</summary>
+    /// <param name="arguments">More of them; <c>{port}</c> stands for the port.</param>
     public RedisProcess(params string[] arguments)
     {
         Port = FreePort();
@@ -24,8 +26,10 @@ internal sealed class RedisProcess : IDisposable
         Start();
     }
 
+    /// <summary>The port it listens to.</summary>
     public int Port { get; }
 
+    /// <summary>Where it listens.</summary>
     public IPEndPoint EndPoint => new(IPAddress.Loopback, Port);
 
     /// <summary>A port that is free now, and with it the one 10,000 above, which a cluster uses.</summary>
@@ -52,6 +56,7 @@ internal sealed class RedisProcess : IDisposable
         }
     }
 
+    /// <summary>Starts it anew on the same port, and waits until it answers.</summary>
     public void Start()
     {
         var info = new ProcessStartInfo("redis-server") { UseShellExecute = false, RedirectStandardOutput = true };
@@ -112,6 +117,7 @@ internal sealed class RedisProcess : IDisposable
         return ReadAnswer(reader);
     }
 
+    /// <summary>Ends it and removes its directory.</summary>
     public void Dispose()
     {
         Kill();

@@ -1,14 +1,16 @@
 using System.Text;
 
-namespace Masquerade.Api.Tests;
+namespace Masquerade.Testing;
 
 /// <summary>A text that one thread writes while another looks at it.</summary>
-internal sealed class SharedText : TextWriter
+public sealed class SharedText : TextWriter
 {
     private readonly StringBuilder _text = new();
 
+    /// <inheritdoc/>
     public override Encoding Encoding => Encoding.UTF8;
 
+    /// <inheritdoc/>
     public override void Write(char value)
     {
         lock (_text)
@@ -17,6 +19,7 @@ internal sealed class SharedText : TextWriter
         }
     }
 
+    /// <inheritdoc/>
     public override void Write(string? value)
     {
         lock (_text)
@@ -25,8 +28,10 @@ internal sealed class SharedText : TextWriter
         }
     }
 
+    /// <inheritdoc/>
     public override void WriteLine(string? value) => Write(value + "\n");
 
+    /// <summary>What has been written so far.</summary>
     public override string ToString()
     {
         lock (_text)
