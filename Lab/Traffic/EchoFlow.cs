@@ -6,13 +6,12 @@ using Masquerade.Lab.Net;
 namespace Masquerade.Lab.Traffic;
 
 /// <summary>Ping: an ICMP echo request at a steady interval; the server's kernel answers.</summary>
-public sealed class EchoFlow : LabConnection
+public sealed class EchoFlow : DatagramConnection
 {
     private const int IcmpHeader = 8;
     private readonly ushort _flow;
     private readonly long _period;
     private readonly Socket _socket;
-    private volatile bool _stopping;
 
     /// <summary>Makes the socket.</summary>
     /// <param name="topology">The network.</param>
@@ -41,6 +40,9 @@ public sealed class EchoFlow : LabConnection
     public DatagramLog Log { get; }
 
     /// <inheritdoc/>
+    protected override bool IsWaiting => Log.Received < Log.Sent;
+
+    /// <inheritdoc/>
     public override void Start()
     {
         RunEnd("receives", Receive);
@@ -48,24 +50,9 @@ public sealed class EchoFlow : LabConnection
     }
 
     /// <inheritdoc/>
-    public override void Stop() => _stopping = true;
-
-    /// <inheritdoc/>
-    public override void Complete(long deadline)
-    {
-        while (LabClock.Now < deadline && Log.Received < Log.Sent && LabClock.Now - LastProgress < LabClock.Milliseconds(300))
-        {
-            Thread.Sleep(5);
-        }
-
-        Transition(ConnectionHealth.Running, ConnectionHealth.Finished);
-        base.Complete(deadline);
-    }
-
-    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        _stopping = true;
+        base.Dispose(disposing);
         _socket.Dispose();
     }
 
@@ -75,7 +62,7 @@ public sealed class EchoFlow : LabConnection
         packet.Clear();
         packet[0] = Server.AddressFamily == AddressFamily.InterNetworkV6 ? (byte)128 : (byte)8;
         var next = LabClock.Now;
-        while (!_stopping && Log.HasRoom)
+        while (!Stopping && Log.HasRoom)
         {
             var sequence = Log.NextSequence;
             BinaryPrimitives.WriteUInt16BigEndian(packet[6..], (ushort)sequence);
@@ -85,7 +72,7 @@ public sealed class EchoFlow : LabConnection
             {
                 _socket.Send(packet);
             }
-            catch (SocketException) when (!_stopping)
+            catch (SocketException) when (!Stopping)
             {
                 // An unreachable network is reported once per error; the request counts as lost.
             }
@@ -105,7 +92,7 @@ public sealed class EchoFlow : LabConnection
             {
                 length = _socket.Receive(buffer);
             }
-            catch (SocketException) when (!_stopping)
+            catch (SocketException) when (!Stopping)
             {
                 continue;
             }

@@ -8,14 +8,13 @@ namespace Masquerade.Lab.Traffic;
 /// Numbered datagrams at a steady rate in both directions between one client socket and one server port. The server sends to the endpoint from
 /// which the first datagram came, and to that one for ever: what a voice call does.
 /// </summary>
-public sealed class UdpFlow : LabConnection
+public sealed class UdpFlow : DatagramConnection
 {
     private readonly long _period;
     private readonly ushort _flow;
     private readonly Socket _client;
     private readonly Socket _server;
     private volatile SocketAddress? _peer;
-    private volatile bool _stopping;
     private volatile int _sendErrors;
 
     /// <summary>Makes the sockets.</summary>
@@ -58,6 +57,9 @@ public sealed class UdpFlow : LabConnection
     public int SendErrors => _sendErrors;
 
     /// <inheritdoc/>
+    protected override bool IsWaiting => Up.Received < Up.Sent || Down.Received < Down.Sent;
+
+    /// <inheritdoc/>
     public override void Start()
     {
         RunEnd("server receives", ReceiveAtServer);
@@ -66,25 +68,9 @@ public sealed class UdpFlow : LabConnection
     }
 
     /// <inheritdoc/>
-    public override void Stop() => _stopping = true;
-
-    /// <inheritdoc/>
-    public override void Complete(long deadline)
-    {
-        // Datagrams have no end of their own: give the last ones the time to arrive.
-        while (LabClock.Now < deadline && (Up.Received < Up.Sent || Down.Received < Down.Sent) && LabClock.Now - LastProgress < LabClock.Milliseconds(300))
-        {
-            Thread.Sleep(5);
-        }
-
-        Transition(ConnectionHealth.Running, ConnectionHealth.Finished);
-        base.Complete(deadline);
-    }
-
-    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        _stopping = true;
+        base.Dispose(disposing);
         _client.Dispose();
         _server.Dispose();
     }
@@ -94,7 +80,7 @@ public sealed class UdpFlow : LabConnection
         LabClock.MakeThreadPrompt();
         Span<byte> payload = stackalloc byte[DatagramPayload.Size];
         var next = LabClock.Now;
-        while (!_stopping && log.HasRoom)
+        while (!Stopping && log.HasRoom)
         {
             DatagramPayload.Write(payload, _flow, direction, log.NextSequence);
             try
@@ -136,7 +122,7 @@ public sealed class UdpFlow : LabConnection
             {
                 length = _server.ReceiveFrom(buffer, SocketFlags.None, from);
             }
-            catch (SocketException) when (!_stopping)
+            catch (SocketException) when (!Stopping)
             {
                 _sendErrors++;
                 continue;
@@ -171,7 +157,7 @@ public sealed class UdpFlow : LabConnection
             {
                 length = _client.Receive(buffer);
             }
-            catch (SocketException) when (!_stopping)
+            catch (SocketException) when (!Stopping)
             {
                 _sendErrors++;
                 continue;
