@@ -4,40 +4,12 @@ using Masquerade.Core.Flow;
 
 namespace Masquerade.AccessPoint.Tests.Devices;
 
-public sealed class AfPacketDeviceTests : IDisposable
+public sealed class AfPacketDeviceTests() : DevicePair<AfPacketDevice>(name => new AfPacketDevice(name))
 {
-    private readonly NetNamespace _left = new("left");
-    private readonly NetNamespace _right = new("right");
-    private readonly AfPacketDevice _a;
-    private readonly AfPacketDevice _b;
-
-    public AfPacketDeviceTests()
-    {
-        try
-        {
-            _left.Connect("a0", _right, "b0");
-            _a = _left.Run(() => new AfPacketDevice("a0"));
-            _b = _right.Run(() => new AfPacketDevice("b0"));
-        }
-        catch
-        {
-            Dispose();
-            throw;
-        }
-    }
-
-    public void Dispose()
-    {
-        _a?.Dispose();
-        _b?.Dispose();
-        _left.Dispose();
-        _right.Dispose();
-    }
-
     [Fact]
     public void Frames_of_every_size_cross_both_ways_unchanged()
     {
-        foreach (var (from, to) in new[] { (_a, _b), (_b, _a) })
+        foreach (var (from, to) in new[] { (A, B), (B, A) })
         {
             for (var length = 14; length <= 1514; length += 60)
             {
@@ -49,25 +21,25 @@ public sealed class AfPacketDeviceTests : IDisposable
             }
         }
 
-        Assert.Equal(26, _a.Statistics.Transmitted);
-        Assert.Equal(26, _b.Statistics.Received);
-        Assert.Equal(26, _a.Statistics.Received);
-        Assert.Equal(default, _a.Statistics with { Received = 0, Transmitted = 0 });
+        Assert.Equal(26, A.Statistics.Transmitted);
+        Assert.Equal(26, B.Statistics.Received);
+        Assert.Equal(26, A.Statistics.Received);
+        Assert.Equal(default, A.Statistics with { Received = 0, Transmitted = 0 });
     }
 
     [Fact]
     public void Rings_wrap_and_keep_the_order()
     {
         var next = 0;
-        for (var sent = 0; sent < 5 * _a.ReceiveSlots;)
+        for (var sent = 0; sent < 5 * A.ReceiveSlots;)
         {
             for (var i = 0; i < 32; i++)
             {
-                Assert.True(_a.Transmit(DeviceTesting.Frame(200, sent++), OffloadInfo.None));
+                Assert.True(A.Transmit(DeviceTesting.Frame(200, sent++), OffloadInfo.None));
             }
 
-            _a.Flush();
-            foreach (var seen in DeviceTesting.ReceiveAll(_b, 32))
+            A.Flush();
+            foreach (var seen in DeviceTesting.ReceiveAll(B, 32))
             {
                 Assert.Equal(DeviceTesting.Frame(200, next++), seen.Frame);
             }
@@ -79,10 +51,10 @@ public sealed class AfPacketDeviceTests : IDisposable
     [Fact]
     public void A_frame_may_be_rewritten_in_place_and_sent_back()
     {
-        _a.Transmit(DeviceTesting.Frame(100, 1), OffloadInfo.None);
-        _a.Flush();
+        A.Transmit(DeviceTesting.Frame(100, 1), OffloadInfo.None);
+        A.Flush();
         Assert.Single(Echo());
-        var back = Assert.Single(DeviceTesting.ReceiveAll(_a, 1));
+        var back = Assert.Single(DeviceTesting.ReceiveAll(A, 1));
         var expected = DeviceTesting.Frame(100, 1);
         expected[50] ^= 0xFF;
         Assert.Equal(expected, back.Frame);
@@ -93,17 +65,17 @@ public sealed class AfPacketDeviceTests : IDisposable
             var limit = MonotonicClock.Now + TimeSpan.FromSeconds(2);
             while (seen.Count == 0 && MonotonicClock.Now < limit)
             {
-                _b.Receive(
+                B.Receive(
                     (Span<byte> frame, in OffloadInfo offload) =>
                     {
                         frame[50] ^= 0xFF;
                         seen.Add(new Seen(frame.ToArray(), offload));
-                        _b.Transmit(frame, offload);
+                        B.Transmit(frame, offload);
                     },
                     1);
             }
 
-            _b.Flush();
+            B.Flush();
             return seen;
         }
     }
@@ -120,9 +92,9 @@ public sealed class AfPacketDeviceTests : IDisposable
             frame[15] = 42;
             frame[16] = 0x88;
             frame[17] = 0xB5;
-            Assert.True(_a.Transmit(frame, OffloadInfo.None));
-            _a.Flush();
-            Assert.Equal(frame, Assert.Single(DeviceTesting.ReceiveAll(_b, 1)).Frame);
+            Assert.True(A.Transmit(frame, OffloadInfo.None));
+            A.Flush();
+            Assert.Equal(frame, Assert.Single(DeviceTesting.ReceiveAll(B, 1)).Frame);
         }
     }
 
@@ -133,9 +105,9 @@ public sealed class AfPacketDeviceTests : IDisposable
         var frame = Convert.FromHexString(
             "0200000000bb0200000000aa0800" + "4500002000000000401100000a0000010a000002" + "04d20035000c0000" + "01020304");
         var offload = new OffloadInfo(true, 34, 6, 0, 0, 42);
-        Assert.True(_a.Transmit(frame, offload));
-        _a.Flush();
-        var seen = Assert.Single(DeviceTesting.ReceiveAll(_b, 1));
+        Assert.True(A.Transmit(frame, offload));
+        A.Flush();
+        var seen = Assert.Single(DeviceTesting.ReceiveAll(B, 1));
         Assert.Equal(frame, seen.Frame);
         Assert.True(seen.Offload.ChecksumPartial);
         Assert.Equal(34, seen.Offload.ChecksumStart);
@@ -146,19 +118,19 @@ public sealed class AfPacketDeviceTests : IDisposable
     public void A_full_transmit_ring_refuses_until_it_is_flushed()
     {
         var accepted = 0;
-        while (_a.Transmit(DeviceTesting.Frame(60, accepted), OffloadInfo.None))
+        while (A.Transmit(DeviceTesting.Frame(60, accepted), OffloadInfo.None))
         {
-            Assert.True(++accepted <= _a.TransmitSlots);
+            Assert.True(++accepted <= A.TransmitSlots);
         }
 
-        Assert.Equal(_a.TransmitSlots, accepted);
-        Assert.Empty(Drain(_b));
-        _a.Flush();
-        Assert.True(_a.Transmit(DeviceTesting.Frame(60, accepted), OffloadInfo.None));
-        _a.Flush();
-        var seen = DeviceTesting.ReceiveAll(_b, accepted + 1);
+        Assert.Equal(A.TransmitSlots, accepted);
+        Assert.Empty(Drain(B));
+        A.Flush();
+        Assert.True(A.Transmit(DeviceTesting.Frame(60, accepted), OffloadInfo.None));
+        A.Flush();
+        var seen = DeviceTesting.ReceiveAll(B, accepted + 1);
         Assert.Equal(Enumerable.Range(0, accepted + 1).Select(i => DeviceTesting.Frame(60, i)), seen.Select(s => s.Frame));
-        Assert.Equal(accepted + 1, _a.Statistics.Transmitted);
+        Assert.Equal(accepted + 1, A.Statistics.Transmitted);
     }
 
     [Fact]
@@ -167,52 +139,52 @@ public sealed class AfPacketDeviceTests : IDisposable
         const int sent = 600;
         for (var i = 0; i < sent; i++)
         {
-            Assert.True(_a.Transmit(DeviceTesting.Frame(60, i), OffloadInfo.None));
-            _a.Flush();
+            Assert.True(A.Transmit(DeviceTesting.Frame(60, i), OffloadInfo.None));
+            A.Flush();
         }
 
         // veth delivers from a softirq; by the time a later frame is there, all are.
-        var seen = DeviceTesting.ReceiveAll(_b, _b.ReceiveSlots);
-        Assert.Equal(_b.ReceiveSlots, seen.Count);
-        seen.AddRange(Drain(_b));
-        var statistics = _b.Statistics;
+        var seen = DeviceTesting.ReceiveAll(B, B.ReceiveSlots);
+        Assert.Equal(B.ReceiveSlots, seen.Count);
+        seen.AddRange(Drain(B));
+        var statistics = B.Statistics;
         Assert.Equal(seen.Count, statistics.Received);
         Assert.Equal(sent, statistics.Received + statistics.KernelDrops);
         Assert.True(statistics.KernelDrops > 0);
 
-        Assert.True(_a.Transmit(DeviceTesting.Frame(60, sent), OffloadInfo.None));
-        _a.Flush();
-        Assert.Equal(DeviceTesting.Frame(60, sent), Assert.Single(DeviceTesting.ReceiveAll(_b, 1)).Frame);
+        Assert.True(A.Transmit(DeviceTesting.Frame(60, sent), OffloadInfo.None));
+        A.Flush();
+        Assert.Equal(DeviceTesting.Frame(60, sent), Assert.Single(DeviceTesting.ReceiveAll(B, 1)).Frame);
     }
 
     [Fact]
     public void What_can_never_be_sent_is_counted_and_does_not_stop_the_ring()
     {
-        Assert.True(_a.Transmit(new byte[13], OffloadInfo.None));
-        Assert.True(_a.Transmit(DeviceTesting.Frame(1519, 0), OffloadInfo.None));
-        Assert.True(_a.Transmit(new byte[70_000], new OffloadInfo(true, 34, 16, 1, 1448, 66)));
-        Assert.True(_a.Transmit(DeviceTesting.Frame(60, 0), new OffloadInfo(true, 58, 6, 0, 0, 0)));
-        Assert.True(_a.Transmit(DeviceTesting.Frame(60, 0), new OffloadInfo(true, 65535, 65535, 0, 0, 0)));
-        Assert.True(_a.Transmit(DeviceTesting.Frame(60, 0), new OffloadInfo(true, 34, 16, 2, 1448, 66)));
-        Assert.True(_a.Transmit(DeviceTesting.Frame(60, 0), new OffloadInfo(true, 34, 16, 1, 0, 66)));
-        Assert.Equal(7, _a.Statistics.TransmitErrors);
-        Assert.Equal(0, _a.Statistics.Transmitted);
+        Assert.True(A.Transmit(new byte[13], OffloadInfo.None));
+        Assert.True(A.Transmit(DeviceTesting.Frame(1519, 0), OffloadInfo.None));
+        Assert.True(A.Transmit(new byte[70_000], new OffloadInfo(true, 34, 16, 1, 1448, 66)));
+        Assert.True(A.Transmit(DeviceTesting.Frame(60, 0), new OffloadInfo(true, 58, 6, 0, 0, 0)));
+        Assert.True(A.Transmit(DeviceTesting.Frame(60, 0), new OffloadInfo(true, 65535, 65535, 0, 0, 0)));
+        Assert.True(A.Transmit(DeviceTesting.Frame(60, 0), new OffloadInfo(true, 34, 16, 2, 1448, 66)));
+        Assert.True(A.Transmit(DeviceTesting.Frame(60, 0), new OffloadInfo(true, 34, 16, 1, 0, 66)));
+        Assert.Equal(7, A.Statistics.TransmitErrors);
+        Assert.Equal(0, A.Statistics.Transmitted);
 
-        Assert.True(_a.Transmit(DeviceTesting.Frame(60, 7), OffloadInfo.None));
-        _a.Flush();
-        Assert.Equal(DeviceTesting.Frame(60, 7), Assert.Single(DeviceTesting.ReceiveAll(_b, 1)).Frame);
+        Assert.True(A.Transmit(DeviceTesting.Frame(60, 7), OffloadInfo.None));
+        A.Flush();
+        Assert.Equal(DeviceTesting.Frame(60, 7), Assert.Single(DeviceTesting.ReceiveAll(B, 1)).Frame);
     }
 
     [Fact]
     public void A_raised_mtu_is_noticed()
     {
-        _left.Exec("ip", "link", "set", "a0", "mtu", "9000");
-        _right.Exec("ip", "link", "set", "b0", "mtu", "9000");
+        Left.Exec("ip", "link", "set", "a0", "mtu", "9000");
+        Right.Exec("ip", "link", "set", "b0", "mtu", "9000");
         var frame = DeviceTesting.Frame(9014, 3);
-        Assert.True(_a.Transmit(frame, OffloadInfo.None));
-        _a.Flush();
-        Assert.Equal(frame, Assert.Single(DeviceTesting.ReceiveAll(_b, 1)).Frame);
-        Assert.Equal(9000, _a.Mtu);
+        Assert.True(A.Transmit(frame, OffloadInfo.None));
+        A.Flush();
+        Assert.Equal(frame, Assert.Single(DeviceTesting.ReceiveAll(B, 1)).Frame);
+        Assert.Equal(9000, A.Mtu);
     }
 
     [Fact]
@@ -220,12 +192,12 @@ public sealed class AfPacketDeviceTests : IDisposable
     {
         for (var i = 0; i < 3; i++)
         {
-            _a.Transmit(DeviceTesting.Frame(60, i), OffloadInfo.None);
+            A.Transmit(DeviceTesting.Frame(60, i), OffloadInfo.None);
         }
 
-        _a.Flush();
-        Assert.Single(WaitFor(_b, () => Assert.Throws<InvalidOperationException>(() => ReceiveThrowing(_b))));
-        Assert.Equal([DeviceTesting.Frame(60, 1), DeviceTesting.Frame(60, 2)], DeviceTesting.ReceiveAll(_b, 2).Select(s => s.Frame));
+        A.Flush();
+        Assert.Single(WaitFor(B, () => Assert.Throws<InvalidOperationException>(() => ReceiveThrowing(B))));
+        Assert.Equal([DeviceTesting.Frame(60, 1), DeviceTesting.Frame(60, 2)], DeviceTesting.ReceiveAll(B, 2).Select(s => s.Frame));
 
         static void ReceiveThrowing(AfPacketDevice device) =>
             device.Receive((Span<byte> _, in OffloadInfo _) => throw new InvalidOperationException("on purpose"), 1);
@@ -243,84 +215,84 @@ public sealed class AfPacketDeviceTests : IDisposable
     public void An_interface_that_goes_down_and_up_carries_on_and_does_not_spin_the_poller()
     {
         using var poller = new Poller();
-        var number = poller.Add(_b.PollHandle);
-        _right.Exec("ip", "link", "set", "b0", "down");
+        var number = poller.Add(B.PollHandle);
+        Right.Exec("ip", "link", "set", "b0", "down");
         poller.Wait(MonotonicClock.Now, MonotonicClock.Now + TimeSpan.FromMilliseconds(100));
         Assert.Equal(0, poller.Wait(MonotonicClock.Now, MonotonicClock.Now + TimeSpan.FromMilliseconds(50)));
         Assert.False(poller.IsReady(number));
-        Assert.True(_b.Transmit(DeviceTesting.Frame(60, 0), OffloadInfo.None));
-        _b.Flush();
+        Assert.True(B.Transmit(DeviceTesting.Frame(60, 0), OffloadInfo.None));
+        B.Flush();
 
-        _right.Exec("ip", "link", "set", "b0", "up");
-        _a.Transmit(DeviceTesting.Frame(60, 9), OffloadInfo.None);
-        _a.Flush();
-        Assert.Contains(DeviceTesting.ReceiveAll(_b, 1), s => s.Frame.AsSpan().SequenceEqual(DeviceTesting.Frame(60, 9)));
+        Right.Exec("ip", "link", "set", "b0", "up");
+        A.Transmit(DeviceTesting.Frame(60, 9), OffloadInfo.None);
+        A.Flush();
+        Assert.Contains(DeviceTesting.ReceiveAll(B, 1), s => s.Frame.AsSpan().SequenceEqual(DeviceTesting.Frame(60, 9)));
 
         // Receiving asks the kernel again for what it could not take while the interface was down.
-        Assert.Equal(DeviceTesting.Frame(60, 0), Assert.Single(DeviceTesting.ReceiveAll(_a, 1)).Frame);
+        Assert.Equal(DeviceTesting.Frame(60, 0), Assert.Single(DeviceTesting.ReceiveAll(A, 1)).Frame);
     }
 
     [Fact]
     public void An_interface_that_disappears_is_an_error_once_something_is_to_be_sent()
     {
         using var poller = new Poller();
-        var number = poller.Add(_b.PollHandle);
-        _left.Exec("ip", "link", "del", "a0");
+        var number = poller.Add(B.PollHandle);
+        Left.Exec("ip", "link", "del", "a0");
         poller.Wait(MonotonicClock.Now, MonotonicClock.Now + TimeSpan.FromMilliseconds(100));
         Assert.Equal(0, poller.Wait(MonotonicClock.Now, MonotonicClock.Now + TimeSpan.FromMilliseconds(50)));
         Assert.False(poller.IsReady(number));
-        Assert.Empty(Drain(_b));
-        Assert.True(_b.Transmit(DeviceTesting.Frame(1519, 0), OffloadInfo.None));
-        Assert.Equal(1, _b.Statistics.TransmitErrors);
-        Assert.True(_b.Transmit(DeviceTesting.Frame(60, 0), OffloadInfo.None));
-        _b.Flush();
-        Assert.Equal("b0: the interface has disappeared", Assert.Throws<DeviceException>(() => Drain(_b)).Message);
+        Assert.Empty(Drain(B));
+        Assert.True(B.Transmit(DeviceTesting.Frame(1519, 0), OffloadInfo.None));
+        Assert.Equal(1, B.Statistics.TransmitErrors);
+        Assert.True(B.Transmit(DeviceTesting.Frame(60, 0), OffloadInfo.None));
+        B.Flush();
+        Assert.Equal("b0: the interface has disappeared", Assert.Throws<DeviceException>(() => Drain(B)).Message);
     }
 
     [Fact]
     public void The_bypass_of_the_queueing_discipline_carries_frames()
     {
-        using var device = _left.Run(() => new AfPacketDevice("a0", new AfPacketOptions { BypassQueueingDiscipline = true, ReceiveMebibytes = 1, TransmitMebibytes = 1 }));
+        using var device = Left.Run(() => new AfPacketDevice("a0", new AfPacketOptions { BypassQueueingDiscipline = true, ReceiveMebibytes = 1, TransmitMebibytes = 1 }));
         Assert.Equal(15, device.TransmitSlots);
         Assert.True(device.Transmit(DeviceTesting.Frame(1000, 1), OffloadInfo.None));
         device.Flush();
-        Assert.Equal(DeviceTesting.Frame(1000, 1), Assert.Single(DeviceTesting.ReceiveAll(_b, 1)).Frame);
+        Assert.Equal(DeviceTesting.Frame(1000, 1), Assert.Single(DeviceTesting.ReceiveAll(B, 1)).Frame);
     }
 
     [Fact]
     public void Address_and_mtu_are_the_interface_s()
     {
-        var expected = MacAddress.Parse(_left.Exec("cat", "/sys/class/net/a0/address").Trim());
-        Assert.Equal(expected, _a.HardwareAddress);
-        Assert.Equal(1500, _a.Mtu);
-        Assert.Equal("a0", _a.Name);
-        Assert.False(_a.EndOfInput);
+        var expected = MacAddress.Parse(Left.Exec("cat", "/sys/class/net/a0/address").Trim());
+        Assert.Equal(expected, A.HardwareAddress);
+        Assert.Equal(1500, A.Mtu);
+        Assert.Equal("a0", A.Name);
+        Assert.False(A.EndOfInput);
     }
 
     [Fact]
     public void The_interface_is_promiscuous_while_the_device_is_open()
     {
-        Assert.Contains("promiscuity 1", _left.Exec("ip", "-d", "link", "show", "a0"), StringComparison.Ordinal);
-        _a.Dispose();
-        Assert.Contains("promiscuity 0", _left.Exec("ip", "-d", "link", "show", "a0"), StringComparison.Ordinal);
-        Assert.Throws<ObjectDisposedException>(() => _a.Transmit(new byte[60], OffloadInfo.None));
+        Assert.Contains("promiscuity 1", Left.Exec("ip", "-d", "link", "show", "a0"), StringComparison.Ordinal);
+        A.Dispose();
+        Assert.Contains("promiscuity 0", Left.Exec("ip", "-d", "link", "show", "a0"), StringComparison.Ordinal);
+        Assert.Throws<ObjectDisposedException>(() => A.Transmit(new byte[60], OffloadInfo.None));
     }
 
     [Fact]
     public void Errors_name_the_interface_and_the_reason()
     {
-        var missing = Assert.Throws<DeviceException>(() => _left.Run(() => new AfPacketDevice("nosuch0")));
+        var missing = Assert.Throws<DeviceException>(() => Left.Run(() => new AfPacketDevice("nosuch0")));
         Assert.StartsWith("nosuch0: ", missing.Message, StringComparison.Ordinal);
         Assert.Contains("no such interface", missing.Message, StringComparison.Ordinal);
-        var loopback = Assert.Throws<DeviceException>(() => _left.Run(() => new AfPacketDevice("lo")));
+        var loopback = Assert.Throws<DeviceException>(() => Left.Run(() => new AfPacketDevice("lo")));
         Assert.Equal("lo: not an Ethernet interface (ARP hardware type 772)", loopback.Message);
-        Assert.Throws<DeviceException>(() => _left.Run(() => new AfPacketDevice("a-name-far-too-long-for-an-interface")));
+        Assert.Throws<DeviceException>(() => Left.Run(() => new AfPacketDevice("a-name-far-too-long-for-an-interface")));
     }
 
     [Fact]
     public void Without_the_capability_the_error_says_which_one_is_needed()
     {
-        var error = Assert.Throws<DeviceException>(() => _left.Run(() =>
+        var error = Assert.Throws<DeviceException>(() => Left.Run(() =>
         {
             NetNamespace.DropCapabilities();
             return new AfPacketDevice("a0");
@@ -333,7 +305,7 @@ public sealed class AfPacketDeviceTests : IDisposable
     public void Receive_transmit_and_wait_allocate_nothing()
     {
         using var poller = new Poller();
-        poller.Add(_b.PollHandle);
+        poller.Add(B.PollHandle);
         var frame = DeviceTesting.Frame(200, 1);
         var sum = 0;
         FrameHandler handler = (Span<byte> data, in OffloadInfo _) => sum += data[20];
@@ -347,10 +319,10 @@ public sealed class AfPacketDeviceTests : IDisposable
         {
             for (var i = 0; i < times; i++)
             {
-                _a.Transmit(frame, OffloadInfo.None);
-                _a.Flush();
+                A.Transmit(frame, OffloadInfo.None);
+                A.Flush();
                 poller.Wait(MonotonicClock.Now, MonotonicClock.Now + TimeSpan.FromMilliseconds(100));
-                _b.Receive(handler, 32);
+                B.Receive(handler, 32);
             }
         }
     }
