@@ -69,23 +69,16 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
             case EtherType.IPv6 when NdMessage.IsNeighbourDiscovery(packet):
                 AnswerNd(packet, source);
                 return false;
-            case EtherType.IPv4 or EtherType.IPv6 when !destination.IsGroup:
-                return true;
-            case EtherType.IPv4 or EtherType.IPv6:
-                drops.Count(DropReason.Multicast);
-                return false;
             default:
-                drops.Count(DropReason.NotForUs);
-                return false;
+                return PacketFrames.IsToBeRouted(ethernet, drops);
         }
     }
 
     /// <summary>Sends an IP packet to a client; the Ethernet header in front of it is written here.</summary>
     public void SendInPlace(Span<byte> frame, in OffloadInfo offload, MacAddress client)
     {
-        if (offload.GsoType == 0 && frame.Length - EthernetHeader.Length > model.Mtu)
+        if (!PacketFrames.Fits(frame, offload, model.Mtu, drops))
         {
-            drops.Count(DropReason.TooBig);
             return;
         }
 
@@ -96,14 +89,10 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
     /// <summary>Sends an IP packet that has no room for a header in front.</summary>
     public void SendCopy(ReadOnlySpan<byte> packet, in OffloadInfo offload, MacAddress client)
     {
-        if (packet.Length > ushort.MaxValue)
+        if (PacketFrames.TryCopy(packet, _copy, drops, out var frame))
         {
-            drops.Count(DropReason.TooBig);
-            return;
+            SendInPlace(frame, offload, client);
         }
-
-        packet.CopyTo(_copy.AsSpan(EthernetHeader.Length));
-        SendInPlace(_copy.AsSpan(0, EthernetHeader.Length + packet.Length), offload, client);
     }
 
     /// <summary>Sends router advertisements when they are due, the first at once.</summary>

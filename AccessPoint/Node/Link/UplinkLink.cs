@@ -70,23 +70,16 @@ internal sealed class UplinkLink : INeighbourLink
             case EtherType.IPv6 when NdMessage.IsNeighbourDiscovery(packet):
                 OnNd(packet, ethernet.Source, now);
                 return false;
-            case EtherType.IPv4 or EtherType.IPv6 when !destination.IsGroup:
-                return true;
-            case EtherType.IPv4 or EtherType.IPv6:
-                _drops.Count(DropReason.Multicast);
-                return false;
             default:
-                _drops.Count(DropReason.NotForUs);
-                return false;
+                return PacketFrames.IsToBeRouted(ethernet, _drops);
         }
     }
 
     /// <summary>Sends an IP packet towards its destination address; the Ethernet header in front of it is written here.</summary>
     public void SendInPlace(Span<byte> frame, in OffloadInfo offload, Instant now)
     {
-        if (offload.GsoType == 0 && frame.Length - EthernetHeader.Length > _model.Mtu)
+        if (!PacketFrames.Fits(frame, offload, _model.Mtu, _drops))
         {
-            _drops.Count(DropReason.TooBig);
             return;
         }
 
@@ -106,14 +99,10 @@ internal sealed class UplinkLink : INeighbourLink
     /// <summary>Sends an IP packet that has no room for a header in front.</summary>
     public void SendCopy(ReadOnlySpan<byte> packet, in OffloadInfo offload, Instant now)
     {
-        if (packet.Length > ushort.MaxValue)
+        if (PacketFrames.TryCopy(packet, _copy, _drops, out var frame))
         {
-            _drops.Count(DropReason.TooBig);
-            return;
+            SendInPlace(frame, offload, now);
         }
-
-        packet.CopyTo(_copy.AsSpan(EthernetHeader.Length));
-        SendInPlace(_copy.AsSpan(0, EthernetHeader.Length + packet.Length), offload, now);
     }
 
     /// <inheritdoc/>
