@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Masquerade.Core.Control;
@@ -340,38 +339,9 @@ public sealed class MessagePackPythonTests(ITestOutputHelper output)
     {
         const string Interpreter = "/usr/bin/python3";
         Assert.True(File.Exists(Interpreter), $"{Interpreter} is missing: apt-get install python3 python3-msgpack");
-        var start = new ProcessStartInfo(Interpreter) { UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var argument in (string[])["-c", script, .. arguments])
-        {
-            start.ArgumentList.Add(argument);
-        }
-
-        using var process = Process.Start(start)!;
-        var errors = process.StandardError.ReadToEndAsync();
-        var answer = process.StandardOutput.ReadToEndAsync();
-        try
-        {
-            foreach (var line in input)
-            {
-                process.StandardInput.WriteLine(line);
-            }
-
-            process.StandardInput.Close();
-        }
-        catch (IOException)
-        {
-            // It has ended early; its exit code and what it said are judged below.
-        }
-
-        if (!process.WaitForExit(TimeSpan.FromMinutes(2)))
-        {
-            process.Kill();
-            Assert.Fail("python3 did not end");
-        }
-
-        var said = errors.GetAwaiter().GetResult();
+        var (code, answer, said) = OutsideProgram.Run(Interpreter, ["-c", script, .. arguments], string.Concat(input.Select(line => line + "\n")));
         Assert.False(said.Contains("No module named 'msgpack'", StringComparison.Ordinal), "the judge of MessagePack is missing: apt-get install python3-msgpack");
-        Assert.True(process.ExitCode == 0, said);
-        return answer.GetAwaiter().GetResult().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.True(code == 0, said);
+        return answer.Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using Masquerade.Core.Flow;
 using Xunit.Abstractions;
@@ -146,23 +145,8 @@ internal sealed class GoldenRun : IDisposable
     private string[] Run(string program, string remedy, string[] arguments)
     {
         Assert.True(File.Exists(program), $"{program} is missing: {remedy}");
-        var start = new ProcessStartInfo(program) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var argument in arguments)
-        {
-            start.ArgumentList.Add(argument);
-        }
-
-        using var process = Process.Start(start)!;
-        var errors = process.StandardError.ReadToEndAsync();
-        var answer = process.StandardOutput.ReadToEndAsync();
-        if (!process.WaitForExit(TimeSpan.FromMinutes(2)))
-        {
-            process.Kill();
-            Assert.Fail($"{program} did not end");
-        }
-
-        var said = errors.GetAwaiter().GetResult();
-        Assert.True(process.ExitCode == 0, $"{program}: {remedy}\n{said}");
-        return answer.GetAwaiter().GetResult().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        var (code, answer, said) = OutsideProgram.Run(program, arguments);
+        Assert.True(code == 0, $"{program}: {remedy}\n{said}");
+        return answer.Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }
 }
