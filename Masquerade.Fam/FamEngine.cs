@@ -157,6 +157,9 @@ public sealed partial class FamEngine
             case LookupReply reply:
                 OnLookupReply(reply, now);
                 break;
+            case AdoptMappings adopt:
+                OnAdopted(adopt, now);
+                break;
             case Ack ack:
                 OnAck(ack, now);
                 break;

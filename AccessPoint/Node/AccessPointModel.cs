@@ -50,6 +50,11 @@ public sealed record AccessPointModel
     /// </summary>
     public bool Standalone { get; init; }
 
+    /// <summary>
+    /// How long a node that has just started waits for a coordinator's word before it answers for its addresses: another node may have taken them over. Zero: not at all.
+    /// </summary>
+    public TimeSpan AddressPatience { get; init; }
+
     /// <summary>Where other nodes send their datagrams: the first own address and <see cref="PeerPort"/>.</summary>
     public TransportEndpoint PeerEndpoint => new(Uplink.Addresses[0], PeerPort);
 }
@@ -65,6 +70,12 @@ public sealed record UplinkModel
 
     /// <summary>Prefixes whose addresses are reached without a gateway.</summary>
     public IReadOnlyList<IpPrefix> OnLink { get; init; } = [];
+
+    /// <summary>
+    /// The shell can have routes to an address changed, so that this node can take over addresses on other links as well: it acts on <see cref="Core.Engine.AddressTaken"/> and
+    /// <see cref="Core.Engine.AddressYielded"/>.
+    /// </summary>
+    public bool AnnouncesRoutes { get; init; }
 
     /// <summary>The next hop for every other IPv4 address; none if there is none.</summary>
     public IpAddress GatewayV4 { get; init; }

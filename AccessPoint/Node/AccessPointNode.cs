@@ -22,6 +22,8 @@ public sealed partial class AccessPointNode
     private readonly UplinkLink _uplinkLink;
     private readonly Outbox _outbox;
     private readonly EngineEffects _effects;
+    private readonly SeededRandom _random;
+    private EndpointPool _pool;
     private Instant _now;
 
     /// <summary>Creates a node with empty tables.</summary>
@@ -32,30 +34,24 @@ public sealed partial class AccessPointNode
     {
         _model = model;
         _output = output;
-        var random = new SeededRandom(seed);
-        var pool = new EndpointPool(
-            new EndpointPoolOptions
-            {
-                Addresses = model.Uplink.Addresses,
-                FirstPort = model.FirstPort,
-                LastPort = model.LastPort,
-                RestTime = model.PortRest,
-                Reserved = [(TransportProtocol.Udp, model.PeerPort)],
-            },
-            random.Fork());
+        _random = new SeededRandom(seed);
+        _incarnation = model.Incarnation;
         _clientLink = new ClientLink(model.Clients, output, Drops);
         _uplinkLink = new UplinkLink(model.Uplink, output, Drops);
         _effects = new EngineEffects(this);
         _outbox = new Outbox(SendWhenUp) { Suspended = true };
-        Ham = new HamEngine(model.Ham, model.Node, pool, random.Fork(), _outbox, _effects, Drops);
-        Fam = new FamEngine(model.Fam with { Standalone = model.Standalone }, model.Node, pool, Ham, random.Fork(), _outbox, _effects, Drops);
+        (_pool, Ham, Fam) = Furnish();
+        if (model.AddressPatience > TimeSpan.Zero && !model.Standalone)
+        {
+            WithholdAll();
+        }
     }
 
     /// <summary>The anchor side; for its views of the mapping table.</summary>
-    public HamEngine Ham { get; }
+    public HamEngine Ham { get; private set; }
 
     /// <summary>The visited side; for its views of clients and connections.</summary>
-    public FamEngine Fam { get; }
+    public FamEngine Fam { get; private set; }
 
     /// <summary>The node's drop counters.</summary>
     public DropCounters Drops { get; } = new();
@@ -72,19 +68,28 @@ public sealed partial class AccessPointNode
     /// <summary>When <see cref="Advance"/> must be called at the latest.</summary>
     public Instant NextDeadline => Instant.Min(
         Instant.Min(Instant.Min(Ham.NextDeadline, Fam.NextDeadline), Instant.Min(_outbox.NextDeadline, _sessionDeadline)),
-        Instant.Min(_clientLink.NextDeadline, _uplinkLink.NextDeadline));
+        Instant.Min(Instant.Min(_clientLink.NextDeadline, _uplinkLink.NextDeadline), Instant.Min(_holdAt, NextProbeDeadline)));
 
     /// <summary>A client's link is up: hostapd or another source of association events says so.</summary>
     public void OnAssociated(MacAddress client, Instant now)
     {
         _now = now;
-        Fam.OnAssociated(client, now);
+        if (_associated.Count < _model.Fam.MaxClients)
+        {
+            _associated.Add(client);
+        }
+
+        if (_pool.GivesOut)
+        {
+            Fam.OnAssociated(client, now);
+        }
     }
 
     /// <summary>A client's link is gone.</summary>
     public void OnDisassociated(MacAddress client, Instant now)
     {
         _now = now;
+        _associated.Remove(client);
         Fam.OnDisassociated(client, now);
     }
 
@@ -96,8 +101,28 @@ public sealed partial class AccessPointNode
         _uplinkLink.Advance(now);
         Ham.Advance(now);
         Fam.Advance(now);
+        AdvanceAddresses(now);
+        AdvanceProbes(now);
         AdvanceSession(now);
         _outbox.Advance(now);
+    }
+
+    /// <summary>Empty tables, over a pool of which nothing has been given out.</summary>
+    private (EndpointPool Pool, HamEngine Ham, FamEngine Fam) Furnish()
+    {
+        var pool = new EndpointPool(
+            new EndpointPoolOptions
+            {
+                Addresses = _model.Uplink.Addresses,
+                FirstPort = _model.FirstPort,
+                LastPort = _model.LastPort,
+                RestTime = _model.PortRest,
+                Reserved = [(TransportProtocol.Udp, _model.PeerPort)],
+            },
+            _random.Fork());
+        var ham = new HamEngine(_model.Ham, _model.Node, pool, _random.Fork(), _outbox, _effects, Drops);
+        var fam = new FamEngine(_model.Fam with { Standalone = _model.Standalone }, _model.Node, pool, ham, _random.Fork(), _outbox, _effects, Drops);
+        return (pool, ham, fam);
     }
 
     private bool TryParse(Span<byte> packet, out PacketSummary summary)

@@ -20,7 +20,7 @@ public sealed partial class AccessPointNode
         if (!_clientLink.Accept(frame, out var source))
         {
             // An ARP request says as well as any packet that the client is here.
-            if (!source.IsNone)
+            if (!source.IsNone && _pool.GivesOut)
             {
                 Fam.OnClientSeen(source, now);
             }
@@ -29,6 +29,12 @@ public sealed partial class AccessPointNode
         }
 
         var packet = frame[EthernetHeader.Length..];
+        if (!_pool.GivesOut)
+        {
+            Drops.Count(DropReason.Fenced);
+            return;
+        }
+
         if (!TryParse(packet, out var summary))
         {
             return;

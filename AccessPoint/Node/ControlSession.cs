@@ -28,8 +28,10 @@ public sealed partial class AccessPointNode
 {
     private static readonly TimeSpan HelloInterval = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>Heartbeats without any answer after which the session counts as lost.</summary>
+    /// <summary>Heartbeats without any answer after which the session counts as lost, but not before a moment's pause of the coordinator is over.</summary>
     private const int MissedHeartbeats = 3;
+
+    private static readonly TimeSpan LeastPatience = TimeSpan.FromSeconds(1);
 
     private Instant _sessionDeadline = Instant.Never;
     private Instant _lastHeard;
@@ -97,6 +99,11 @@ public sealed partial class AccessPointNode
             // The store has forgotten while the session went on.
             _lastHeard = now;
             _storeIncarnation = welcome.StoreIncarnation;
+            if (!TryFollow(welcome.Owners, now))
+            {
+                return;
+            }
+
             Ham.OnCoordinatorUp(storeChanged: true, now);
             Fam.OnCoordinatorUp(storeChanged: true, now);
             return;
@@ -115,13 +122,17 @@ public sealed partial class AccessPointNode
         _welcomedBy = welcome.StoreIncarnation;
         _restored = welcome.Restored;
         _adopted.Clear();
-        GoUpWhenRestored(now);
+        if (TryFollow(welcome.Owners, now))
+        {
+            HoldOwn(now);
+            GoUpWhenRestored(now);
+        }
     }
 
     /// <summary>A copy of what was taken is acknowledged and else ignored: its mappings may have ended since.</summary>
     private void OnAdoptMappings(AdoptMappings adopt, Instant now)
     {
-        if (_adopted.Contains(adopt.Id) || Ham.OnControl(adopt, now))
+        if (_adopted.Contains(adopt.Id) || TryAdopt(adopt, now))
         {
             _adopted.Add(adopt.Id);
             _output.SendControl(new Ack { Id = adopt.Id, Status = AckStatus.Ok });
@@ -170,8 +181,16 @@ public sealed partial class AccessPointNode
             case AnchorRequest:
                 Ham.OnControl(message, now);
                 break;
+            case AddressOwners owners:
+                OnAddressOwners(owners, now);
+                break;
+            case ProbeNode probe:
+                OnProbeNode(probe, now);
+                break;
         }
     }
+
+    private TimeSpan Patience => _heartbeat * MissedHeartbeats > LeastPatience ? _heartbeat * MissedHeartbeats : LeastPatience;
 
     private void AdvanceSession(Instant now)
     {
@@ -184,7 +203,7 @@ public sealed partial class AccessPointNode
         {
             SendHello(now);
         }
-        else if (now - _lastHeard > _heartbeat * MissedHeartbeats)
+        else if (now - _lastHeard > Patience)
         {
             // The channel has not said that it is broken, but nobody answers: start over.
             OnControlConnected(now);
@@ -192,7 +211,7 @@ public sealed partial class AccessPointNode
         else
         {
             _sessionDeadline = now + _heartbeat;
-            _output.SendControl(new Heartbeat { Id = _outbox.NextId() });
+            _output.SendControl(new Heartbeat { Id = _outbox.NextId(), Mappings = (uint)Ham.MappingCount });
         }
     }
 
@@ -203,9 +222,11 @@ public sealed partial class AccessPointNode
         {
             Id = _helloId,
             Node = _model.Node,
-            Incarnation = _model.Incarnation,
+            Incarnation = _incarnation,
             PeerEndpoint = _model.PeerEndpoint,
             Addresses = _model.Uplink.Addresses,
+            Takes = Takes,
+            Owners = [.. _owners.Values],
         });
     }
 
@@ -215,6 +236,7 @@ public sealed partial class AccessPointNode
         Session = SessionState.Down;
         _outbox.Suspended = true;
         _sessionDeadline = Instant.Never;
+        _probes.Clear();
         if (wasUp)
         {
             Fam.OnCoordinatorDown(now);

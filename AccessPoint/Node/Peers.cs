@@ -38,21 +38,23 @@ public sealed partial class AccessPointNode
             return;
         }
 
+        if (message is Probe or Probed)
+        {
+            OnProbe(message, summary.Tuple);
+            return;
+        }
+
         Fam.OnPeer(message, summary.Tuple.Source, _now);
         Ham.OnPeer(message, _now);
     }
 
     private void SendPeer(TransportEndpoint peer, PeerMessage message)
     {
-        var own = _model.PeerEndpoint.Address;
-        if (own.IsIPv4 != peer.Address.IsIPv4)
+        var own = _model.Uplink.Addresses.FirstOrDefault(a => a.IsIPv4 == peer.Address.IsIPv4 && _pool.Owns(a));
+        if (own.IsNone)
         {
-            own = _model.Uplink.Addresses.FirstOrDefault(a => a.IsIPv4 == peer.Address.IsIPv4);
-            if (own.IsNone)
-            {
-                Drops.Count(DropReason.NoNeighbour);
-                return;
-            }
+            Drops.Count(DropReason.NoNeighbour);
+            return;
         }
 
         var at = own.IsIPv4 ? Ipv4Header.MinimumLength : Ipv6Header.Length;

@@ -10,7 +10,7 @@ public static class ControlLimits
     public const int MaxFrameBytes = 1 << 20;
 
     /// <summary>Octets of the body of the first frame, a <see cref="Hello"/>: who has not introduced itself may not make anybody wait for more.</summary>
-    public const int MaxFirstFrameBytes = 4_096;
+    public const int MaxFirstFrameBytes = 12_288;
 
     /// <summary>Mapping records in one message.</summary>
     public const int MaxMappingsPerMessage = 2_048;
@@ -24,7 +24,7 @@ public static class ControlLimits
     /// <summary>FAM endpoints offered with one arrival.</summary>
     public const int MaxOffers = 1_024;
 
-    /// <summary>Addresses of a client or node.</summary>
+    /// <summary>Addresses of a client or node; also prefixes, and owners of addresses, in one message.</summary>
     public const int MaxAddresses = 64;
 
     /// <summary>Routes in one message.</summary>

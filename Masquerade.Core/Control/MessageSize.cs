@@ -12,6 +12,12 @@ public static class MessageSize
     /// <summary>Octets of an address.</summary>
     public const int Address = 18;
 
+    /// <summary>Octets of a prefix.</summary>
+    public const int Prefix = 1 + Address + 2;
+
+    /// <summary>Octets of an address's owner.</summary>
+    public const int Owner = 1 + Address + 9 + Node + 1;
+
     /// <summary>Octets of an endpoint.</summary>
     public const int Endpoint = 22;
 
@@ -35,7 +41,8 @@ public static class MessageSize
     {
         var lists = ListsOf(message);
         return Fixed + (lists.Records.Count * Record) + (Connections(lists.Records) * Connection) + (lists.Mappings.Count * Mapping)
-            + (lists.Routes.Count * Route) + (lists.Offers.Count * Mapping) + (lists.Addresses.Count * Address);
+            + (lists.Routes.Count * Route) + (lists.Offers.Count * Mapping) + (lists.Addresses.Count * Address)
+            + (lists.Prefixes.Count * Prefix) + (lists.Owners.Count * Owner);
     }
 
     /// <summary>What in a message is more than <see cref="ControlLimits"/> allow, so that the other end would refuse it; null if nothing is.</summary>
@@ -48,7 +55,9 @@ public static class MessageSize
             ?? Excess(lists.Mappings.Count, ControlLimits.MaxBareMappings, "mappings")
             ?? Excess(lists.Routes.Count, ControlLimits.MaxRoutes, "routes")
             ?? Excess(lists.Offers.Count, ControlLimits.MaxOffers, "offers")
-            ?? Excess(lists.Addresses.Count, ControlLimits.MaxAddresses, "addresses");
+            ?? Excess(lists.Addresses.Count, ControlLimits.MaxAddresses, "addresses")
+            ?? Excess(lists.Prefixes.Count, ControlLimits.MaxAddresses, "prefixes")
+            ?? Excess(lists.Owners.Count, ControlLimits.MaxAddresses, "owners");
     }
 
     private static string? Excess(int count, int limit, string what) => count > limit ? $"{count} {what}, at most {limit} are allowed" : null;
@@ -66,7 +75,9 @@ public static class MessageSize
 
     private static Lists ListsOf(ControlMessage message) => message switch
     {
-        Hello m => new Lists { Addresses = m.Addresses },
+        Hello m => new Lists { Addresses = m.Addresses, Prefixes = m.Takes, Owners = m.Owners },
+        Welcome m => new Lists { Owners = m.Owners },
+        AddressOwners m => new Lists { Owners = m.Owners },
         Arrive m => new Lists { Addresses = m.Addresses, Offers = m.Offers },
         ArriveReply m => new Lists { Addresses = m.Addresses, Records = m.Mappings },
         ArrivalUpdate m => new Lists { Records = m.Mappings, Mappings = m.Ended },
@@ -100,5 +111,9 @@ public static class MessageSize
         public IReadOnlyList<FamOffer> Offers { get; init; } = [];
 
         public IReadOnlyList<Flow.IpAddress> Addresses { get; init; } = [];
+
+        public IReadOnlyList<Flow.IpPrefix> Prefixes { get; init; } = [];
+
+        public IReadOnlyList<AddressOwner> Owners { get; init; } = [];
     }
 }

@@ -98,8 +98,14 @@ public sealed record Hello : ControlMessage
     /// <summary>Where other nodes send <see cref="PeerMessage"/>s to this node.</summary>
     public required TransportEndpoint PeerEndpoint { get; init; }
 
-    /// <summary>The masquerade and FAM addresses that the node owns.</summary>
+    /// <summary>The masquerade and FAM addresses that the node is configured with: it owns them unless another node has taken them over.</summary>
     public required IReadOnlyList<IpAddress> Addresses { get; init; }
+
+    /// <summary>Other nodes' addresses that this node can take over: those on its links, or all of a family if it can announce routes.</summary>
+    public IReadOnlyList<IpPrefix> Takes { get; init; } = [];
+
+    /// <summary>What the node has been told of addresses that have moved, its own or others that it took over; for a coordinator that has forgotten.</summary>
+    public IReadOnlyList<AddressOwner> Owners { get; init; } = [];
 }
 
 /// <summary>Coordinator → agent, answer to <see cref="Hello"/>.</summary>
@@ -118,6 +124,9 @@ public sealed record Welcome : ControlMessage
     /// How many <see cref="AdoptMappings"/> follow. The agent takes and asks nothing else before it has them all: what others say about those mappings would make no sense to it.
     /// </summary>
     public uint Restored { get; init; }
+
+    /// <summary>Addresses of the node that belong to another one now, and others' addresses that belong to it.</summary>
+    public IReadOnlyList<AddressOwner> Owners { get; init; } = [];
 }
 
 /// <summary>Either way: the session ends, and why. The connection is closed after it.</summary>
@@ -128,7 +137,11 @@ public sealed record Goodbye : ControlMessage
 }
 
 /// <summary>Agent → coordinator: still here. Answered by <see cref="Ack"/>.</summary>
-public sealed record Heartbeat : ControlMessage;
+public sealed record Heartbeat : ControlMessage
+{
+    /// <summary>How many mappings the node anchors.</summary>
+    public uint Mappings { get; init; }
+}
 
 /// <summary>Either way: the message with this id was taken.</summary>
 public sealed record Ack : ControlMessage

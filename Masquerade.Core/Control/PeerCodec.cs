@@ -12,12 +12,20 @@ public static class PeerCodec
     private const uint Magic = 0x4D51_5031;
     private const byte DrainType = 1;
     private const byte DrainedType = 2;
+    private const byte ProbeType = 3;
+    private const byte ProbedType = 4;
 
     /// <summary>Writes a message; returns its length. The destination has room for <see cref="Length"/>.</summary>
     public static int Encode(PeerMessage message, Span<byte> destination)
     {
         BinaryPrimitives.WriteUInt32BigEndian(destination, Magic);
-        destination[4] = message is Drain ? DrainType : DrainedType;
+        destination[4] = message switch
+        {
+            Drain => DrainType,
+            Drained => DrainedType,
+            Probe => ProbeType,
+            _ => ProbedType,
+        };
         message.Client.WriteTo(destination[5..]);
         BinaryPrimitives.WriteUInt64BigEndian(destination[11..], message.Epoch.Value);
         BinaryPrimitives.WriteUInt64BigEndian(destination[19..], message.Token);
@@ -36,10 +44,13 @@ public static class PeerCodec
         var client = MacAddress.FromBytes(datagram[5..]);
         var epoch = new Epoch(BinaryPrimitives.ReadUInt64BigEndian(datagram[11..]));
         var token = BinaryPrimitives.ReadUInt64BigEndian(datagram[19..]);
+        var isAboutNobody = client.IsNone && epoch == Epoch.None;
         message = datagram[4] switch
         {
             DrainType => new Drain(client, epoch, token),
             DrainedType => new Drained(client, epoch, token),
+            ProbeType when isAboutNobody => new Probe(token),
+            ProbedType when isAboutNobody => new Probed(token),
             _ => null,
         };
         return message is not null;

@@ -92,4 +92,7 @@ public enum DropReason : byte
 
     /// <summary>The packet needs an answer from the coordinator, and too many questions are under way to ask for it.</summary>
     ControlQueueFull,
+
+    /// <summary>This node has no address of its own now: another one has taken them over, or nobody has said yet whether one has.</summary>
+    Fenced,
 }

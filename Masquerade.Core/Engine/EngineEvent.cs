@@ -29,5 +29,14 @@ public sealed record MappingReleased(MappingId Mapping, MacAddress Client) : Eng
 /// <summary>HAM: a mapping's inbound traffic goes to another FAM endpoint from now on.</summary>
 public sealed record FamSwitched(MappingId Mapping, TransportEndpoint FamEndpoint, Epoch Epoch) : EngineEvent;
 
+/// <summary>This node answers for an address now: its own, or another node's that it has taken over.</summary>
+public sealed record AddressTaken(IpAddress Address, Epoch Epoch) : EngineEvent;
+
+/// <summary>This node does not answer for an address any more.</summary>
+public sealed record AddressYielded(IpAddress Address, Epoch Epoch, NodeId To) : EngineEvent;
+
+/// <summary>Another node has taken this one's addresses over. It forgets all that it knew and begins a new life.</summary>
+public sealed record StartedOver(int Clients, int Mappings) : EngineEvent;
+
 /// <summary>HAM: packets to masquerade endpoints without a mapping, reported at a limited rate as a possible attack.</summary>
 public sealed record UnsolicitedInbound(FlowTuple Example, long SinceLastReport) : EngineEvent;

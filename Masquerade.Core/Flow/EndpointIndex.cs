@@ -12,7 +12,7 @@ public sealed class EndpointIndex
     public EndpointIndex(EndpointPool pool)
     {
         _pool = pool;
-        _cells = new int[pool.Addresses.Count * 3][];
+        _cells = new int[EndpointPool.MaxKnown * 3][];
     }
 
     /// <summary>The slot at an endpoint, or -1; reading a foreign endpoint gives -1 and writing one is ignored.</summary>

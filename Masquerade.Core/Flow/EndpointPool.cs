@@ -25,15 +25,28 @@ public sealed record EndpointPoolOptions
 /// <summary>
 /// A node's own endpoints: several addresses, a port space per address and protocol, ports chosen at random (RFC 6056) and rested before reuse.
 /// Bounded work per call: a bitmap scan of one port space per address at worst.
+/// <para>
+/// The node may hold other nodes' addresses too, which it has taken over: their endpoints can be reclaimed and released, and are never given out. Its own may have been taken
+/// over by another node: then nothing of them is given out either.
+/// </para>
 /// </summary>
 public sealed class EndpointPool
 {
     /// <summary>The most addresses of one node.</summary>
     public const int MaxAddresses = 16;
 
+    /// <summary>The most addresses that are held at once, the node's own and others'.</summary>
+    public const int MaxKnown = 64;
+
     private const int Words = 65_536 / 64;
 
-    private readonly IpAddress[] _addresses;
+    /// <summary>In the place of an address that is not held any more: multicast, so no packet has it as one of this node's.</summary>
+    private static readonly IpAddress Vacant = new(ulong.MaxValue, ulong.MaxValue);
+
+    private readonly IpAddress[] _own;
+    private readonly bool[] _held = new bool[MaxKnown];
+    private readonly bool[] _settled = new bool[MaxKnown];
+    private IpAddress[] _addresses;
     private readonly int[][] _ofFamily;
     private readonly int[] _turn = new int[2];
 
@@ -61,7 +74,7 @@ public sealed class EndpointPool
             throw new ArgumentException("the port range is empty", nameof(options));
         }
 
-        _addresses = [.. options.Addresses];
+        _addresses = _own = [.. options.Addresses];
         _options = options;
         _random = random;
         _ofFamily =
@@ -69,22 +82,118 @@ public sealed class EndpointPool
             [.. Enumerable.Range(0, _addresses.Length).Where(i => _addresses[i].IsIPv4)],
             [.. Enumerable.Range(0, _addresses.Length).Where(i => !_addresses[i].IsIPv4)],
         ];
-        _taken = new ulong[_addresses.Length * 3][];
-        _lent = new ulong[_addresses.Length * 3][];
-        _free = new int[_addresses.Length * 3];
+        _taken = new ulong[MaxKnown * 3][];
+        _lent = new ulong[MaxKnown * 3][];
+        _free = new int[MaxKnown * 3];
+        Array.Fill(_held, true, 0, _own.Length);
+        Array.Fill(_settled, true, 0, _own.Length);
         for (var space = 0; space < _free.Length; space++)
         {
             _free[space] = _size[space % 3] = options.LastPort - options.FirstPort + 1 - options.Reserved.Distinct().Count(r => Index(r.Protocol) == space % 3 && InRange(r.Port));
         }
     }
 
-    /// <summary>The node's addresses.</summary>
-    public IReadOnlyList<IpAddress> Addresses => _addresses;
+    /// <summary>The node's own addresses, held or not.</summary>
+    public IReadOnlyList<IpAddress> Addresses => _own;
 
-    /// <summary>Whether this is one of the node's addresses.</summary>
-    public bool Owns(IpAddress address) => AddressIndex(address) >= 0;
+    /// <summary>Whether endpoints of any own address can be given out now.</summary>
+    public bool GivesOut
+    {
+        get
+        {
+            for (var i = 0; i < _own.Length; i++)
+            {
+                if (_held[i] && _settled[i])
+                {
+                    return true;
+                }
+            }
 
-    /// <summary>The place of an address in <see cref="Addresses"/>, or -1.</summary>
+            return false;
+        }
+    }
+
+    /// <summary>Whether the node holds this address now, its own or another's.</summary>
+    public bool Owns(IpAddress address) => AddressIndex(address) is var i and >= 0 && _held[i];
+
+    /// <summary>Whether the node holds this address and knows all that is anchored there.</summary>
+    public bool IsSettled(IpAddress address) => AddressIndex(address) is var i and >= 0 && _held[i] && _settled[i];
+
+    /// <summary>
+    /// Holds an address from now on. Endpoints of an own one are given out if <paramref name="settled"/>: all that is in use has been reclaimed. False if there is no room.
+    /// </summary>
+    public bool TryHold(IpAddress address, bool settled)
+    {
+        var place = AddressIndex(address);
+        if (place < 0)
+        {
+            place = Array.IndexOf(_addresses, Vacant);
+            if (place < 0)
+            {
+                if (_addresses.Length == MaxKnown)
+                {
+                    return false;
+                }
+
+                place = _addresses.Length;
+            }
+
+            // Whoever reads at the same time sees the old array or the new one.
+            IpAddress[] addresses = [.. _addresses.AsSpan(0, place), address, .. _addresses.AsSpan(Math.Min(place + 1, _addresses.Length))];
+            for (var protocol = 0; protocol < 3; protocol++)
+            {
+                _free[(place * 3) + protocol] = _size[protocol];
+            }
+
+            _addresses = addresses;
+        }
+
+        _held[place] = true;
+        _settled[place] = settled;
+        return true;
+    }
+
+    /// <summary>
+    /// Holds an address no more. An own one keeps its place; of another's nothing is left: whoever has endpoints of it in an index takes them out before.
+    /// </summary>
+    public void Yield(IpAddress address)
+    {
+        var place = AddressIndex(address);
+        if (place < 0)
+        {
+            return;
+        }
+
+        _held[place] = false;
+        _settled[place] = false;
+        if (place < _own.Length)
+        {
+            return;
+        }
+
+        for (var rest = _resting.Count; rest > 0; rest--)
+        {
+            var resting = _resting.Dequeue();
+            if (resting.Space / 3 != place)
+            {
+                _resting.Enqueue(resting);
+            }
+        }
+
+        Array.Clear(_taken, place * 3, 3);
+        Array.Clear(_lent, place * 3, 3);
+        IpAddress[] left = [.. _addresses];
+        left[place] = Vacant;
+        var length = left.Length;
+        while (length > _own.Length && left[length - 1] == Vacant)
+        {
+            length--;
+        }
+
+        _addresses = length == left.Length ? left : left[..length];
+    }
+
+    /// <summary>The place of an address among those that are known here, or -1.</summary>
     public int AddressIndex(IpAddress address)
     {
         var addresses = _addresses;
@@ -104,9 +213,9 @@ public sealed class EndpointPool
     {
         WakeRested(now);
         var total = 0;
-        for (var i = 0; i < _addresses.Length; i++)
+        for (var i = 0; i < _own.Length; i++)
         {
-            total += _addresses[i].IsIPv4 == ipv6 ? 0 : _free[(i * 3) + Index(protocol)];
+            total += _own[i].IsIPv4 == ipv6 || !_settled[i] ? 0 : _free[(i * 3) + Index(protocol)];
         }
 
         return total;
@@ -116,9 +225,9 @@ public sealed class EndpointPool
     public int Size(TransportProtocol protocol, bool ipv6)
     {
         var total = 0;
-        for (var i = 0; i < _addresses.Length; i++)
+        for (var i = 0; i < _own.Length; i++)
         {
-            total += _addresses[i].IsIPv4 == ipv6 ? 0 : _size[Index(protocol)];
+            total += _own[i].IsIPv4 == ipv6 || !_settled[i] ? 0 : _size[Index(protocol)];
         }
 
         return total;
@@ -138,7 +247,7 @@ public sealed class EndpointPool
         {
             var address = family[(int)(((uint)turn + (uint)i) % (uint)family.Length)];
             var space = (address * 3) + Index(protocol);
-            if (_free[space] == 0)
+            if (_free[space] == 0 || !_settled[address])
             {
                 continue;
             }
@@ -159,7 +268,7 @@ public sealed class EndpointPool
     {
         WakeRested(now);
         var address = AddressIndex(endpoint.Address);
-        if (address < 0 || !InRange(endpoint.Port))
+        if (address < 0 || address >= _own.Length || !_settled[address] || !InRange(endpoint.Port))
         {
             return false;
         }
@@ -176,14 +285,14 @@ public sealed class EndpointPool
     }
 
     /// <summary>
-    /// Takes an endpoint that is known to be in use although this pool has not lent it: this node lost its tables and is given them back. It may be out of the range that is
-    /// given out. False if it is not this node's, is lent, or rests: then it has ended since.
+    /// Takes an endpoint that is known to be in use although this pool has not lent it: this node lost its tables and is given them back, or has taken an address over. It may be
+    /// out of the range that is given out. False if the node does not hold the address, or the endpoint is lent, or rests: then it has ended since.
     /// </summary>
     public bool TryReclaim(TransportProtocol protocol, TransportEndpoint endpoint, Instant now)
     {
         WakeRested(now);
         var address = AddressIndex(endpoint.Address);
-        if (address < 0)
+        if (address < 0 || !_held[address])
         {
             return false;
         }

@@ -21,8 +21,12 @@ public sealed partial class FamEngine
         var hamIsHere = record.Ham == _self;
         if (hamIsHere && !_anchor.Owns(record.Mapping, _clients[client].Mac))
         {
-            // This node has lost it (a restart): saying so lets everybody forget it.
-            NoteEnded(client, record.Mapping, now);
+            // This node has lost it (a restart): saying so lets everybody forget it. At an address that is being taken over it may only not have been told yet.
+            if (_pool.IsSettled(record.Mapping.Masquerade.Address))
+            {
+                NoteEnded(client, record.Mapping, now);
+            }
+
             return -1;
         }
 
@@ -35,6 +39,11 @@ public sealed partial class FamEngine
         var fam = ChooseFamEndpoint(client, slot, record, hamIsHere, now, out var mustAttach);
         if (fam.IsNone)
         {
+            if (slot >= 0)
+            {
+                RemoveMapping(slot, now);
+            }
+
             return -1;
         }
 
@@ -51,11 +60,9 @@ public sealed partial class FamEngine
                 return -1;
             }
         }
-        else if (_table.Mapping(slot).Fam != fam)
+        else
         {
-            var old = _table.Mapping(slot).Fam;
-            _table.SetFamEndpoint(slot, fam);
-            _pool.Release(record.Mapping.Protocol, old, now);
+            Rebind(slot, record.Ham, fam, now);
         }
 
         ref var mapping = ref _table.Mapping(slot);
@@ -74,6 +81,29 @@ public sealed partial class FamEngine
         }
 
         return slot;
+    }
+
+    /// <summary>Gives a mapping the FAM endpoint, and the HAM, that it has from now on: its masquerade address may be another node's now, or this one's.</summary>
+    private void Rebind(int slot, NodeId ham, TransportEndpoint fam, Instant now)
+    {
+        ref var mapping = ref _table.Mapping(slot);
+        var (protocol, old, wasHere) = (mapping.Id.Protocol, mapping.Fam, mapping.HamIsHere);
+        mapping.Ham = ham;
+        mapping.HamIsHere = ham == _self;
+        if (wasHere && !mapping.HamIsHere && _table.SetReturnEndpoint(slot, TransportEndpoint.None) is { IsNone: false } way)
+        {
+            _pool.Release(protocol, way, now);
+        }
+
+        if (old != fam)
+        {
+            _table.SetFamEndpoint(slot, fam);
+            if (!wasHere)
+            {
+                // The masquerade endpoint is the HAM's affair.
+                _pool.Release(protocol, old, now);
+            }
+        }
     }
 
     private void InstallReturnEndpoint(int client, int slot, MappingRecord record, Instant now)
@@ -113,7 +143,7 @@ public sealed partial class FamEngine
         }
 
         mustAttach = true;
-        if (slot >= 0)
+        if (slot >= 0 && !_table.Mapping(slot).HamIsHere)
         {
             return _table.Mapping(slot).Fam;
         }

@@ -4,7 +4,10 @@ using Masquerade.Core.Time;
 
 namespace Masquerade.Ham;
 
-/// <summary>Mappings that the coordinator knows to be anchored here and this node does not, because it has lost its tables.</summary>
+/// <summary>
+/// Mappings that the coordinator knows to be anchored here and this node does not: it has lost its tables, or has taken over the address of another node. And mappings that are
+/// another node's now, because their address is.
+/// </summary>
 public sealed partial class HamEngine
 {
     /// <summary>False if what cannot be anchored could not be said: it comes again.</summary>
@@ -13,13 +16,34 @@ public sealed partial class HamEngine
         List<MappingId>? unwanted = null;
         foreach (var record in adopt.Mappings)
         {
-            if (!Owns(record.Mapping, adopt.Client) && !TryReanchor(record, adopt.Client, adopt.Epoch, now))
+            if (Owns(record.Mapping, adopt.Client))
+            {
+                // It has been told before, and the client may have moved since.
+                var route = new FamRoute(record.Mapping, _self, TransportEndpoint.None, record.FamEndpoint);
+                SwitchRoute(route, adopt.Client, adopt.Epoch, record.FamEndpoint == record.Mapping.Masquerade, adopt.Id, now);
+            }
+            else if (!TryReanchor(record, adopt.Client, adopt.Epoch, now))
             {
                 (unwanted ??= []).Add(record.Mapping);
             }
         }
 
         return TryDisown(unwanted, adopt.Client, now);
+    }
+
+    /// <summary>An address is another node's now: what was anchored there is that node's affair. Nothing is released; the coordinator knows.</summary>
+    public void Yield(IpAddress address, Instant now)
+    {
+        for (var slot = _table.NextLive(0); slot >= 0; slot = _table.NextLive(slot + 1))
+        {
+            var mapping = _table[slot].Mapping;
+            if (mapping.Masquerade.Address == address)
+            {
+                _orphans.Cancel(slot);
+                _table.Remove(slot);
+                _pool.Release(mapping.Protocol, mapping.Masquerade, now);
+            }
+        }
     }
 
     /// <summary>False if the endpoint is not this node's, has gone to somebody else or has ended (a late copy of the message) meanwhile, or if there is no room.</summary>

@@ -48,15 +48,26 @@ public sealed partial class HamEngine
     private bool TryDisownUnknown(FamChange change, Instant now)
     {
         List<MappingId>? unknown = null;
+        var mayComeYet = false;
         foreach (var route in change.Routes)
         {
-            if (route.Ham == _self && !Owns(route.Mapping, change.Client))
+            if (route.Ham != _self || Owns(route.Mapping, change.Client))
+            {
+                continue;
+            }
+
+            if (_pool.Owns(route.Mapping.Masquerade.Address) && !_pool.IsSettled(route.Mapping.Masquerade.Address))
+            {
+                // The address is being taken over, and not all that is anchored there has been told.
+                mayComeYet = true;
+            }
+            else
             {
                 (unknown ??= []).Add(route.Mapping);
             }
         }
 
-        return TryDisown(unknown, change.Client, now);
+        return TryDisown(unknown, change.Client, now) && !mayComeYet;
     }
 
     private bool TryDisown(List<MappingId>? mappings, MacAddress client, Instant now) =>

@@ -104,7 +104,9 @@ public sealed partial class CoordinatorCore
 
         var found = loaded.Found;
         WatchOver(found.Record);
-        var decision = job.Step(found.Record, job.Refused);
+        var moved = Nodes.HasMoved && found.Record is { } record ? TakeoverStep.Converge(record, Nodes) : null;
+        var decision = job.Step(moved?.Next ?? found.Record, job.Refused);
+        decision = moved is null ? decision : decision?.After(moved) ?? moved;
         decision = decision is null || job.Refused is null ? decision : Without(decision, job.Refused);
         if (decision is null)
         {

@@ -119,15 +119,20 @@ public sealed partial class CoordinatorCore
         node.Number = registration.Number;
         node.HelloId = hello.Id;
         node.LastHeard = _now;
+        node.UpSince = _now;
+        node.Takes = hello.Takes;
+        node.Claimed = [.. hello.Owners.Select(o => o.Address)];
         node.Incarnation = hello.Incarnation;
         node.PeerEndpoint = hello.PeerEndpoint;
         Nodes.SetAddresses(node, hello.Addresses);
+        Learn(node, hello);
         node.IsBehind = false;
         _output.Report(new NodeUp(node.Id, node.Incarnation, registration.MustForget));
         Send(node, WelcomeTo(node));
         node.Outbox.Suspended = false;
         node.Outbox.Restart(_now);
         node.Outbox.Advance(_now);
+        OnWelcomed(node);
         RenewLater(node, _now + (_options.Lease / 3));
     }
 
@@ -142,6 +147,7 @@ public sealed partial class CoordinatorCore
         StoreIncarnation = _store.Incarnation + node.Overflows + _options.Life,
         HeartbeatMilliseconds = (uint)_options.Heartbeat.TotalMilliseconds,
         Restored = (uint)node.Outbox.CountOf(m => m is AdoptMappings),
+        Owners = Nodes.OwnersFor(node.Id, [.. node.Addresses, .. node.Claimed]),
     };
 
     /// <summary>
@@ -185,6 +191,7 @@ public sealed partial class CoordinatorCore
             }
 
             var context = new StepContext(Nodes, _options, _now, _random.NextUInt64());
+            var addresses = AddressesOf(hello);
             var left = page.Clients.Count + 1;
             void OneDone()
             {
@@ -205,7 +212,7 @@ public sealed partial class CoordinatorCore
 
             foreach (var client in page.Clients)
             {
-                Run(new Job(client, (state, _) => state is null ? null : HamStep.NodeRestarted(state, hello.Node, hello.Addresses, context)) { Done = OneDone });
+                Run(new Job(client, (state, _) => state is null ? null : HamStep.NodeRestarted(state, hello.Node, addresses, context)) { Done = OneDone });
             }
 
             OneDone();
@@ -226,6 +233,7 @@ public sealed partial class CoordinatorCore
         {
             node.Session = 0;
             node.Outbox.Suspended = true;
+            node.WatchAt = _now;
             _peers?.Unregister(PresenceOf(node, isConnected: false));
             _output.Report(new NodeDown(node.Id, reason));
         }

@@ -64,8 +64,10 @@ public sealed partial class CoordinatorCore
             next = _retries.TryPeek(out _, out var retry) ? Instant.Min(next, retry) : next;
             next = _toTell.TryPeek(out var tell) ? Instant.Min(next, tell.Due) : next;
             next = _renewals.TryPeek(out _, out var renewal) ? Instant.Min(next, renewal) : next;
+            next = Instant.Min(next, NextMoveDeadline);
             foreach (var node in Nodes.Nodes)
             {
+                next = Instant.Min(next, node.Inquest?.Deadline ?? node.WatchAt);
                 if (node.IsConnected)
                 {
                     next = Instant.Min(next, node.Outbox.NextDeadline);
@@ -131,12 +133,16 @@ public sealed partial class CoordinatorCore
                 _output.Close(session, "the agent said goodbye");
                 break;
             case Heartbeat heartbeat:
+                node.Mappings = heartbeat.Mappings;
                 Send(node, new Ack { Id = heartbeat.Id, Status = AckStatus.Ok });
                 break;
             case Ack or AnchorReply when TryPassOn(node, message):
                 break;
             case Ack ack:
-                node.Outbox.Complete(ack.Id);
+                OnAck(node, ack);
+                break;
+            case ProbeResult result:
+                OnProbeResult(node, result);
                 break;
             case AnchorReply reply:
                 OnAnchorReply(node, reply, now);
@@ -162,6 +168,7 @@ public sealed partial class CoordinatorCore
         AdvanceParked(now);
         AdvanceRetries(now);
         AdvanceShared(now);
+        AdvanceMoves(now);
         while (_greetings.TryPeek(out var greeting) && greeting.Deadline <= now)
         {
             _greetings.Dequeue();
@@ -173,6 +180,7 @@ public sealed partial class CoordinatorCore
 
         foreach (var node in Nodes.Nodes.ToArray())
         {
+            Watch(node, now);
             if (!node.IsConnected)
             {
                 continue;

@@ -29,9 +29,23 @@ public sealed record CoordinatorOptions
     /// <summary>How long what nobody renews lives in a shared store; this coordinator renews three times as often. The store must be told the same.</summary>
     public TimeSpan Lease { get; init; } = TimeSpan.FromHours(1);
 
-    /// <summary>How often agents send a heartbeat.</summary>
+    /// <summary>How often agents send a heartbeat. After three without one it is found out whether the node is alive.</summary>
     [Range(50, 60_000)]
-    public TimeSpan Heartbeat { get; init; } = TimeSpan.FromSeconds(1);
+    public TimeSpan Heartbeat { get; init; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>Whether the addresses of a node that has failed are given to another one.</summary>
+    public bool Takeover { get; init; } = true;
+
+    /// <summary>How long other nodes may take to say whether a silent node answers them.</summary>
+    [Range(50, 60_000)]
+    public TimeSpan ProbeTimeout { get; init; } = TimeSpan.FromMilliseconds(300);
+
+    /// <summary>Whether a node that comes back gets its addresses back.</summary>
+    public bool ReturnAddresses { get; init; } = true;
+
+    /// <summary>How long its session must have been up before it does.</summary>
+    [Range(0, 86_400_000)]
+    public TimeSpan ReturnAfter { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>A session that has been silent this long is closed.</summary>
     [Range(200, 600_000)]

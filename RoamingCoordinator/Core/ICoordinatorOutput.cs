@@ -31,6 +31,12 @@ public sealed record NodeBehind(NodeId Node, int Lost) : CoordinatorEvent;
 /// <summary>A node's session was replaced by a newer one: a restart, or two that use one identity.</summary>
 public sealed record NodeReplaced(NodeId Node, ulong Old, ulong New) : CoordinatorEvent;
 
+/// <summary>A node has failed: it answers neither the coordinator nor other nodes. What it owned is given to others.</summary>
+public sealed record NodeFailed(NodeId Node, int Addresses) : CoordinatorEvent;
+
+/// <summary>An address belongs to another node now.</summary>
+public sealed record AddressMoved(IpAddress Address, NodeId From, NodeId To, Epoch Epoch) : CoordinatorEvent;
+
 /// <summary>A client is at another access point now.</summary>
 public sealed record ClientMoved(MacAddress Client, Epoch Epoch, NodeId From, NodeId To, int Mappings, bool Complete) : CoordinatorEvent;
 

@@ -22,8 +22,20 @@ public sealed class NodeState
     /// <summary>Where it takes peer datagrams.</summary>
     public TransportEndpoint PeerEndpoint { get; internal set; }
 
-    /// <summary>The addresses it owns.</summary>
+    /// <summary>The addresses it is configured with: it owns them unless another node has taken them over.</summary>
     public IReadOnlyList<IpAddress> Addresses { get; internal set; } = [];
+
+    /// <summary>Other nodes' addresses that it can take over.</summary>
+    public IReadOnlyList<IpPrefix> Takes { get; internal set; } = [];
+
+    /// <summary>Addresses that it has said something about when it came: it is told how that is.</summary>
+    internal IReadOnlyList<IpAddress> Claimed { get; set; } = [];
+
+    /// <summary>How many mappings it anchored when it was last heard.</summary>
+    public uint Mappings { get; internal set; }
+
+    /// <summary>Since when its session is up.</summary>
+    public Instant UpSince { get; internal set; }
 
     /// <summary>Its session with this coordinator; 0 while there is none.</summary>
     public ulong Session { get; internal set; }
@@ -66,8 +78,36 @@ public sealed class NodeState
     /// <summary>Whether a time has been set to renew what it is concerned with.</summary>
     internal bool IsRenewing { get; set; }
 
+    /// <summary>When to look whether it is alive.</summary>
+    internal Instant WatchAt { get; set; } = Instant.Never;
+
+    /// <summary>What other nodes have found out about it so far; null while they are not asked.</summary>
+    internal Inquest? Inquest { get; set; }
+
     /// <summary>Its requests that wait for another request about the same client.</summary>
     internal int Waiting { get; set; }
+}
+
+/// <summary>An address that has moved, or is about to.</summary>
+internal sealed class MovedAddress(IpAddress address)
+{
+    public IpAddress Address { get; } = address;
+
+    /// <summary>Who owns it; none if it has never moved before.</summary>
+    public NodeId Owner { get; set; }
+
+    /// <summary>The number of the move that made it so.</summary>
+    public Epoch Epoch { get; set; }
+
+    /// <summary>Whether the owner has been told of all mappings there.</summary>
+    public bool Settled { get; set; }
+
+    /// <summary>Who is to own it next; none if nobody has been asked.</summary>
+    public NodeId Next { get; set; }
+
+    public Epoch NextEpoch { get; set; }
+
+    public AddressOwner Latest => Next.IsNone ? new AddressOwner(Address, Epoch, Owner, Settled) : new AddressOwner(Address, NextEpoch, Next, Settled: false);
 }
 
 /// <summary>The nodes that have introduced themselves, by name and by address.</summary>
@@ -75,6 +115,7 @@ public sealed class NodeDirectory
 {
     private readonly SortedDictionary<string, NodeState> _nodes = new(StringComparer.Ordinal);
     private readonly Dictionary<IpAddress, NodeState> _byAddress = [];
+    private readonly SortedDictionary<IpAddress, MovedAddress> _moved = [];
 
     /// <summary>The nodes, in the order of their names.</summary>
     public IEnumerable<NodeState> Nodes => _nodes.Values;
@@ -89,7 +130,38 @@ public sealed class NodeDirectory
     public bool IsConnected(NodeId id) => Find(id)?.IsConnected ?? false;
 
     /// <summary>The node that owns an address; none if nobody does.</summary>
-    public NodeId OwnerOf(IpAddress address) => _byAddress.TryGetValue(address, out var node) ? node.Id : NodeId.None;
+    public NodeId OwnerOf(IpAddress address) => MovedTo(address) is { IsNone: false } owner ? owner : HomeOf(address);
+
+    /// <summary>The node that an address was configured at; none if no such node is known.</summary>
+    public NodeId HomeOf(IpAddress address) => _byAddress.TryGetValue(address, out var node) ? node.Id : NodeId.None;
+
+    /// <summary>Whether any address has ever moved: if not, nothing needs to be looked up in records.</summary>
+    public bool HasMoved => _moved.Count > 0;
+
+    /// <summary>The owner of an address that has moved; none if it never has.</summary>
+    public NodeId MovedTo(IpAddress address) => _moved.Count > 0 && _moved.TryGetValue(address, out var moved) ? moved.Owner : NodeId.None;
+
+    /// <summary>The addresses that a node owns now.</summary>
+    public IEnumerable<IpAddress> OwnedBy(NodeState node) =>
+        node.Addresses.Where(a => OwnerOf(a) == node.Id).Concat(_moved.Values.Where(m => m.Owner == node.Id && HomeOf(m.Address) != node.Id).Select(m => m.Address));
+
+    internal IEnumerable<MovedAddress> Moved => _moved.Values;
+
+    internal MovedAddress? FindMoved(IpAddress address) => _moved.GetValueOrDefault(address);
+
+    internal MovedAddress Track(IpAddress address)
+    {
+        if (!_moved.TryGetValue(address, out var moved))
+        {
+            _moved[address] = moved = new MovedAddress(address);
+        }
+
+        return moved;
+    }
+
+    /// <summary>What a node must know of addresses that have moved: its own, and those that it has or is to have.</summary>
+    internal IReadOnlyList<AddressOwner> OwnersFor(NodeId node, IReadOnlyList<IpAddress> own) =>
+        [.. _moved.Values.Select(m => m.Latest).Where(o => !o.Node.IsNone && (o.Node == node || own.Contains(o.Address))).Take(ControlLimits.MaxAddresses)];
 
     /// <summary>The node that owns one of these addresses and is not <paramref name="id"/>; none if all are free.</summary>
     public NodeId FindRival(NodeId id, IReadOnlyList<IpAddress> addresses)

@@ -136,7 +136,7 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
             return;
         }
 
-        _log.Write(coordinatorEvent is ClaimRefused or NodeBehind or StoreTrouble or StoreReborn ? "warning" : "info", coordinatorEvent);
+        _log.Write(coordinatorEvent is ClaimRefused or NodeFailed or NodeBehind or StoreTrouble or StoreReborn ? "warning" : "info", coordinatorEvent);
     }
 
     /// <inheritdoc/>

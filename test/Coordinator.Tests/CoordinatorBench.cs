@@ -66,14 +66,22 @@ internal sealed class CoordinatorBench : ICoordinatorOutput
 
     public ulong NextId() => ++_id;
 
-    public void Connect(ulong node, ulong incarnation = 1, ulong session = 0, IReadOnlyList<IpAddress>? addresses = null)
+    public IReadOnlyList<(ulong Session, ControlMessage Message)> Connect(
+        ulong node, ulong incarnation = 1, ulong session = 0, IReadOnlyList<IpAddress>? addresses = null, IReadOnlyList<IpPrefix>? takes = null,
+        IReadOnlyList<AddressOwner>? owners = null)
     {
         session = session == 0 ? node : session;
+        _sent.Clear();
         Core.OnConnected(session, Now);
         Core.OnMessage(
             session,
-            new Hello { Id = NextId(), Node = Name(node), Incarnation = incarnation, PeerEndpoint = At(node, 4_747), Addresses = addresses ?? [Address(node)] },
+            new Hello
+            {
+                Id = NextId(), Node = Name(node), Incarnation = incarnation, PeerEndpoint = At(node, 4_747), Addresses = addresses ?? [Address(node)], Takes = takes ?? [],
+                Owners = owners ?? [],
+            },
             Now);
+        return [.. _sent];
     }
 
     /// <summary>Says something to the coordinator and returns all that it says to anybody because of it.</summary>

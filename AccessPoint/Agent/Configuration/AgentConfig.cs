@@ -43,6 +43,9 @@ public sealed record AgentConfig
     /// <summary>Whether plain text is meant to be spoken where others can listen.</summary>
     public bool Insecure { get; init; }
 
+    /// <summary>The command that has routes to an address changed when the node takes it or gives it up; empty if there is none.</summary>
+    public string AddressCommand { get; init; } = string.Empty;
+
     /// <summary>hostapd's control socket, for association events; empty if there is none.</summary>
     public string Hostapd { get; init; } = string.Empty;
 

@@ -36,7 +36,9 @@ public static class ConfigFile
             clientObject.Mistake("interface", $"\"{clientDevice.Interface}\"", "another interface than uplink.interface");
         }
 
-        var uplink = ReadUplink(uplinkObject, uplinkDevice);
+        var command = uplinkObject.Optional("addressCommand", Values.Text, Values.TextText, string.Empty);
+        var patience = uplinkObject.Optional("addressPatienceMilliseconds", Values.Milliseconds(0, 600_000), "milliseconds from 0 to 600000", TimeSpan.FromSeconds(2));
+        var uplink = ReadUplink(uplinkObject, uplinkDevice) with { AnnouncesRoutes = command.Length > 0 };
         var clients = ReadClients(clientObject);
         var ports = root.Object("ports");
         var first = ports.Optional<ushort>("first", Values.Port, "a port from 1 to 65535", 1024);
@@ -64,12 +66,14 @@ public static class ConfigFile
                 FirstPort = first,
                 LastPort = last,
                 PortRest = rest,
+                AddressPatience = patience,
                 PeerPort = root.Optional("peerPort", Values.Port, "a port from 1 to 65535", AccessPointModel.DefaultPeerPort),
                 Standalone = standalone,
                 Fam = new FamConfig { Standalone = standalone },
             },
             Tls = tls,
             Insecure = insecure,
+            AddressCommand = command,
             Hostapd = TextOf(root, "hostapd"),
             EventsFile = TextOf(root, "eventsFile"),
             EventsSocket = TextOf(root, "eventsSocket"),

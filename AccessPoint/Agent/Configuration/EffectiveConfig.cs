@@ -31,6 +31,8 @@ internal static class EffectiveConfig
             WriteList(writer, "onLink", model.Uplink.OnLink.Select(p => p.ToString()));
             IpAddress[] gateways = [model.Uplink.GatewayV4, model.Uplink.GatewayV6];
             WriteList(writer, "gateways", gateways.Where(g => !g.IsNone).Select(g => g.ToString()));
+            WriteText(writer, "addressCommand", config.AddressCommand);
+            writer.WriteNumber("addressPatienceMilliseconds", model.AddressPatience.TotalMilliseconds);
             writer.WriteStartObject("staticNeighbours");
             foreach (var (address, mac) in model.Uplink.StaticNeighbours)
             {

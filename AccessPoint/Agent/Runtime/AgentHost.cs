@@ -53,7 +53,8 @@ internal sealed class AgentHost(AgentConfig config, CredentialStore? credentials
         var inputs = new InputQueue(poller);
         var security = credentials is null ? null : new ChannelSecurity(credentials, config.Tls!.Coordinators, e => events.Report(e, MonotonicClock.Now), _log);
         var coordinator = config.Coordinators.Count == 0 ? null : new CoordinatorClient(config.Coordinators, inputs.PostAsync, _log) { Security = security };
-        var output = new DeviceOutput(uplink, clients, coordinator, events);
+        var addresses = config.AddressCommand.Length == 0 ? null : new AddressCommand(config.AddressCommand, _log);
+        var output = new DeviceOutput(uplink, clients, coordinator, events) { Addresses = addresses };
         var node = new AccessPointNode(model, seed, output);
         output.Drops = node.Drops;
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop);
@@ -61,6 +62,11 @@ internal sealed class AgentHost(AgentConfig config, CredentialStore? credentials
         if (config.ControlSocket.Length > 0)
         {
             tasks.Add(new StatusServer(config.ControlSocket, inputs).RunAsync(ended.Token));
+        }
+
+        if (addresses is not null)
+        {
+            tasks.Add(Task.Run(() => addresses.RunAsync(ended.Token), CancellationToken.None));
         }
 
         if (config.Hostapd.Length > 0)

@@ -15,6 +15,9 @@ internal sealed class DeviceOutput(IPacketDevice uplink, IPacketDevice clients, 
     /// <summary>The node's counters; set once it exists.</summary>
     public DropCounters? Drops { get; set; }
 
+    /// <summary>What has routes changed; null if nothing has.</summary>
+    public AddressCommand? Addresses { get; init; }
+
     /// <summary>The time that events are reported with.</summary>
     public Instant Now { get; set; }
 
@@ -40,7 +43,11 @@ internal sealed class DeviceOutput(IPacketDevice uplink, IPacketDevice clients, 
     public void SendControl(ControlMessage message) => coordinator?.Send(message);
 
     /// <inheritdoc/>
-    public void Report(EngineEvent engineEvent) => events.Report(engineEvent, Now);
+    public void Report(EngineEvent engineEvent)
+    {
+        Addresses?.Note(engineEvent);
+        events.Report(engineEvent, Now);
+    }
 
     private void Send(IPacketDevice device, ReadOnlySpan<byte> frame, in OffloadInfo offload)
     {

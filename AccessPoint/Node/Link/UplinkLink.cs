@@ -12,14 +12,20 @@ namespace Masquerade.AccessPoint.Link;
 /// </summary>
 internal sealed class UplinkLink : INeighbourLink
 {
+    /// <summary>How often an address that was taken is announced again.</summary>
+    private const int Announcements = 3;
+
+    private static readonly TimeSpan AnnounceInterval = TimeSpan.FromMilliseconds(100);
+
     private readonly UplinkModel _model;
     private readonly INodeOutput _output;
     private readonly DropCounters _drops;
-    private readonly IpAddress[] _own;
     private readonly IpPrefix[] _onLink;
     private readonly NeighbourTable _neighbours;
     private readonly byte[] _scratch = new byte[LinkFrames.MaxLength];
     private readonly byte[] _copy = new byte[ushort.MaxValue + EthernetHeader.Length];
+    private readonly PriorityQueue<IpAddress, Instant> _announcements = new();
+    private IpAddress[] _own;
     private bool _announced;
 
     public UplinkLink(UplinkModel model, INodeOutput output, DropCounters drops)
@@ -36,9 +42,36 @@ internal sealed class UplinkLink : INeighbourLink
         }
     }
 
-    public Instant NextDeadline => _announced ? _neighbours.NextDeadline : Instant.Zero;
+    public Instant NextDeadline =>
+        !_announced ? Instant.Zero : _announcements.TryPeek(out _, out var due) ? Instant.Min(due, _neighbours.NextDeadline) : _neighbours.NextDeadline;
+
+    /// <summary>The addresses that the node answers for.</summary>
+    public IReadOnlyList<IpAddress> Own => _own;
 
     public int NeighbourCount => _neighbours.Count;
+
+    /// <summary>
+    /// Answers for an address from now on, and says so, unasked and more than once: what takes the address from a node that has failed must reach everybody on the link.
+    /// </summary>
+    public void Take(IpAddress address, Instant now)
+    {
+        _own = [.. _own, address];
+        if (!_announced)
+        {
+            return;
+        }
+
+        Announce(address);
+        for (var i = 1; i <= Announcements; i++)
+        {
+            _announcements.Enqueue(address, now + (AnnounceInterval * i));
+        }
+
+        Prefetch(address.IsIPv4 ? _model.GatewayV4 : _model.GatewayV6, now);
+    }
+
+    /// <summary>Does not answer for an address any more.</summary>
+    public void Yield(IpAddress address) => _own = [.. _own.Where(own => own != address)];
 
     /// <summary>Whether an address is one of this node's.</summary>
     public bool IsOwn(IpAddress address) => Array.IndexOf(_own, address) >= 0;
@@ -139,6 +172,15 @@ internal sealed class UplinkLink : INeighbourLink
 
             Prefetch(_model.GatewayV4, now);
             Prefetch(_model.GatewayV6, now);
+        }
+
+        while (_announcements.TryPeek(out var address, out var due) && due <= now)
+        {
+            _announcements.Dequeue();
+            if (IsOwn(address))
+            {
+                Announce(address);
+            }
         }
 
         _neighbours.Advance(now);

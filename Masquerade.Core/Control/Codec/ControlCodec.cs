@@ -42,6 +42,9 @@ public static partial class ControlCodec
         [typeof(ReleaseMappings)] = 45,
         [typeof(AnchorReport)] = 46,
         [typeof(AdoptMappings)] = 47,
+        [typeof(AddressOwners)] = 48,
+        [typeof(ProbeNode)] = 49,
+        [typeof(ProbeResult)] = 50,
     };
 
     /// <summary>Encodes a message as the body of a frame. Whether it fits one is for <see cref="FrameCodec.WriteFrame"/> to say.</summary>
@@ -59,6 +62,9 @@ public static partial class ControlCodec
                 break;
             case Attach or AttachReply or Lookup or LookupReply or AnchorRequest or AnchorReply:
                 WriteConnection(writer, message);
+                break;
+            case AddressOwners or ProbeNode or ProbeResult:
+                WriteAddress(writer, message);
                 break;
             default:
                 WriteHam(writer, message);
@@ -95,7 +101,8 @@ public static partial class ControlCodec
             < 10 => ReadSession(type, id, ref fields),
             < 30 => ReadClient(type, id, ref fields),
             < 40 => ReadConnection(type, id, ref fields),
-            _ => ReadHam(type, id, ref fields),
+            < 48 => ReadHam(type, id, ref fields),
+            _ => ReadAddress(type, id, ref fields),
         };
         if (message is null)
         {

@@ -78,6 +78,33 @@ internal ref struct FieldReader
         return list;
     }
 
+    public IReadOnlyList<IpPrefix> Prefixes()
+    {
+        var list = List<IpPrefix>(ControlLimits.MaxAddresses, out var count);
+        while (!_failed && list.Count < count)
+        {
+            var inner = Open(2);
+            list.Add(ReadPrefix());
+            Close(inner);
+        }
+
+        return list;
+    }
+
+    public IReadOnlyList<AddressOwner> Owners()
+    {
+        var list = List<AddressOwner>(ControlLimits.MaxAddresses, out var count);
+        while (!_failed && list.Count < count)
+        {
+            var inner = Open(4);
+            var (address, epoch) = (ReadAddress(), Check(_reader.TryReadUInt64(out var number)) ? number : 0);
+            list.Add(new AddressOwner(address, new Epoch(epoch), RequireNode(), Check(_reader.TryReadBoolean(out var settled)) && settled));
+            Close(inner);
+        }
+
+        return list;
+    }
+
     public IReadOnlyList<MappingId> Mappings()
     {
         var list = List<MappingId>(ControlLimits.MaxBareMappings, out var count);
@@ -164,6 +191,20 @@ internal ref struct FieldReader
             FamEndpoint = fam,
             Connections = connections,
         };
+    }
+
+    private IpPrefix ReadPrefix()
+    {
+        if (!Check(_reader.TryReadBytes(out var bytes) && bytes.Length is 4 or 16))
+        {
+            return default;
+        }
+
+        // Unlike an address, a prefix may be all zero; bits behind its length may not be set.
+        var address = IpAddress.FromBytes(bytes);
+        var most = bytes.Length * 8;
+        return Check(_reader.TryReadUInt32(out var length, (uint)most) && address.IsIPv4 == (bytes.Length == 4)
+            && new IpPrefix(address, (int)length).Address == address) ? new IpPrefix(address, (int)length) : default;
     }
 
     private MappingId ReadMapping()

@@ -49,6 +49,30 @@ public static partial class ControlCodec
         }
     }
 
+    private static void Write(MessagePackWriter writer, IReadOnlyList<IpPrefix> prefixes)
+    {
+        writer.WriteArrayHeader(prefixes.Count);
+        foreach (var prefix in prefixes)
+        {
+            writer.WriteArrayHeader(2);
+            Write(writer, prefix.Address);
+            writer.Write((ulong)prefix.Length);
+        }
+    }
+
+    private static void Write(MessagePackWriter writer, IReadOnlyList<AddressOwner> owners)
+    {
+        writer.WriteArrayHeader(owners.Count);
+        foreach (var owner in owners)
+        {
+            writer.WriteArrayHeader(4);
+            Write(writer, owner.Address);
+            writer.Write(owner.Epoch.Value);
+            Write(writer, owner.Node);
+            writer.Write(owner.Settled);
+        }
+    }
+
     private static void Write(MessagePackWriter writer, IReadOnlyList<MappingId> mappings)
     {
         writer.WriteArrayHeader(mappings.Count);

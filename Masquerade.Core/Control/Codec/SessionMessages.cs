@@ -8,18 +8,21 @@ public static partial class ControlCodec
         switch (message)
         {
             case Hello hello:
-                Begin(writer, message, 4);
+                Begin(writer, message, 6);
                 Write(writer, hello.Node);
                 writer.Write(hello.Incarnation);
                 Write(writer, hello.PeerEndpoint);
                 Write(writer, hello.Addresses);
+                Write(writer, hello.Takes);
+                Write(writer, hello.Owners);
                 break;
             case Welcome welcome:
-                Begin(writer, message, 4);
+                Begin(writer, message, 5);
                 Write(writer, welcome.Coordinator);
                 writer.Write(welcome.StoreIncarnation);
                 writer.Write((ulong)welcome.HeartbeatMilliseconds);
                 writer.Write((ulong)welcome.Restored);
+                Write(writer, welcome.Owners);
                 break;
             case Goodbye goodbye:
                 Begin(writer, message, 1);
@@ -29,18 +32,36 @@ public static partial class ControlCodec
                 Begin(writer, message, 1);
                 writer.Write((ulong)ack.Status);
                 break;
-            default:
-                Begin(writer, message, 0);
+            case Heartbeat heartbeat:
+                Begin(writer, message, 1);
+                writer.Write((ulong)heartbeat.Mappings);
                 break;
         }
     }
 
     private static ControlMessage? ReadSession(ulong type, ulong id, ref FieldReader fields) => type switch
     {
-        1 => new Hello { Id = id, Node = fields.Node(), Incarnation = fields.UInt64(), PeerEndpoint = fields.OptionalEndpoint(), Addresses = fields.Addresses() },
-        2 => new Welcome { Id = id, Coordinator = fields.Node(), StoreIncarnation = fields.UInt64(), HeartbeatMilliseconds = fields.UInt32(), Restored = fields.UInt32() },
+        1 => new Hello
+        {
+            Id = id,
+            Node = fields.Node(),
+            Incarnation = fields.UInt64(),
+            PeerEndpoint = fields.OptionalEndpoint(),
+            Addresses = fields.Addresses(),
+            Takes = fields.Prefixes(),
+            Owners = fields.Owners(),
+        },
+        2 => new Welcome
+        {
+            Id = id,
+            Coordinator = fields.Node(),
+            StoreIncarnation = fields.UInt64(),
+            HeartbeatMilliseconds = fields.UInt32(),
+            Restored = fields.UInt32(),
+            Owners = fields.Owners(),
+        },
         3 => new Goodbye { Id = id, Reason = fields.Text(ControlLimits.MaxReasonLength) },
-        4 => new Heartbeat { Id = id },
+        4 => new Heartbeat { Id = id, Mappings = fields.UInt32() },
         5 => new Ack { Id = id, Status = fields.AckStatus() },
         _ => null,
     };

@@ -37,6 +37,17 @@ public sealed record Decision(ClientRecord? Next, ControlMessage? Answer)
     /// <summary>What operators may want to know.</summary>
     public List<CoordinatorEvent> Events { get; } = [];
 
+    /// <summary>This decision, made over the record that another one has left: what both say, the other one's first.</summary>
+    public Decision After(Decision first)
+    {
+        var both = new Decision(Next ?? first.Next, Answer);
+        both.Pushes.AddRange(first.Pushes);
+        both.Pushes.AddRange(Pushes);
+        both.Events.AddRange(first.Events);
+        both.Events.AddRange(Events);
+        return both;
+    }
+
     /// <summary>A decision that only answers.</summary>
     public static Decision Reply(ControlMessage answer) => new(null, answer);
 

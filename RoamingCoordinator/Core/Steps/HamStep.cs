@@ -159,19 +159,25 @@ public static class HamStep
         PushGone(decision, next, gone, evenIfNone: awaited);
         if (served)
         {
-            var others = next.Mappings.Values.Where(e => e.Record.Ham != node).GroupBy(e => e.Record.Ham.Name, StringComparer.Ordinal);
-            foreach (var group in others.OrderBy(g => g.Key, StringComparer.Ordinal))
-            {
-                Pushes.Cleared(
-                    decision,
-                    new NodeId(group.Key),
-                    state.Client,
-                    state.Epoch,
-                    [.. group.Select(e => new FamRoute(e.Record.Mapping, e.Record.Ham, state.Mappings[e.Record.Mapping].EndpointAt(node), TransportEndpoint.None))]);
-            }
+            PushCleared(decision, state, next, node);
         }
 
         return decision;
+    }
+
+    /// <summary>Tells the HAMs of a client, except the node itself, that a node serves it no more.</summary>
+    internal static void PushCleared(Decision decision, ClientRecord before, ClientRecord next, NodeId node)
+    {
+        var others = next.Mappings.Values.Where(e => e.Record.Ham != node).GroupBy(e => e.Record.Ham.Name, StringComparer.Ordinal);
+        foreach (var group in others.OrderBy(g => g.Key, StringComparer.Ordinal))
+        {
+            Pushes.Cleared(
+                decision,
+                new NodeId(group.Key),
+                before.Client,
+                before.Epoch,
+                [.. group.Select(e => new FamRoute(e.Record.Mapping, e.Record.Ham, before.Mappings[e.Record.Mapping].EndpointAt(node), TransportEndpoint.None))]);
+        }
     }
 
     /// <summary>Another client's claim on mappings was proven by their owner: here they are gone.</summary>

@@ -241,8 +241,11 @@ public static class ReportStep
         ImmutableDictionary<MappingId, MappingEntry>.Builder mappings, List<MappingEntry> changed, StepContext context)
     {
         var status = AckStatus.Ok;
-        foreach (var record in records)
+        foreach (var reported in records)
         {
+            // The reporter may not have heard yet that the address has moved.
+            var owner = context.Nodes.MovedTo(reported.Mapping.Masquerade.Address);
+            var record = owner.IsNone ? reported : reported with { Ham = owner };
             mappings.TryGetValue(record.Mapping, out var known);
             if (known is null && state.HasEnded(record.Mapping, epoch, id))
             {

@@ -91,7 +91,7 @@ public sealed class NodeTests
         Step(node, 100);
         var beat = Assert.IsType<Heartbeat>(_output.Control[^1]);
         node.OnControl(new Ack { Id = beat.Id, Status = AckStatus.Ok }, _now);
-        for (var i = 0; i < 6 && node.Session == SessionState.Up; i++)
+        for (var i = 0; i < 12 && node.Session == SessionState.Up; i++)
         {
             Step(node, 100);
         }

@@ -38,7 +38,8 @@ public sealed class ControlCodecTests(ITestOutputHelper output)
     public void Known_octets()
     {
         Assert.Equal(
-            "97" + "01" + "01" + "05" + "A3617031" + "CD1234" + "92C4040A010101CD128B" + "92" + "C4040A010101" + "C41020010DB8000000000000000000000001",
+            "99" + "01" + "01" + "05" + "A3617031" + "CD1234" + "92C4040A010101CD128B" + "92" + "C4040A010101" + "C41020010DB8000000000000000000000001"
+            + "91" + "92C4040A01000018" + "91" + "94C4040A01010907A3617032C3",
             Convert.ToHexString(Encoded.Body(new Hello
             {
                 Id = 5,
@@ -46,9 +47,11 @@ public sealed class ControlCodecTests(ITestOutputHelper output)
                 Incarnation = 0x1234,
                 PeerEndpoint = TransportEndpoint.Parse("10.1.1.1:4747"),
                 Addresses = [IpAddress.Parse("10.1.1.1"), IpAddress.Parse("2001:db8::1")],
+                Takes = [IpPrefix.Parse("10.1.0.0/24")],
+                Owners = [new AddressOwner(IpAddress.Parse("10.1.1.9"), new Epoch(7), new NodeId("ap2"), Settled: true)],
             })));
         Assert.Equal("94010505" + "01", Convert.ToHexString(Encoded.Body(new Ack { Id = 5, Status = AckStatus.StaleEpoch })));
-        Assert.Equal("93010406", Convert.ToHexString(Encoded.Body(new Heartbeat { Id = 6 })));
+        Assert.Equal("94010406" + "07", Convert.ToHexString(Encoded.Body(new Heartbeat { Id = 6, Mappings = 7 })));
         Assert.Equal(
             "95" + "01" + "2B" + "09" + "92" + "11" + "92C404C0000201CD0400" + "C406020000000007",
             Convert.ToHexString(Encoded.Body(new FamQuery { Id = 9, Mapping = new MappingId(TransportProtocol.Udp, Endpoint), Client = Client })));
@@ -266,7 +269,7 @@ public sealed class ControlCodecTests(ITestOutputHelper output)
 
     private static byte[] Hello(Encoded.Writing name, Encoded.Writing? address = null) => Encoded.Values(w =>
     {
-        w.WriteArrayHeader(7);
+        w.WriteArrayHeader(9);
         w.Write(1UL);
         w.Write(1UL);
         w.Write(1UL);
@@ -275,7 +278,47 @@ public sealed class ControlCodecTests(ITestOutputHelper output)
         WriteEndpoint(w, extra: false);
         w.WriteArrayHeader(address is null ? 0 : 1);
         address?.Invoke(w);
+        w.WriteArrayHeader(0);
+        w.WriteArrayHeader(0);
     });
+
+    [Theory]
+    [InlineData("00000000", 0, true)]
+    [InlineData("0A000000", 8, true)]
+    [InlineData("00000000000000000000000000000000", 0, true)]
+    [InlineData("20010DB8000000000000000000000000", 32, true)]
+    [InlineData("0A000001", 8, false)]
+    [InlineData("0A000000", 33, false)]
+    [InlineData("20010DB8000000000000000000000000", 129, false)]
+    [InlineData("00000000000000000000FFFF0A000000", 104, false)]
+    [InlineData("0A0000", 8, false)]
+    public void Prefixes_have_one_form_only_and_may_be_all_zero(string hex, int length, bool isGood)
+    {
+        var hello = Encoded.Values(w =>
+        {
+            w.WriteArrayHeader(9);
+            w.Write(1UL);
+            w.Write(1UL);
+            w.Write(1UL);
+            w.Write("ap1");
+            w.Write(1UL);
+            w.WriteNil();
+            w.WriteArrayHeader(0);
+            w.WriteArrayHeader(1);
+            w.WriteArrayHeader(2);
+            w.Write(Convert.FromHexString(hex));
+            w.Write((ulong)length);
+            w.WriteArrayHeader(0);
+        });
+        if (isGood)
+        {
+            Assert.Equal(length, Assert.Single(((Hello)Encoded.Decode(hello)).Takes).Length);
+        }
+        else
+        {
+            Encoded.Refusal(hello);
+        }
+    }
 
     private static byte[] Goodbye(Encoded.Writing reason) => Encoded.Values(w =>
     {

@@ -40,6 +40,7 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
         Assert.Equal(MessageSize.Mapping, Growth(n => new ReleaseMappings { Id = 1, Client = Client, Mappings = Repeat(Mapping, n) }));
         Assert.Equal(MessageSize.Mapping, Growth(n => new Arrive { Id = 1, Client = Client, Offers = Repeat(new FamOffer(TransportProtocol.Udp, Endpoint), n) }));
         Assert.Equal(MessageSize.Address, Growth(n => new Arrive { Id = 1, Client = Client, Addresses = Repeat(Address, n) }));
+        Assert.Equal(MessageSize.Owner, Growth(n => new AddressOwners { Id = 1, Owners = Repeat(new AddressOwner(Address, Last, Node, true), n) }));
         Assert.Equal(MessageSize.Connection, Growth(n => new LookupReply { Id = 1, Mapping = Record(n) }));
 
         // A record of many connections: its list takes a longer header than an empty one.
@@ -67,6 +68,8 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
     [InlineData("routes")]
     [InlineData("offers")]
     [InlineData("addresses")]
+    [InlineData("prefixes")]
+    [InlineData("owners")]
     public void What_the_other_end_would_refuse_is_not_sent_and_the_reason_is_said(string what)
     {
         ControlMessage message = what switch
@@ -80,6 +83,11 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
                 Id = 7, Client = Client, Epoch = Last, Routes = Repeat(new FamRoute(Mapping, Node, default, default), ControlLimits.MaxRoutes + 1),
             },
             "offers" => new Arrive { Id = 7, Client = Client, Offers = Repeat(new FamOffer(TransportProtocol.Udp, Endpoint), ControlLimits.MaxOffers + 1) },
+            "prefixes" => new Hello
+            {
+                Id = 7, Node = Node, Incarnation = 1, PeerEndpoint = Endpoint, Addresses = [], Takes = Repeat(new IpPrefix(Address, 128), ControlLimits.MaxAddresses + 1),
+            },
+            "owners" => new AddressOwners { Id = 7, Owners = Repeat(new AddressOwner(Address, Last, Node, true), ControlLimits.MaxAddresses + 1) },
             _ => new Arrive { Id = 7, Client = Client, Addresses = Repeat(Address, ControlLimits.MaxAddresses + 1) },
         };
         var frames = new ArrayBufferWriter<byte>();
@@ -150,14 +158,16 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
     {
         const ulong Id = ulong.MaxValue;
         var addresses = Repeat(Address, ControlLimits.MaxAddresses);
+        var prefixes = Repeat(new IpPrefix(Address, 128), ControlLimits.MaxAddresses);
+        var owners = Repeat(new AddressOwner(Address, Last, Node, true), ControlLimits.MaxAddresses);
         var ended = Repeat(Mapping, ControlLimits.MaxBareMappings);
         var routes = Repeat(new FamRoute(Mapping, Node, Endpoint, Endpoint), ControlLimits.MaxRoutes);
         return type switch
         {
-            nameof(Hello) => new Hello { Id = Id, Node = Node, Incarnation = ulong.MaxValue, PeerEndpoint = Endpoint, Addresses = addresses },
-            nameof(Welcome) => new Welcome { Id = Id, Coordinator = Node, StoreIncarnation = ulong.MaxValue, HeartbeatMilliseconds = uint.MaxValue },
+            nameof(Hello) => new Hello { Id = Id, Node = Node, Incarnation = ulong.MaxValue, PeerEndpoint = Endpoint, Addresses = addresses, Takes = prefixes, Owners = owners },
+            nameof(Welcome) => new Welcome { Id = Id, Coordinator = Node, StoreIncarnation = ulong.MaxValue, HeartbeatMilliseconds = uint.MaxValue, Restored = uint.MaxValue, Owners = owners },
             nameof(Goodbye) => new Goodbye { Id = Id, Reason = new string('€', ControlLimits.MaxReasonLength) },
-            nameof(Heartbeat) => new Heartbeat { Id = Id },
+            nameof(Heartbeat) => new Heartbeat { Id = Id, Mappings = uint.MaxValue },
             nameof(Ack) => new Ack { Id = Id, Status = AckStatus.Refused },
             nameof(Arrive) => new Arrive
             {
@@ -192,6 +202,9 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
             nameof(ReleaseMappings) => new ReleaseMappings { Id = Id, Client = Client, Mappings = ended },
             nameof(AnchorReport) => new AnchorReport { Id = Id, Client = Client, Epoch = Last, Mappings = Records() },
             nameof(AdoptMappings) => new AdoptMappings { Id = Id, Client = Client, Epoch = Last, Mappings = Records() },
+            nameof(AddressOwners) => new AddressOwners { Id = Id, Owners = owners },
+            nameof(ProbeNode) => new ProbeNode { Id = Id, Peer = Endpoint, Token = ulong.MaxValue },
+            nameof(ProbeResult) => new ProbeResult { Id = Id, Alive = true },
             _ => throw new NotSupportedException($"no longest {type}: write one down here"),
         };
     }

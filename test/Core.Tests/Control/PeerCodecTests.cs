@@ -16,6 +16,10 @@ public sealed class PeerCodecTests(ITestOutputHelper output)
         Assert.Equal("4D515031" + "01" + "020000000007" + "0000000000000003" + "1122334455667788", Convert.ToHexString(datagram));
         PeerCodec.Encode(new Drained(drain.Client, drain.Epoch, drain.Token), datagram);
         Assert.Equal("4D51503102", Convert.ToHexString(datagram.AsSpan(0, 5)));
+        PeerCodec.Encode(new Probe(0x1122334455667788), datagram);
+        Assert.Equal("4D515031" + "03" + "000000000000" + "0000000000000000" + "1122334455667788", Convert.ToHexString(datagram));
+        PeerCodec.Encode(new Probed(7), datagram);
+        Assert.Equal("4D51503104", Convert.ToHexString(datagram.AsSpan(0, 5)));
     }
 
     [Fact]
@@ -26,9 +30,13 @@ public sealed class PeerCodecTests(ITestOutputHelper output)
         for (var i = 0; i < 1_000; i++)
         {
             var client = new MacAddress(random.NextUInt64() >> 16);
-            PeerMessage message = random.Chance(0.5)
-                ? new Drain(client, new Epoch(random.NextUInt64()), random.NextUInt64())
-                : new Drained(client, new Epoch(random.NextUInt64()), random.NextUInt64());
+            PeerMessage message = random.NextInt(4) switch
+            {
+                0 => new Drain(client, new Epoch(random.NextUInt64()), random.NextUInt64()),
+                1 => new Drained(client, new Epoch(random.NextUInt64()), random.NextUInt64()),
+                2 => new Probe(random.NextUInt64()),
+                _ => new Probed(random.NextUInt64()),
+            };
             PeerCodec.Encode(message, datagram);
             Assert.True(PeerCodec.TryDecode(datagram.AsSpan(0, PeerCodec.Length), out var read));
             Assert.Equal(message, read);
@@ -62,7 +70,7 @@ public sealed class PeerCodecTests(ITestOutputHelper output)
             if (PeerCodec.TryDecode(datagram, out var message))
             {
                 taken++;
-                Assert.True(datagram.AsSpan().StartsWith("MQP1"u8) && datagram[4] is 1 or 2);
+                Assert.True(datagram.AsSpan().StartsWith("MQP1"u8) && datagram[4] is >= 1 and <= 4);
                 PeerCodec.Encode(message!, back);
                 Assert.Equal(datagram, back);
             }

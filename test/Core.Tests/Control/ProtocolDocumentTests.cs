@@ -67,7 +67,7 @@ public sealed partial class ProtocolDocumentTests
     [Fact]
     public void Diagrams_use_messages_of_the_protocol()
     {
-        var names = ControlCodec.TypeNumbers.Keys.Select(t => t.Name).Concat([nameof(Drain), nameof(Drained)]).ToHashSet(StringComparer.Ordinal);
+        var names = ControlCodec.TypeNumbers.Keys.Select(t => t.Name).Concat([nameof(Drain), nameof(Drained), nameof(Probe), nameof(Probed)]).ToHashSet(StringComparer.Ordinal);
         var ways = Rows().ToDictionary(r => r.Name, r => r.Way, StringComparer.Ordinal);
         var arrows = Arrow().Matches(Document);
         Assert.InRange(arrows.Count, 30, 200);

@@ -39,7 +39,7 @@ internal sealed class RandomMessages(ulong seed)
         null => "null",
         string text => $"'{text}'",
         IEnumerable list => $"[{string.Join(", ", list.Cast<object?>().Select(Describe))}]",
-        ControlMessage or MappingRecord or ConnectionRecord or FamOffer or FamRoute =>
+        ControlMessage or MappingRecord or ConnectionRecord or FamOffer or FamRoute or AddressOwner =>
             $"{value.GetType().Name}{{{string.Join(", ", value.GetType().GetProperties().Select(p => $"{p.Name}={Describe(p.GetValue(value))}"))}}}",
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
         _ => value.ToString()!,
@@ -119,6 +119,17 @@ internal sealed class RandomMessages(ulong seed)
         if (type == typeof(FamRoute))
         {
             return new FamRoute(Mapping(), Node(), _random.Chance(0.3) ? default : Endpoint(), _random.Chance(0.3) ? default : Endpoint());
+        }
+
+        if (type == typeof(IpPrefix))
+        {
+            var address = _random.Chance(0.1) ? default : Address();
+            return new IpPrefix(address, _random.NextInt(address.IsIPv4 ? 33 : 65));
+        }
+
+        if (type == typeof(AddressOwner))
+        {
+            return new AddressOwner(Address(), new Epoch(Number()), Node(), _random.Chance(0.5));
         }
 
         if (type == typeof(ConnectionRecord))

@@ -24,6 +24,9 @@ internal sealed class PacketLedger
 
     public void BookOut(ReadOnlySpan<byte> frame) => Out += IsBooked(frame) ? 1 : 0;
 
+    /// <summary>Drops of what is not booked.</summary>
+    public void Excuse(long drops) => In += drops;
+
     /// <summary>What must be waiting in the node, by the books.</summary>
     public long Held(DropCounters drops) => In - Out - drops.Total;
 

@@ -20,7 +20,7 @@ internal static class TableCheck
             }
         }
 
-        foreach (var ap in network.AccessPoints)
+        foreach (var ap in network.AccessPoints.Where(a => !a.IsDead))
         {
             foreach (var owned in ap.Node.Ham.Describe(int.MaxValue))
             {
@@ -49,7 +49,7 @@ internal static class TableCheck
     /// <summary>A FAM that serves a client at an epoch other than the coordinator's, or that is not the client's FAM by the coordinator's books; null if there is none.</summary>
     public static string? FirstStrayServer(SimNetwork network)
     {
-        foreach (var ap in network.AccessPoints)
+        foreach (var ap in network.AccessPoints.Where(a => !a.IsDead))
         {
             foreach (var view in ap.Node.Fam.DescribeClients(int.MaxValue).Where(v => string.Equals(v.State, "Serving", StringComparison.Ordinal)))
             {

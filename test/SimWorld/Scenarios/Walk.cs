@@ -66,6 +66,11 @@ internal static class Walk
                     return;
                 }
 
+                while (network.AccessPoints[to].IsDead)
+                {
+                    to = (to + 1) % network.AccessPoints.Count;
+                }
+
                 network.Attach(client, to);
                 ScheduleMove(network, client);
             });
@@ -161,18 +166,59 @@ internal static class Walk
             Repeat(network, 2_500, network.RestartCoordinator);
         }
 
+        if (network.Settings.Deaths)
+        {
+            Repeat(network, 2_000, () => Die(network, network.AccessPoints[network.Random.NextInt(network.AccessPoints.Count)]));
+        }
+
         if (network.Settings.Crashes)
         {
             Repeat(network, 1_800, () => Crash(network, network.AccessPoints[network.Random.NextInt(network.AccessPoints.Count)]));
         }
     }
 
+    /// <summary>An access point fails for seconds, with all that it knew; its clients find another one. Two are left at least: one to see it, one that may fail itself.</summary>
+    private static void Die(SimNetwork network, SimAccessPoint ap)
+    {
+        if (ap.IsDead || network.AccessPoints.Count(a => !a.IsDead) < 3)
+        {
+            return;
+        }
+
+        network.Kill(ap, silently: network.Random.Chance(0.5));
+        foreach (var client in network.Clients.Where(c => c.At == ap.Index))
+        {
+            network.Detach(client);
+        }
+
+        network.At(TimeSpan.FromMilliseconds(100 + network.Random.NextInt(4_000)), () =>
+        {
+            if (ap.IsDead)
+            {
+                network.Revive(ap);
+            }
+        });
+    }
+
     private static void Crash(SimNetwork network, SimAccessPoint ap)
     {
         network.Chronicle.Note(network.Now, ap.Name, ap.Name, "crashes");
+        if (ap.IsDead)
+        {
+            return;
+        }
+
         network.Disconnect(ap);
         ap.Start(network.NewModel(ap.Index, network.Random.NextUInt64()), network.Random.NextUInt64());
         network.Connect(ap);
+    }
+
+    private static void ReviveAll(SimNetwork network)
+    {
+        foreach (var ap in network.AccessPoints.Where(a => a.IsDead))
+        {
+            network.Revive(ap);
+        }
     }
 
     private static void Repeat(SimNetwork network, int milliseconds, Action fault) =>
@@ -227,6 +273,7 @@ internal static class Walk
     private static void Quiet(SimNetwork network)
     {
         network.Faulty = false;
+        ReviveAll(network);
         foreach (var client in network.Clients.Where(c => c.At < 0))
         {
             network.At(TimeSpan.FromMilliseconds(5), () =>

@@ -76,6 +76,8 @@ internal sealed class Chronicle
         ReleaseMappings m => $"ReleaseMappings #{m.Id} {m.Client} {Ids(m.Mappings)}",
         Attach m => $"Attach #{m.Id} {m.Client} epoch {m.Epoch} {m.Protocol} {m.ClientEndpoint}",
         AttachReply m => $"AttachReply #{m.Id} {m.Client} {m.Status}",
+        AdoptMappings m => $"AdoptMappings #{m.Id} {m.Client} epoch {m.Epoch} {Ids(m.Mappings)}",
+        AddressOwners m => $"AddressOwners #{m.Id} {string.Join(' ', m.Owners.Select(o => $"{o.Address} at {o.Node} epoch {o.Epoch}{(o.Settled ? " settled" : string.Empty)}"))}",
         Ack m => $"Ack #{m.Id} {m.Status}",
         _ => $"{message.GetType().Name} #{message.Id}",
     };
@@ -90,6 +92,8 @@ internal sealed class Chronicle
         ArrivalCompleted e => $"{e.Client} is complete, epoch {e.Epoch}",
         ClientDeparted e => $"{e.Client} is away, epoch {e.Epoch}",
         ClientSuperseded e => $"{e.Client} is at {e.NewFam}, epoch {e.Epoch}, {e.Flushed} flushed",
+        AddressTaken e => $"takes {e.Address}, epoch {e.Epoch}",
+        AddressYielded e => $"gives up {e.Address} to {e.To}, epoch {e.Epoch}",
         _ => engineEvent.GetType().Name,
     };
 

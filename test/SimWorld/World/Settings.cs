@@ -42,6 +42,12 @@ internal sealed record Settings
     /// <summary>Sessions between access points and coordinator break for a while.</summary>
     public bool Partitions { get; init; }
 
+    /// <summary>The addresses of an access point that fails are given to another one.</summary>
+    public bool Takeover { get; init; }
+
+    /// <summary>Access points fail, and come back much later.</summary>
+    public bool Deaths { get; init; }
+
     /// <summary>Who decides where new connections are anchored.</summary>
     public AnchorPolicy Anchoring { get; init; }
 
@@ -53,7 +59,7 @@ internal sealed record Settings
 
     /// <summary>Whether nothing but moves happens: then nothing may be lost on the way, duplicated or reordered.</summary>
     public bool IsClean => Events && UplinkJitter == 0 && UplinkLoss == 0 && !UplinkBursts && UplinkDuplication == 0 && ControlLoss == 0 && ControlDuplication == 0
-        && ControlJitter == 0 && !Crashes && !CoordinatorRestarts && !Partitions;
+        && ControlJitter == 0 && !Crashes && !Deaths && !CoordinatorRestarts && !Partitions;
 
     /// <summary>What a seed makes.</summary>
     public static Settings From(ulong seed)

@@ -1,5 +1,6 @@
 using Masquerade.AccessPoint;
 using Masquerade.Core.Control;
+using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
@@ -10,7 +11,6 @@ namespace Masquerade.SimWorld.World;
 /// <summary>An access point: the product's own node behind simulated devices.</summary>
 internal sealed class SimAccessPoint(SimNetwork network, int index) : INodeOutput
 {
-    private readonly HashSet<IpAddress> _addresses = [];
     private Instant _wake = Instant.Never;
     private int _life;
     private Instant _controlTroubleAt = new(long.MinValue / 2);
@@ -45,7 +45,17 @@ internal sealed class SimAccessPoint(SimNetwork network, int index) : INodeOutpu
     /// <summary>Everything this node has told the coordinator and its operators, for scenarios that count; null while nobody does.</summary>
     public List<(Instant At, object What)>? Heard { get; set; }
 
-    public bool Owns(IpAddress address) => _addresses.Contains(address);
+    public bool Owns(IpAddress address) => !IsDead && Node.HeldAddresses.Contains(address);
+
+    /// <summary>Its process is gone: nothing comes from it and nothing reaches it.</summary>
+    public bool IsDead { get; private set; }
+
+    /// <summary>It falls silent. Its tables are lost.</summary>
+    public void Kill()
+    {
+        _life++;
+        IsDead = true;
+    }
 
     public void Start(AccessPointModel model, ulong seed)
     {
@@ -53,27 +63,47 @@ internal sealed class SimAccessPoint(SimNetwork network, int index) : INodeOutpu
         _wake = Instant.Never;
         StartedAt = network.Now;
         UplinkMac = model.Uplink.Mac;
-        foreach (var address in model.Uplink.Addresses)
-        {
-            _addresses.Add(address);
-        }
-
+        IsDead = false;
         Ledger = new PacketLedger();
         ClientEpochs.Clear();
         MappingEpochs.Clear();
         Node = new AccessPointNode(model, seed, this);
+        foreach (var address in Node.HeldAddresses)
+        {
+            network.RouteTo(this, address);
+        }
+
         Wake();
     }
 
     public void FromNetwork(byte[] frame)
     {
+        if (IsDead)
+        {
+            network.LostOutside++;
+            return;
+        }
+
         Ledger.BookIn(frame);
+        var (isFlow, strays) = (PacketLedger.IsBooked(frame), Node.Drops[DropReason.NotForUs]);
         Node.OnUplinkFrame(frame, OffloadInfo.None, network.Now);
+        if (!isFlow && network.Settings.Takeover)
+        {
+            // A datagram between nodes that came to an address just given up.
+            Ledger.Excuse(Node.Drops[DropReason.NotForUs] - strays);
+        }
+
         Wake();
     }
 
     public void FromRadio(byte[] frame)
     {
+        if (IsDead)
+        {
+            network.LostOutside++;
+            return;
+        }
+
         Ledger.BookIn(frame);
         Node.OnClientFrame(frame, OffloadInfo.None, network.Now);
         Wake();
@@ -127,6 +157,18 @@ internal sealed class SimAccessPoint(SimNetwork network, int index) : INodeOutpu
         if (engineEvent is MappingAnchored anchored)
         {
             network.NoteAnchored(this, anchored.Mapping);
+        }
+
+        if (engineEvent is AddressTaken taken)
+        {
+            network.RouteTo(this, taken.Address);
+        }
+
+        if (engineEvent is StartedOver)
+        {
+            StartedAt = network.Now;
+            ClientEpochs.Clear();
+            MappingEpochs.Clear();
         }
 
         if (engineEvent is not FamSwitched)

@@ -124,7 +124,7 @@ internal sealed partial class SimNetwork
 
     /// <summary>Whether the HAM of a masquerade endpoint has lost its tables since it was anchored.</summary>
     public bool AnchorWasLost(TransportProtocol protocol, TransportEndpoint masquerade) =>
-        _anchored.TryGetValue(new MappingId(protocol, masquerade), out var anchoring) && anchoring.By.StartedAt > anchoring.At;
+        _anchored.TryGetValue(new MappingId(protocol, masquerade), out var anchoring) && (anchoring.By.StartedAt > anchoring.At || anchoring.By.IsDead);
 
     /// <summary>A TCP connection cannot come back from the loss of its anchor, nor from being anchored twice before it opened. Nothing else may end it.</summary>
     public bool IsDead(Flow flow) => flow.Protocol == TransportProtocol.Tcp
@@ -186,7 +186,7 @@ internal sealed partial class SimNetwork
             return;
         }
 
-        foreach (var ap in AccessPoints)
+        foreach (var ap in AccessPoints.Where(a => !a.IsDead))
         {
             CheckBounds(ap);
         }
@@ -196,7 +196,7 @@ internal sealed partial class SimNetwork
             return;
         }
 
-        foreach (var ap in AccessPoints)
+        foreach (var ap in AccessPoints.Where(a => !a.IsDead))
         {
             CheckNodeEpochs(ap);
         }

@@ -55,7 +55,7 @@ internal sealed partial class SimNetwork
         var ap = AccessPoints[client.At];
         Chronicle.Note(Now, $"c{client.Index + 1}", ap.Name, "link down");
         client.At = -1;
-        if (Settings.Events)
+        if (Settings.Events && !ap.IsDead)
         {
             ap.Node.OnDisassociated(client.Mac, Now);
             ap.Wake();

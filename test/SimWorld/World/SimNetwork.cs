@@ -16,6 +16,8 @@ namespace Masquerade.SimWorld.World;
 /// </summary>
 internal sealed partial class SimNetwork : ICoordinatorOutput
 {
+    private readonly Dictionary<IpAddress, SimAccessPoint> _routes = [];
+
     public static readonly MacAddress RouterMac = new(0x02AA_0000_0001);
 
     private readonly PriorityQueue<Action, (long At, long Order)> _events = new();
@@ -71,6 +73,9 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
     /// <summary>Faults are on: links misbehave.</summary>
     public bool Faulty { get; set; } = true;
 
+    /// <summary>An access point whose uplink is dead.</summary>
+    public SimAccessPoint? CutOff { get; set; }
+
     /// <summary>Flow packets that the radio or a link has lost, which the product cannot be blamed for.</summary>
     public int LostOutside { get; set; }
 
@@ -78,6 +83,12 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
     public int SentAstray { get; private set; }
 
     public long Steps { get; private set; }
+
+    /// <summary>Access points that the coordinator has taken for dead.</summary>
+    public int Failures { get; private set; }
+
+    /// <summary>Addresses that have got another owner.</summary>
+    public int AddressMoves { get; private set; }
 
     public void At(TimeSpan delay, Action action) => _events.Enqueue(action, ((Now + delay).Nanoseconds, ++_order));
 
@@ -103,7 +114,7 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
 
     public void Connect(SimAccessPoint ap)
     {
-        if (ap.Session != 0)
+        if (ap.Session != 0 || ap.IsDead)
         {
             return;
         }
@@ -129,6 +140,7 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
         Chronicle.Note(Now, ap.Name, "coordinator", "loses its session");
         ap.Node.OnControlDisconnected(Now);
         Coordinator.OnDisconnected(session, Now);
+        WakeCoordinator();
         ap.Wake();
     }
 
@@ -176,6 +188,16 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
 
     void ICoordinatorOutput.Report(CoordinatorEvent coordinatorEvent)
     {
+        switch (coordinatorEvent)
+        {
+            case NodeFailed:
+                Failures++;
+                break;
+            case AddressMoved:
+                AddressMoves++;
+                break;
+        }
+
         if (coordinatorEvent is ClientMoved moved)
         {
             CheckEpoch(moved);
@@ -190,7 +212,10 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
         foreach (var ap in AccessPoints)
         {
             ap.Session = 0;
-            ap.Node.OnControlDisconnected(Now);
+            if (!ap.IsDead)
+            {
+                ap.Node.OnControlDisconnected(Now);
+            }
         }
 
         Coordinator = NewCoordinator();
@@ -208,6 +233,12 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
     {
         Chronicle.Capture(Now, frame);
         CheckChecksums(ap.Name, frame);
+        if (ap == CutOff)
+        {
+            LostOutside++;
+            return;
+        }
+
         var packet = frame.AsSpan(14).ToArray();
         OverUplink(packet, () => Deliver(packet));
     }
@@ -218,16 +249,43 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
     private void Deliver(byte[] packet)
     {
         var to = WireFormat.Destination(packet);
-        foreach (var ap in AccessPoints)
+        if (_routes.TryGetValue(to, out var ap))
         {
-            if (ap.Owns(to))
+            if (ap == CutOff)
             {
-                ap.FromNetwork(WireFormat.Frame(ap.UplinkMac, RouterMac, packet));
+                LostOutside++;
                 return;
             }
+
+            ap.FromNetwork(WireFormat.Frame(ap.UplinkMac, RouterMac, packet));
+            return;
         }
 
         AtServer(packet);
+    }
+
+    /// <summary>Whoever has said last that an address is there gets its packets.</summary>
+    public void RouteTo(SimAccessPoint ap, IpAddress address) => _routes[address] = ap;
+
+    /// <summary>An access point fails. Its connection to the coordinator breaks, or, if its power has failed, is just silent.</summary>
+    public void Kill(SimAccessPoint ap, bool silently = false)
+    {
+        Chronicle.Note(Now, ap.Name, ap.Name, "fails");
+        var session = ap.Session;
+        ap.Kill();
+        ap.Session = 0;
+        if (session != 0 && !silently)
+        {
+            Coordinator.OnDisconnected(session, Now);
+            WakeCoordinator();
+        }
+    }
+
+    /// <summary>An access point that failed starts anew.</summary>
+    public void Revive(SimAccessPoint ap)
+    {
+        ap.Start(NewModel(ap.Index, ++_incarnation), Random.NextUInt64());
+        Connect(ap);
     }
 
     private void OverUplink(byte[] packet, Action arrive)
@@ -278,7 +336,7 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
     private CoordinatorCore NewCoordinator()
     {
         var core = new CoordinatorCore(
-            new CoordinatorOptions { EpochClock = 0, Heartbeat = TimeSpan.FromSeconds(20), SessionTimeout = TimeSpan.FromSeconds(120), Placement = new PlacementRules(new PlacementRule(Settings.HamAt < 0 ? NodeId.None : new NodeId($"ap{Settings.HamAt + 1}"))) },
+            new CoordinatorOptions { EpochClock = 0, Heartbeat = Settings.Takeover ? TimeSpan.FromMilliseconds(100) : TimeSpan.FromSeconds(20), SessionTimeout = TimeSpan.FromSeconds(120), Placement = new PlacementRules(new PlacementRule(Settings.HamAt < 0 ? NodeId.None : new NodeId($"ap{Settings.HamAt + 1}"))) },
             new InMemoryClientStore(++_incarnation),
             Random.NextUInt64(),
             this);
@@ -319,6 +377,7 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
             Uplink = new UplinkModel
             {
                 Mac = new MacAddress(0x02BB_0000_0000UL + subnet),
+                AnnouncesRoutes = Settings.Takeover,
                 Addresses = [IpAddress.FromV4(0x0A01_000A + (subnet << 8)), IpAddress.FromV4(0x0A01_000B + (subnet << 8)), new IpAddress(0xFD00_0010_0001_0000 + subnet, 0x10)],
                 GatewayV4 = IpAddress.FromV4(0x0A01_0001 + (subnet << 8)),
                 GatewayV6 = new IpAddress(0xFD00_0010_0001_0000 + subnet, 1),
@@ -334,6 +393,7 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
                 Prefixes = [new IpPrefix(IpAddress.FromV4(0xC0A8_4D00), 24), new IpPrefix(new IpAddress(0xFD00_0077_0000_0000, 0), 64)],
             },
             PortRest = TimeSpan.FromMinutes(2),
+            AddressPatience = Settings.Takeover ? TimeSpan.FromSeconds(2) : TimeSpan.Zero,
             Fam = Limits.Fam with { Anchoring = Settings.Anchoring },
             Ham = Limits.Ham,
         };
