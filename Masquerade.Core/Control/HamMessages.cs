@@ -14,7 +14,7 @@ public sealed record FamChange : ControlMessage
     /// <summary>The epoch of the new FAM.</summary>
     public required Epoch Epoch { get; init; }
 
-    /// <summary>The new FAM.</summary>
+    /// <summary>The new FAM; none if nobody is known to be, and the receiver is not any more.</summary>
     public required NodeId NewFam { get; init; }
 
     /// <summary>The FAM before; none if there was none or it is known to be dead.</summary>

@@ -70,7 +70,7 @@ public static partial class ControlCodec
             Id = id,
             Client = fields.Mac(),
             Epoch = fields.Epoch(),
-            NewFam = fields.Node(),
+            NewFam = fields.OptionalNode(),
             PreviousFam = fields.OptionalNode(),
             PreviousFamPeer = fields.OptionalEndpoint(),
             Token = fields.UInt64(),

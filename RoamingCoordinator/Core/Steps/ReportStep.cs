@@ -15,7 +15,7 @@ public static class ReportStep
     {
         var client = state ?? new ClientRecord { Client = message.Client };
         var isCurrent = client.Fam == node && client.Epoch == message.Epoch;
-        var claims = !isCurrent && (message.Epoch > client.Epoch || (message.Epoch == client.Epoch && client.Fam.IsNone && !client.Departed));
+        var claims = !isCurrent && message.Epoch >= client.HighestReported && (message.Epoch > client.Epoch || (message.Epoch == client.Epoch && client.Fam.IsNone && !client.Departed));
         if (!isCurrent && !claims)
         {
             // A stale FAM may still know mappings that nobody else knows; and it must learn that it is stale.
@@ -96,14 +96,17 @@ public static class ReportStep
             state = new ClientRecord { Client = message.Client, Epoch = message.Epoch, Fam = node };
         }
 
-        if (state.Departed && state.PreviousFam == node && state.Epoch == message.Epoch)
+        var departedBefore = state.Departed && state.PreviousFam == node && state.Epoch == message.Epoch;
+        if (departedBefore && !message.Ended.Any(state.Mappings.ContainsKey)
+            && message.Mappings.All(m => state.Mappings.TryGetValue(m.Mapping, out var known) && m.Revision <= known.Record.Revision))
         {
             // The same request again.
             return Decision.Acknowledge(message.Id, AckStatus.Ok);
         }
 
         // A node that lost the client before it had the answer to its arrival does not know the epoch; it says so after it has asked.
-        var isCurrent = state.Fam == node && (state.Epoch == message.Epoch || (state.Epoch > message.Epoch && message.Id > state.ArriveId));
+        // One that could not reach the coordinator between two stays says the second one's end under the first one's epoch.
+        var isCurrent = departedBefore || (state.Fam == node && (state.Epoch == message.Epoch || (state.Epoch > message.Epoch && message.Id > state.ArriveId)));
         if (!isCurrent)
         {
             return Merge(state, node, message.Epoch, message.Mappings, message.Ended, message.Id, AckStatus.StaleEpoch, IsAwaited(state, node, message.Id), context);
