@@ -166,6 +166,21 @@ public sealed partial class FamEngine
         }
     }
 
+    /// <summary>
+    /// The coordinator's store has forgotten, or it is another coordinator. Call before what waits for it is sent again: it would assign anew what was offered with arrivals that
+    /// have been answered once, while HAMs were sent to it by the first answer.
+    /// </summary>
+    public void OnStoreLost(Instant now)
+    {
+        for (var client = _clients.Next(0); client >= 0; client = _clients.Next(client + 1))
+        {
+            if (_clients[client].State == ClientState.Arriving && _outbox.Complete(_clients[client].ArriveId))
+            {
+                BeginArrival(client, byAssociation: false, now);
+            }
+        }
+    }
+
     /// <summary>The session with the coordinator is up. If its store has forgotten, everything served here is announced whole.</summary>
     public void OnCoordinatorUp(bool storeChanged, Instant now)
     {

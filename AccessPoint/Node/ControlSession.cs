@@ -104,6 +104,7 @@ public sealed partial class AccessPointNode
                 return;
             }
 
+            Fam.OnStoreLost(now);
             Ham.OnCoordinatorUp(storeChanged: true, now);
             Fam.OnCoordinatorUp(storeChanged: true, now);
             return;
@@ -151,6 +152,10 @@ public sealed partial class AccessPointNode
         Session = SessionState.Up;
         var storeChanged = _storeIncarnation != _welcomedBy;
         _storeIncarnation = _welcomedBy;
+        if (storeChanged)
+        {
+            Fam.OnStoreLost(now);
+        }
 
         // First what had been asked before the session was lost, in its order, then what the engines add.
         _outbox.Suspended = false;

@@ -19,7 +19,7 @@ public sealed partial class FamEngine
     private int Install(int client, MappingRecord record, Instant now)
     {
         var hamIsHere = record.Ham == _self;
-        if (hamIsHere && !_anchor.Owns(record.Mapping, _clients[client].Mac))
+        if (hamIsHere && !_anchor.Owns(record.Mapping, _clients[client].Mac) && !TryAnchorAwaited(_clients[client].Mac, record.Mapping, record.AnchorEpoch, now))
         {
             // This node has lost it (a restart): saying so lets everybody forget it. At an address that is being taken over it may only not have been told yet.
             if (_pool.IsSettled(record.Mapping.Masquerade.Address))
@@ -36,6 +36,13 @@ public sealed partial class FamEngine
         }
 
         var slot = _table.FindOfClient(client, record.Mapping);
+        if (slot >= 0 && _table.Mapping(slot).ClientEndpoint != record.ClientEndpoint)
+        {
+            // Its HAM has lost its tables and lent the masquerade endpoint again.
+            RemoveMapping(slot, now);
+            slot = -1;
+        }
+
         var fam = ChooseFamEndpoint(client, slot, record, hamIsHere, now, out var mustAttach);
         if (fam.IsNone)
         {

@@ -25,11 +25,12 @@ internal static class ConnectionTracker
         var fin = (flags & TcpFlags.Fin) != 0;
         return state switch
         {
-            ConnectionState.None => ConnectionState.Opening,
+            // A server may open as well, where the filtering policy admits it.
+            ConnectionState.None when syn && (flags & TcpFlags.Ack) == 0 => ConnectionState.Opening,
 
             // Only the side that did not open can complete: the answer to the client's SYN comes from the server.
             // After a move the state may be older than the packet: a server that closes has been connected.
-            ConnectionState.Opening => fromClient ? ConnectionState.Opening : fin ? ConnectionState.ServerClosed : ConnectionState.Established,
+            ConnectionState.None or ConnectionState.Opening => fromClient ? ConnectionState.Opening : fin ? ConnectionState.ServerClosed : ConnectionState.Established,
             ConnectionState.Established when fin => fromClient ? ConnectionState.ClientClosed : ConnectionState.ServerClosed,
             ConnectionState.ClientClosed when fin && !fromClient => ConnectionState.Closing,
             ConnectionState.ServerClosed when fin && fromClient => ConnectionState.Closing,
