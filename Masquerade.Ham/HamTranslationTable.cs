@@ -31,6 +31,9 @@ internal struct HamEntry
 
     /// <summary>The number of the coordinator's message that said so; 0 if none did.</summary>
     public ulong ChangeId;
+
+    /// <summary>The number of the coordinator's request that it was anchored for; 0 if it was anchored by this node itself.</summary>
+    public ulong PlacedBy;
     public Instant NextQueryAt;
     public TimeSpan QueryInterval;
 

@@ -129,7 +129,7 @@ public sealed partial class FamEngine
 
     private void OnLookupReply(LookupReply reply, Instant now)
     {
-        if (!Take(reply.Id, out var pending, out var client))
+        if (!Take(reply.Id, out var pending, out var client) || client < 0)
         {
             return;
         }
@@ -189,6 +189,12 @@ public sealed partial class FamEngine
             return;
         }
 
+        if (client < 0)
+        {
+            AnchorForNext(reply, pending, now);
+            return;
+        }
+
         if (pending.IsKnown)
         {
             OnKnownAttached(reply, client, pending, now);
@@ -243,11 +249,13 @@ public sealed partial class FamEngine
         var id = new MappingId(pending.Tuple.Protocol, pending.Endpoint);
         ref var owner = ref _clients[client];
         var epoch = record?.AnchorEpoch ?? owner.Epoch;
-        if (!_anchor.TryAdopt(id, pending.Tuple.Source, owner.Mac, epoch, now))
+        var hasOther = _table.FindByClientEndpoint(pending.Tuple.Protocol, pending.Tuple.Source) >= 0;
+        if (hasOther || !_anchor.TryAdopt(id, pending.Tuple.Source, owner.Mac, epoch, now))
         {
-            _pool.ReleaseUnused(pending.Tuple.Protocol, pending.Endpoint);
+            // Of two mappings of a client endpoint the one that has carried packets meanwhile stays.
+            _pool.Release(pending.Tuple.Protocol, pending.Endpoint, now);
             NoteEnded(client, id, now);
-            return false;
+            return hasOther;
         }
 
         var slot = _table.AddMapping(client, id, pending.Tuple.Source, pending.Endpoint, _self, hamIsHere: true);
@@ -307,6 +315,7 @@ public sealed partial class FamEngine
         _pendingDeadlines.Enqueue((id, pending.Deadline));
     }
 
+    /// <summary>Ends the waiting for an answer; false if nobody waits for it. <paramref name="client"/> is -1 if the client is not served here any more.</summary>
     private bool Take(ulong id, out PendingAttach pending, out int client)
     {
         client = -1;
@@ -322,45 +331,85 @@ public sealed partial class FamEngine
         }
 
         client = _clients.Find(pending.Client);
-        if (client >= 0 && _clients[client].State is ClientState.Serving or ClientState.Away)
+        client = client >= 0 && _clients[client].State is ClientState.Serving or ClientState.Away ? client : -1;
+        return true;
+    }
+
+    /// <summary>The client has gone while it was asked: what has been established all the same is anchored here, for the next FAM has heard of it.</summary>
+    private void AnchorForNext(AttachReply reply, in PendingAttach pending, Instant now)
+    {
+        if (pending.IsKnown)
         {
-            return true;
+            return;
         }
 
-        if (!pending.IsKnown && !pending.Endpoint.IsNone)
+        var id = new MappingId(pending.Tuple.Protocol, pending.Endpoint);
+        if (reply.Status != AttachStatus.Established || !_anchor.TryAdopt(id, pending.Tuple.Source, pending.Client, reply.Mapping?.AnchorEpoch ?? Epoch.None, now))
         {
-            _pool.ReleaseUnused(pending.Tuple.Protocol, pending.Endpoint);
+            // Others may have been sent to it meanwhile.
+            _pool.Release(id.Protocol, id.Masquerade, now);
+        }
+    }
+
+    /// <summary>
+    /// Others know a mapping as anchored here that was asked for, and whose answer has not come yet or has got lost: it is anchored now. False if it is none of those.
+    /// </summary>
+    private bool TryAnchorAwaited(MacAddress client, MappingId mapping, Epoch epoch, Instant now)
+    {
+        foreach (var (id, pending) in _pendingById)
+        {
+            if (pending.Client == client && pending.MayEstablish && pending.Tuple.Protocol == mapping.Protocol && pending.Endpoint == mapping.Masquerade)
+            {
+                _outbox.Complete(id);
+                return Take(id, out var awaited, out _) && _anchor.TryAdopt(mapping, awaited.Tuple.Source, client, epoch, now);
+            }
         }
 
         return false;
     }
 
     /// <summary>
-    /// Questions that got no answer in time are given up; their packets have expired with them. What concerns a mapping that is served is asked again, for its inbound
-    /// packets depend on it.
+    /// This node goes alone after all, the coordinator being away: on the endpoint that it has asked with, for the coordinator may have counted that in. False if it has not asked.
+    /// </summary>
+    private bool TryAnchorAsked(MacAddress client, in FlowTuple tuple, Epoch epoch, Instant now, out TransportEndpoint masquerade)
+    {
+        masquerade = TransportEndpoint.None;
+        if (!_pendingByEndpoint.TryGetValue((tuple.Protocol, tuple.Source), out var id) || !_pendingById[id].MayEstablish || _pendingById[id].Endpoint.IsNone)
+        {
+            return false;
+        }
+
+        masquerade = _pendingById[id].Endpoint;
+        return TryAnchorAwaited(client, new MappingId(tuple.Protocol, masquerade), epoch, now);
+    }
+
+    /// <summary>
+    /// Questions that got no answer in time: their packets have expired. What may make this node a HAM goes on being asked, for the coordinator may have counted it in and told
+    /// others. What concerns a mapping that is served is asked anew, for its inbound packets depend on it.
     /// </summary>
     private void AdvanceAttaches(Instant now)
     {
         while (_pendingDeadlines.TryPeek(out var next) && (next.Deadline <= now || !_pendingById.ContainsKey(next.Id)))
         {
             _pendingDeadlines.Dequeue();
-            if (!_pendingById.ContainsKey(next.Id))
+            if (!_pendingById.TryGetValue(next.Id, out var overdue))
             {
+                continue;
+            }
+
+            if (overdue.MayEstablish && !overdue.Endpoint.IsNone && _outbox.Contains(next.Id))
+            {
+                _pendingDeadlines.Enqueue((next.Id, now + _config.AnswerTimeout));
                 continue;
             }
 
             _outbox.Complete(next.Id);
-            if (!Take(next.Id, out var pending, out var client))
-            {
-                continue;
-            }
-
+            Take(next.Id, out var pending, out var client);
             if (!pending.IsKnown && !pending.Endpoint.IsNone)
             {
-                // The coordinator may have counted it in before its answer got lost: the endpoint rests.
                 _pool.Release(pending.Tuple.Protocol, pending.Endpoint, now);
             }
-            else if (pending.IsKnown && _table.FindByFamEndpoint(pending.Tuple.Protocol, pending.Endpoint) is var mapping and >= 0 && _table.Mapping(mapping).Client == client)
+            else if (client >= 0 && pending.IsKnown && _table.FindByFamEndpoint(pending.Tuple.Protocol, pending.Endpoint) is var mapping and >= 0 && _table.Mapping(mapping).Client == client)
             {
                 _table.AddNews(mapping, MappingNews.Attach);
                 SaySoon(client, ClientNews.None, now);

@@ -34,7 +34,7 @@ public sealed partial class FamEngine
     {
         ref var record = ref _clients[client];
         record.Held ??= _holds.Rent();
-        var until = now + (tag == HoldInbound ? _config.HoldTime : _config.AnswerTimeout);
+        var until = _replaying ? _replayedUntil : now + (tag == HoldInbound ? _config.HoldTime : _config.AnswerTimeout);
         return record.Held is not null && record.Held.TryEnqueue(packet, offload, tag, until) ? Verdict.Held : Drop(DropReason.HoldQueueFull);
     }
 
@@ -59,7 +59,7 @@ public sealed partial class FamEngine
             {
                 _drops.Count(DropReason.HoldExpired);
             }
-            else if (Replay(waiting.Packet, waiting.Offload, waiting.Tag, mac, now))
+            else if (Replay(waiting, mac, now))
             {
                 released++;
             }
@@ -70,11 +70,14 @@ public sealed partial class FamEngine
         _holds.Return(held);
     }
 
-    /// <summary>A packet that waited is being taken through the engine again.</summary>
+    /// <summary>A packet that waited is being taken through the engine again, and how long it may wait in all.</summary>
     private bool _replaying;
+    private Instant _replayedUntil;
 
-    private bool Replay(Span<byte> packet, in OffloadInfo offload, int tag, MacAddress mac, Instant now)
+    private bool Replay(in HeldPacket waiting, MacAddress mac, Instant now)
     {
+        var packet = waiting.Packet;
+        var offload = waiting.Offload;
         var reason = PacketParser.Parse(packet, out var summary);
         if (reason != DropReason.None)
         {
@@ -83,7 +86,8 @@ public sealed partial class FamEngine
         }
 
         _replaying = true;
-        var verdict = tag == HoldOutbound ? ProcessOutbound(packet, summary, mac, offload, now) : ProcessInbound(packet, summary, offload, now);
+        _replayedUntil = waiting.Deadline;
+        var verdict = waiting.Tag == HoldOutbound ? ProcessOutbound(packet, summary, mac, offload, now) : ProcessInbound(packet, summary, offload, now);
         _replaying = false;
         switch (verdict.Kind)
         {

@@ -49,6 +49,10 @@ public sealed partial class FamEngine
                 mapping.ToNextFam = new PacketRewriter.Rewrite(mapping.Fam, route.NewFamEndpoint);
                 mapping.HasNextFam = true;
             }
+            else if (slot < 0 && route.Ham == _self && !_anchor.Owns(route.Mapping, change.Client))
+            {
+                TryAnchorAwaited(change.Client, route.Mapping, record.Epoch, now);
+            }
         }
 
         if (wasServing)

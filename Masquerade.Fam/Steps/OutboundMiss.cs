@@ -80,7 +80,8 @@ public sealed partial class FamEngine
     {
         ref var record = ref _clients[client];
         var protocol = summary.Tuple.Protocol;
-        if (!_anchor.TryAnchor(protocol, summary.Tuple.Source, record.Mac, record.Epoch, now, out var masquerade, out var reason))
+        var wasAsked = TryAnchorAsked(record.Mac, summary.Tuple, record.Epoch, now, out var masquerade);
+        if (!wasAsked && !_anchor.TryAnchor(protocol, summary.Tuple.Source, record.Mac, record.Epoch, now, out masquerade, out var reason))
         {
             return Drop(reason);
         }
@@ -94,7 +95,7 @@ public sealed partial class FamEngine
         }
 
         _table.Mapping(mapping).AnchorEpoch = record.Epoch;
-        _table.Mapping(mapping).IsUnheardOf = true;
+        _table.Mapping(mapping).IsUnheardOf = !wasAsked;
         var verdict = OpenOn(mapping, packet, summary, offload, now);
         if (_table.Mapping(mapping).ConnectionCount == 0)
         {

@@ -115,6 +115,7 @@ public sealed partial class HamEngine
             else
             {
                 masquerade = endpoint;
+                _table[slot].PlacedBy = request.Id;
                 BecomeOrphan(slot, now);
             }
         }
@@ -133,7 +134,7 @@ public sealed partial class HamEngine
         for (var slot = client < 0 ? -1 : _table.Client(client).FirstMapping; slot >= 0; slot = _table[slot].NextOfClient)
         {
             ref var entry = ref _table[slot];
-            if (entry.Mapping.Protocol == request.Protocol && entry.ClientEndpoint == request.ClientEndpoint)
+            if (entry.PlacedBy == request.Id && entry.Mapping.Protocol == request.Protocol && entry.ClientEndpoint == request.ClientEndpoint)
             {
                 return entry.Mapping.Masquerade;
             }

@@ -11,14 +11,14 @@ namespace Masquerade.RoamingCoordinator;
 /// </summary>
 public sealed partial class CoordinatorCore
 {
-    /// <summary>Requests that were given up and whose answers may still come.</summary>
-    private const int MaxGivenUp = 4_096;
+    /// <summary>Requests that nobody waits for any more and whose answers, or copies of them, may still come.</summary>
+    private const int MaxSettled = 4_096;
 
     private readonly Dictionary<ulong, ParkedAttach> _parked = [];
     private readonly Dictionary<(NodeId Asker, ulong Id), ulong> _parkedByRequest = [];
     private readonly Queue<(ulong Id, Instant Deadline)> _parkedDeadlines = new();
-    private readonly Dictionary<ulong, ParkedAttach> _givenUp = [];
-    private readonly Queue<ulong> _givenUpOrder = new();
+    private readonly Dictionary<ulong, (ParkedAttach Parked, TransportEndpoint Masquerade)> _settled = [];
+    private readonly Queue<ulong> _settledOrder = new();
 
     private void OnAttach(NodeState node, Attach attach)
     {
@@ -79,12 +79,12 @@ public sealed partial class CoordinatorCore
 
     private void OnAnchorReply(NodeState ham, AnchorReply reply, Instant now)
     {
-        if (_givenUp.TryGetValue(reply.Id, out var late) && late.Ham == ham.Id)
+        if (_settled.TryGetValue(reply.Id, out var settled) && settled.Parked.Ham == ham.Id)
         {
-            _givenUp.Remove(reply.Id);
-            if (reply.Status == AckStatus.Ok)
+            ham.Outbox.Complete(reply.Id);
+            if (reply.Status == AckStatus.Ok && reply.Masquerade != settled.Masquerade)
             {
-                Push(ham.Id, AttachStep.Unwanted(late.Attach, reply.Masquerade));
+                Push(ham.Id, AttachStep.Unwanted(settled.Parked.Attach, reply.Masquerade));
             }
 
             return;
@@ -95,7 +95,8 @@ public sealed partial class CoordinatorCore
             return;
         }
 
-        Unpark(reply.Id, parked);
+        ham.Outbox.Complete(reply.Id);
+        Settle(reply.Id, parked, reply.Masquerade);
         var asker = Nodes.Find(parked.Asker);
         if (reply.Status != AckStatus.Ok || Nodes.OwnerOf(reply.Masquerade.Address) != ham.Id)
         {
@@ -126,7 +127,8 @@ public sealed partial class CoordinatorCore
             _parkedDeadlines.Dequeue();
             if (_parked.TryGetValue(next.Id, out var parked))
             {
-                GiveUp(next.Id, parked);
+                // The node may have anchored it, and its answer may have got lost: it is asked until it answers, and then told that nobody wants it any more.
+                Settle(next.Id, parked, TransportEndpoint.None);
                 if (Nodes.Find(parked.Asker) is { } asker)
                 {
                     RunAttach(asker, parked.Attach, mayPlace: false, isRequest: false);
@@ -135,22 +137,16 @@ public sealed partial class CoordinatorCore
         }
     }
 
-    private void GiveUp(ulong id, ParkedAttach parked)
-    {
-        Unpark(id, parked);
-        _givenUp[id] = parked;
-        _givenUpOrder.Enqueue(id);
-        if (_givenUpOrder.Count > MaxGivenUp)
-        {
-            _givenUp.Remove(_givenUpOrder.Dequeue());
-        }
-    }
-
-    private void Unpark(ulong id, ParkedAttach parked)
+    private void Settle(ulong id, ParkedAttach parked, TransportEndpoint masquerade)
     {
         _parked.Remove(id);
         _parkedByRequest.Remove((parked.Asker, parked.Attach.Id));
-        Nodes.Find(parked.Ham)?.Outbox.Complete(id);
+        _settled[id] = (parked, masquerade);
+        _settledOrder.Enqueue(id);
+        if (_settledOrder.Count > MaxSettled && _settledOrder.TryDequeue(out var oldest) && _settled.Remove(oldest, out var forgotten))
+        {
+            Nodes.Find(forgotten.Parked.Ham)?.Outbox.Complete(oldest);
+        }
     }
 
     private sealed record ParkedAttach(NodeId Asker, NodeId Ham, Attach Attach);

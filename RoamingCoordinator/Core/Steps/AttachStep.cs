@@ -20,6 +20,12 @@ public static class AttachStep
     public static Decision Attach(ClientRecord? state, NodeId node, Attach message, StepContext context, bool mayPlace, out NodeId placeAt)
     {
         placeAt = NodeId.None;
+        if (state is not null && message.Masquerade.IsNone && EstablishedBy(state, node, message) is { } established)
+        {
+            // The same request again, perhaps after the client has moved on: it was established by it.
+            return Decision.Reply(new AttachReply { Id = message.Id, Status = AttachStatus.Established, Client = message.Client, Mapping = Routes.For(established, node) });
+        }
+
         if (state is null || state.Fam != node || state.Epoch != message.Epoch)
         {
             return Refuse(message);
@@ -55,6 +61,12 @@ public static class AttachStep
         }
 
         var record = NewRecord(message, node, message.FamEndpoint, state.Epoch);
+        if (state.HasEnded(record.Mapping, state.Epoch, message.Id))
+        {
+            // A late copy: the node has given the request up since.
+            return Refuse(message);
+        }
+
         var added = new MappingEntry(record, state.Epoch, [new FamRecord(node, message.FamEndpoint, state.Epoch)]);
         return new Decision(
             state with { Mappings = state.Mappings.SetItem(record.Mapping, added) },
@@ -108,17 +120,13 @@ public static class AttachStep
         return refused;
     }
 
+    private static MappingEntry? EstablishedBy(ClientRecord state, NodeId node, Attach message) =>
+        state.Mappings.TryGetValue(new MappingId(message.Protocol, message.FamEndpoint), out var entry) && entry.Record.Ham == node && entry.Record.ClientEndpoint == message.ClientEndpoint
+            ? entry
+            : null;
+
     private static Decision Join(ClientRecord state, NodeId node, Attach message, MappingEntry entry, StepContext context)
     {
-        if (entry.Record.Ham == node && entry.Record.Mapping.Masquerade == message.FamEndpoint && entry.EndpointAt(node) == message.FamEndpoint)
-        {
-            // The same request again: it was established by it.
-            return Decision.Reply(new AttachReply
-            {
-                Id = message.Id, Status = AttachStatus.Established, Client = message.Client, Mapping = Routes.For(entry, node),
-            });
-        }
-
         var endpoint = entry.Record.Ham == node ? entry.Record.Mapping.Masquerade : message.FamEndpoint;
         var previous = entry.Fams.IsEmpty || entry.Fams[0].Node == node ? NodeId.None : entry.Fams[0].Node;
         var joined = entry.WithFam(new FamRecord(node, endpoint, state.Epoch));

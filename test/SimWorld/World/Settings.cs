@@ -67,7 +67,7 @@ internal sealed record Settings
         var random = new SeededRandom(seed ^ 0x5E77_1465);
         var kind = seed % 4;
         var crashes = kind == 3 && random.Chance(0.6);
-        return new Settings
+        var settings = new Settings
         {
             AccessPoints = 2 + random.NextInt(4),
             Clients = 1 + random.NextInt(5),
@@ -84,6 +84,11 @@ internal sealed record Settings
             CoordinatorRestarts = kind == 3 && (!crashes || random.Chance(0.3)),
             Partitions = kind >= 2 && random.Chance(0.5),
             UplinkBursts = kind >= 2 && random.Chance(0.3),
+        };
+        return settings with
+        {
+            Anchoring = random.Chance(0.3) ? (AnchorPolicy)(1 + random.NextInt(2)) : AnchorPolicy.Here,
+            HamAt = random.Chance(0.5) ? random.NextInt(settings.AccessPoints) : -1,
         };
     }
 }

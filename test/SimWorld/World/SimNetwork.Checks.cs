@@ -1,5 +1,6 @@
 using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
+using Masquerade.Fam;
 using Masquerade.RoamingCoordinator;
 
 namespace Masquerade.SimWorld.World;
@@ -142,6 +143,13 @@ internal sealed partial class SimNetwork
             return;
         }
 
+        if (flow.Protocol == TransportProtocol.Tcp && Settings.Anchoring != AnchorPolicy.Here && (isSyn || flow.Faces.Contains(source)))
+        {
+            // It has waited for the coordinator's answer at the access point before this one, and comes out after the client has repeated it elsewhere and was answered.
+            flow.OpenedTwice |= !isSyn;
+            return;
+        }
+
         if (flow.Protocol == TransportProtocol.Tcp && WasAnchoredBy(flow, source, flow.OpenedAt) && (isSyn || HadToActAlone(flow, source)))
         {
             // A SYN is new in any case. Repeated where the coordinator was silent it has been anchored twice, and nobody could tell either access point which one was answered.
@@ -159,7 +167,8 @@ internal sealed partial class SimNetwork
     {
         if (!_anchored.TryGetValue(new MappingId(flow.Protocol, source), out var anchoring) || !_anchored.TryGetValue(new MappingId(flow.Protocol, flow.Seen), out var before))
         {
-            return false;
+            // Established by the coordinator, and the HAM crashed before it had heard of it: it was given it back, and knew another one by then.
+            return Settings.Crashes && OwnerRestartedSince(source.Address, flow.OpenedAt);
         }
 
         // Repetitions are up to two seconds apart, so the trouble may be over and its consequences not.
