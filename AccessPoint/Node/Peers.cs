@@ -53,7 +53,7 @@ public sealed partial class AccessPointNode
         var own = _model.Uplink.Addresses.FirstOrDefault(a => a.IsIPv4 == peer.Address.IsIPv4 && _pool.Owns(a));
         if (own.IsNone)
         {
-            Drops.Count(DropReason.NoNeighbour);
+            // No packet is made, so none is dropped: a node whose addresses are another's has nobody to speak as.
             return;
         }
 
