@@ -9,7 +9,7 @@ namespace Masquerade.Lab.Net;
 /// c1, c2 ── air (one bridge per access point = who hears whom) ── ap1, ap2, ap3 ── rt ── srv
 ///                                                                                  └── coo
 /// </code>
-/// Each access point's uplink is a subnet of its own. The router forwards plainly: no address translation, no source filter.
+/// Each access point's uplink is a subnet of its own, and a link of its own unless they are to share one. The router forwards plainly: no address translation, no source filter.
 /// </summary>
 public sealed class LabTopology : IDisposable
 {
@@ -23,8 +23,10 @@ public sealed class LabTopology : IDisposable
     /// <summary>Creates all namespaces and links. On failure everything made so far is deleted again.</summary>
     /// <param name="clients">How many clients, 1 to 9.</param>
     /// <param name="offload">Whether hosts may hand over unfinished checksums and TCP super-packets, as kernels do by default.</param>
-    public LabTopology(int clients, bool offload)
+    /// <param name="sharedUplink">Whether the uplinks are one link, with the subnets of all access points on it.</param>
+    public LabTopology(int clients, bool offload, bool sharedUplink = false)
     {
+        SharedUplink = sharedUplink;
         if (Libc.EffectiveUserId() != 0)
         {
             throw new LabException("network namespaces need root");
@@ -57,6 +59,9 @@ public sealed class LabTopology : IDisposable
 
     /// <summary>A directory of this run for sockets, configurations and logs; deleted at the end.</summary>
     public string ScratchDirectory { get; }
+
+    /// <summary>Whether the access points' uplinks are one link.</summary>
+    public bool SharedUplink { get; }
 
     /// <summary>The radio: one bridge per access point.</summary>
     public NetNamespace Air { get; }
@@ -204,6 +209,13 @@ public sealed class LabTopology : IDisposable
 
         Air.Sysctl("net.ipv6.conf.default.disable_ipv6=1", "net.ipv6.conf.all.disable_ipv6=1");
         Router.Sysctl("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1");
+        if (SharedUplink)
+        {
+            // Packets between access points leave by the interface by which they came; the router need not tell anybody of a shorter way.
+            Router.Sysctl("net.ipv4.conf.all.send_redirects=0", "net.ipv4.conf.default.send_redirects=0");
+            Tool.IpBatch(Router.Name, "link add ubr type bridge stp_state 0 forward_delay 0 mcast_snooping 0", "link set ubr up");
+        }
+
         BuildHost(Server, "s0", 100);
         BuildHost(Coordinator, "k0", 200);
         for (var k = 1; k <= AccessPointCount; k++)
@@ -246,10 +258,12 @@ public sealed class LabTopology : IDisposable
 
         // The agent owns the client side and the masquerade addresses; the kernel must neither answer there nor route.
         ap.Sysctl("net.ipv4.ip_forward=0", "net.ipv4.conf.all.arp_ignore=1", "net.ipv4.conf.default.arp_ignore=1");
+        var port = SharedUplink ? "ubr" : $"u{k}";
         Tool.IpBatch(Router.Name,
             $"link add u{k} type veth peer name up0 netns {ap.Name}",
-            $"addr add 10.1.{k}.1/24 dev u{k}",
-            $"addr add fd00:10:1:{k}::1/64 dev u{k} nodad",
+            SharedUplink ? $"link set u{k} master ubr" : $"link set u{k} mtu 1500",
+            $"addr add 10.1.{k}.1/24 dev {port}",
+            $"addr add fd00:10:1:{k}::1/64 dev {port} nodad",
             $"link set u{k} up");
         Tool.IpBatch(ap.Name,
             $"link set up0 address {UplinkMac(k - 1)}",

@@ -54,4 +54,7 @@ public sealed record DemoOptions
 
     /// <summary>Where logs of the programs under test are kept; null: nowhere.</summary>
     public string? LogDirectory { get; init; }
+
+    /// <summary>The program that an access point (0 is AP1) has routes changed with; null if there is none.</summary>
+    internal Func<int, string>? AddressCommand { get; init; }
 }

@@ -14,9 +14,14 @@ namespace Masquerade.Lab.Scenario;
 internal sealed class MasqueradeNetwork : INetworkUnderTest
 {
     private readonly List<ProgramUnderTest> _programs = [];
+    private readonly ProgramUnderTest[] _agents = new ProgramUnderTest[LabTopology.AccessPointCount];
+    private readonly LabTopology _topology;
+    private readonly SimulatedRadio _radio;
+    private readonly DemoOptions _options;
 
     public MasqueradeNetwork(LabTopology topology, SimulatedRadio radio, DemoOptions options, CancellationToken cancel)
     {
+        (_topology, _radio, _options) = (topology, radio, options);
         try
         {
             var listen = new IPEndPoint(LabTopology.CoordinatorAddress, LabPorts.Coordinator);
@@ -34,15 +39,11 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
             WaitFor(() => topology.Coordinator.Invoke(() => Answers(listen)), "the coordinator does not listen", cancel);
             for (var k = 0; k < LabTopology.AccessPointCount; k++)
             {
-                var config = Path.Combine(topology.ScratchDirectory, $"ap{k + 1}", "agent.json");
-                File.WriteAllBytes(config, Configuration(k, listen, pki, options.Events ? radio.ControlSocket(k) : null));
-                _programs.Add(new ProgramUnderTest(topology.AccessPoints[k], $"ap{k + 1}", ProgramLocator.Agent(), ["--config", config], options.LogDirectory));
+                File.WriteAllBytes(ConfigOf(k), Configuration(k, listen, pki));
+                StartAgent(k);
             }
 
-            if (options.Events)
-            {
-                WaitFor(() => Enumerable.Range(0, LabTopology.AccessPointCount).All(k => radio.Listeners(k) > 0), "an agent does not listen to its radio", cancel);
-            }
+            WaitForAgents(cancel);
         }
         catch
         {
@@ -53,6 +54,41 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
 
     public string? Failure => _programs.Select(p => p.Failure).FirstOrDefault(f => f is not null);
 
+    /// <summary>Where an access point's agent is told what to do.</summary>
+    public string ConfigOf(int accessPoint) => Path.Combine(_topology.ScratchDirectory, $"ap{accessPoint + 1}", "agent.json");
+
+    /// <summary>The agent of an access point is gone from one moment to the next (SIGKILL).</summary>
+    public void Kill(int accessPoint)
+    {
+        var agent = _agents[accessPoint];
+        _programs.Remove(agent);
+        agent.KillAtOnce();
+        agent.Dispose();
+    }
+
+    /// <summary>Starts an access point's agent, which has been killed, anew.</summary>
+    public void Restart(int accessPoint, CancellationToken cancel)
+    {
+        StartAgent(accessPoint);
+        WaitForAgents(cancel);
+    }
+
+    private void StartAgent(int accessPoint)
+    {
+        var agent = new ProgramUnderTest(
+            _topology.AccessPoints[accessPoint], $"ap{accessPoint + 1}", ProgramLocator.Agent(), ["--config", ConfigOf(accessPoint)], _options.LogDirectory);
+        _agents[accessPoint] = agent;
+        _programs.Add(agent);
+    }
+
+    private void WaitForAgents(CancellationToken cancel)
+    {
+        if (_options.Events)
+        {
+            WaitFor(() => Enumerable.Range(0, LabTopology.AccessPointCount).All(k => _radio.Listeners(k) > 0), "an agent does not listen to its radio", cancel);
+        }
+    }
+
     public void Dispose()
     {
         _programs.ForEach(p => p.RequestStop());
@@ -60,9 +96,11 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
     }
 
     /// <summary>The agent's configuration file: everything as in <c>docs/operations.md</c>, two masquerade addresses of IPv4 and one of IPv6.</summary>
-    private static byte[] Configuration(int accessPoint, IPEndPoint coordinator, PkiDirectory pki, string? hostapd)
+    private byte[] Configuration(int accessPoint, IPEndPoint coordinator, PkiDirectory pki)
     {
         var subnet = (accessPoint + 1).ToString(CultureInfo.InvariantCulture);
+        var hostapd = _options.Events ? _radio.ControlSocket(accessPoint) : null;
+        var onLink = Enumerable.Range(1, LabTopology.AccessPointCount).Where(k => _topology.SharedUplink || k == accessPoint + 1).ToArray();
         var identity = new SiteIdentity(SiteRole.Agent, new NodeId("ap" + subnet));
         pki.Issue(identity, [], [], days: 60);
         return Json(json =>
@@ -73,8 +111,13 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
             json.WriteStartObject("uplink");
             json.WriteString("interface", "up0");
             Strings(json, "addresses", $"10.1.{subnet}.10", $"10.1.{subnet}.11", $"fd00:10:1:{subnet}::10");
-            Strings(json, "onLink", $"10.1.{subnet}.0/24", $"fd00:10:1:{subnet}::/64");
+            Strings(json, "onLink", [.. onLink.Select(k => $"10.1.{k}.0/24"), .. onLink.Select(k => $"fd00:10:1:{k}::/64")]);
             Strings(json, "gateways", $"10.1.{subnet}.1", $"fd00:10:1:{subnet}::1");
+            if (_options.AddressCommand is { } command)
+            {
+                json.WriteString("addressCommand", command(accessPoint));
+            }
+
             json.WriteEndObject();
             json.WriteStartObject("client");
             json.WriteString("interface", "cl0");

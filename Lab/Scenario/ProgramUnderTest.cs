@@ -58,6 +58,14 @@ internal sealed class ProgramUnderTest : IDisposable
         }
     }
 
+    /// <summary>Ends the program where it stands (SIGKILL).</summary>
+    public void KillAtOnce()
+    {
+        _stopping = true;
+        _process.Kill();
+        _process.WaitForExit(3000);
+    }
+
     /// <summary>Asks the program to end (SIGTERM), without waiting.</summary>
     public void RequestStop()
     {

@@ -269,6 +269,76 @@ public sealed class EndpointPoolTests(ITestOutputHelper output)
         Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
     }
 
+    [Fact]
+    [Trait("Req", "A-15")]
+    public void Of_an_address_that_was_taken_over_endpoints_are_reclaimed_and_never_given_out()
+    {
+        var pool = Pool(5000, 5001);
+        var foreign = IpAddress.Parse("192.0.2.77");
+        var index = new EndpointIndex(pool);
+        var taken = new TransportEndpoint(foreign, 5000);
+        Assert.False(pool.TryReclaim(TransportProtocol.Tcp, taken, Instant.Zero));
+        Assert.True(pool.TryHold(foreign, settled: false));
+        Assert.True(pool.Owns(foreign) && !pool.IsSettled(foreign));
+        Assert.True(pool.TryReclaim(TransportProtocol.Tcp, taken, Instant.Zero));
+        Assert.False(pool.TryReclaim(TransportProtocol.Tcp, taken, Instant.Zero));
+        index[TransportProtocol.Tcp, taken] = 7;
+        Assert.Equal(7, index[TransportProtocol.Tcp, taken]);
+        Assert.False(pool.TryTake(TransportProtocol.Tcp, new TransportEndpoint(foreign, 5001), Instant.Zero));
+        while (pool.TryAllocate(TransportProtocol.Tcp, false, 0, Instant.Zero, out var endpoint))
+        {
+            Assert.NotEqual(foreign, endpoint.Address);
+        }
+
+        // Given up while one rests: the next foreign address in its place begins afresh.
+        pool.Release(TransportProtocol.Tcp, taken, Instant.Zero);
+        index[TransportProtocol.Tcp, taken] = -1;
+        pool.Yield(foreign);
+        Assert.False(pool.Owns(foreign));
+        Assert.Equal(-1, pool.AddressIndex(foreign));
+        var next = IpAddress.Parse("192.0.2.78");
+        Assert.True(pool.TryHold(next, settled: true));
+        Assert.True(pool.TryReclaim(TransportProtocol.Tcp, new TransportEndpoint(next, 5000), Instant.Zero));
+        Assert.False(pool.TryReclaim(TransportProtocol.Tcp, new TransportEndpoint(next, 5000), Instant.Zero + Rest + Rest));
+    }
+
+    [Fact]
+    [Trait("Req", "A-15")]
+    public void An_own_address_that_is_anothers_gives_nothing_out_until_it_is_back_and_settled()
+    {
+        var pool = Pool(5000, 5000);
+        foreach (var address in pool.Addresses)
+        {
+            pool.Yield(address);
+        }
+
+        Assert.False(pool.GivesOut || pool.Owns(First));
+        Assert.Equal(0, pool.Free(TransportProtocol.Tcp, false, Instant.Zero) + pool.Size(TransportProtocol.Tcp, true));
+        Assert.False(pool.TryAllocate(TransportProtocol.Tcp, false, 0, Instant.Zero, out _));
+        Assert.True(pool.TryHold(Second, settled: false));
+        Assert.False(pool.TryAllocate(TransportProtocol.Tcp, false, 0, Instant.Zero, out _));
+        Assert.True(pool.TryReclaim(TransportProtocol.Udp, new TransportEndpoint(Second, 5000), Instant.Zero));
+        Assert.True(pool.TryHold(Second, settled: true));
+        Assert.False(pool.TryAllocate(TransportProtocol.Udp, false, 0, Instant.Zero, out _));
+        Assert.True(pool.TryAllocate(TransportProtocol.Tcp, false, 0, Instant.Zero, out var endpoint));
+        Assert.Equal(Second, endpoint.Address);
+    }
+
+    [Fact]
+    public void There_is_room_for_so_many_addresses_and_places_are_used_again()
+    {
+        var pool = Pool(5000, 5001);
+        var foreign = Enumerable.Range(0, EndpointPool.MaxKnown - 3).Select(i => IpAddress.FromV4(0x0A00_0000 + (uint)i)).ToList();
+        Assert.All(foreign, a => Assert.True(pool.TryHold(a, settled: true)));
+        Assert.False(pool.TryHold(IpAddress.Parse("10.9.9.9"), settled: true));
+        pool.Yield(foreign[5]);
+        Assert.True(pool.TryHold(IpAddress.Parse("10.9.9.9"), settled: true));
+        Assert.All(foreign.Where(a => a != foreign[5]), a => Assert.True(pool.Owns(a)));
+        foreign.ForEach(pool.Yield);
+        Assert.All(pool.Addresses, a => Assert.True(pool.Owns(a)));
+        Assert.True(pool.Owns(IpAddress.Parse("10.9.9.9")));
+    }
+
     private static EndpointPool Pool(ushort first, ushort last, ulong seed = 1) => new(
         new EndpointPoolOptions { Addresses = [First, Six, Second], FirstPort = first, LastPort = last, Reserved = [(TransportProtocol.Udp, 4747)] },
         new SeededRandom(seed));
