@@ -82,6 +82,30 @@ public sealed partial class CoordinatorCore
         }
     }
 
+    /// <summary>
+    /// A node is back before another one has taken its addresses, as far as is known: it keeps them. The one that was asked may have taken them and is told to give them up.
+    /// </summary>
+    private void KeepOwn(NodeState node)
+    {
+        foreach (var move in _moves.Where(m => m.Stage == MoveStage.Offered && m.Failed && m.From == node.Id).ToList())
+        {
+            _moves.Remove(move);
+            Withdraw(move);
+        }
+    }
+
+    /// <summary>What was offered stays where it was, with a higher epoch than the offer's.</summary>
+    private void Withdraw(Move move)
+    {
+        foreach (var moved in move.Addresses.Select(Nodes.Track).Where(m => m.Next == move.To.Id))
+        {
+            (moved.Epoch, moved.Next) = (new StepContext(Nodes, _options, _now, 0).NextEpoch(moved.NextEpoch), NodeId.None);
+        }
+
+        move.To.Outbox.RemoveAll(m => m is AddressOwners owners && owners.Owners.Any(o => o.Node == move.To.Id && move.Addresses.Contains(o.Address)));
+        Push(move.To.Id, new AddressOwners { Id = 0, Owners = [.. move.Addresses.Select(a => Nodes.Track(a).Latest)] });
+    }
+
     /// <summary>A node has been welcomed: what it was asked to take it has taken, for the welcome said so. And it may take the place of nodes for which there was nobody.</summary>
     private void OnWelcomed(NodeState node)
     {
@@ -118,7 +142,7 @@ public sealed partial class CoordinatorCore
             return int.MaxValue;
         }
 
-        return node.Addresses.Any(a => Nodes.OwnerOf(a) == node.Id) ? node.Takes.Where(p => p.Contains(address)).Select(p => p.Length).DefaultIfEmpty(-1).Max() : -1;
+        return Nodes.IsFenced(node) ? -1 : node.Takes.Where(p => p.Contains(address)).Select(p => p.Length).DefaultIfEmpty(-1).Max();
     }
 
     /// <summary>Gives addresses away, each to whom policy chooses. What nobody can take stays.</summary>
@@ -308,19 +332,13 @@ public sealed partial class CoordinatorCore
             MoveAway(from, move.Addresses, move.Failed, refused);
         }
 
-        foreach (var address in move.Addresses.Where(a => !_moves.Skip(before).Any(m => m.Addresses.Contains(a))))
+        if (_moves.Count == before && from is { IsConnected: false })
         {
-            // Nobody is left: it stays where it was, and the one that was asked must know that.
-            var moved = Nodes.Track(address);
-            (moved.Epoch, moved.Next) = (new StepContext(Nodes, _options, _now, 0).NextEpoch(moved.NextEpoch), NodeId.None);
-            if (from is not null && !from.IsConnected)
-            {
-                from.WatchAt = _now + OfferPatience;
-            }
+            // Nobody is left now.
+            from.WatchAt = _now + OfferPatience;
         }
 
-        move.To.Outbox.RemoveAll(m => m is AddressOwners owners && owners.Owners.Any(o => o.Node == move.To.Id && move.Addresses.Contains(o.Address)));
-        Push(move.To.Id, new AddressOwners { Id = 0, Owners = [.. move.Addresses.Select(a => Nodes.Track(a).Latest)] });
+        Withdraw(move);
     }
 
     /// <summary>The node fails that addresses are moving to: what it owns already is moved on as its own; what it was only asked to take is given to others.</summary>

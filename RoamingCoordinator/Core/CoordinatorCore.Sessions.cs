@@ -126,6 +126,7 @@ public sealed partial class CoordinatorCore
         node.PeerEndpoint = hello.PeerEndpoint;
         Nodes.SetAddresses(node, hello.Addresses);
         Learn(node, hello);
+        KeepOwn(node);
         node.IsBehind = false;
         _output.Report(new NodeUp(node.Id, node.Incarnation, registration.MustForget));
         Send(node, WelcomeTo(node));

@@ -77,7 +77,7 @@ public sealed partial class CoordinatorCore
             return;
         }
 
-        var near = Nodes.Nodes.Where(n => n != node && IsHeard(n) && n.Addresses.Any(a => a.IsIPv4 == node.PeerEndpoint.Address.IsIPv4 && Nodes.OwnerOf(a) == n.Id)).ToList();
+        var near = Nodes.Nodes.Where(n => n != node && IsHeard(n) && !Nodes.IsFenced(n) && n.Addresses.Any(a => a.IsIPv4 == node.PeerEndpoint.Address.IsIPv4)).ToList();
         if (near.Count == 0 || node.PeerEndpoint.IsNone)
         {
             node.WatchAt = now + WatchAgain;

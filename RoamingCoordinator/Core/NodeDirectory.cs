@@ -145,6 +145,9 @@ public sealed class NodeDirectory
     public IEnumerable<IpAddress> OwnedBy(NodeState node) =>
         node.Addresses.Where(a => OwnerOf(a) == node.Id).Concat(_moved.Values.Where(m => m.Owner == node.Id && HomeOf(m.Address) != node.Id).Select(m => m.Address));
 
+    /// <summary>Whether a node has addresses of its own, by the latest word that has been said about them.</summary>
+    internal bool IsFenced(NodeState node) => !node.Addresses.Any(a => FindMoved(a) is not { } moved || moved.Latest.Node == node.Id);
+
     internal IEnumerable<MovedAddress> Moved => _moved.Values;
 
     internal MovedAddress? FindMoved(IpAddress address) => _moved.GetValueOrDefault(address);

@@ -222,6 +222,31 @@ public sealed class TakeoverTests
 
     [Fact]
     [Trait("Req", "A-15")]
+    [Trait("Req", "A-16")]
+    public void A_node_that_is_back_before_its_addresses_are_taken_keeps_them()
+    {
+        Site(Link);
+        ServeElsewhere();
+        _deafToOffers.Add(3);
+        Silence(1);
+        Until(() => Heard<AddressOwners>().Any());
+        var offered = Heard<AddressOwners>().First().Message.Owners.Single().Epoch;
+        _silent.Remove(1);
+        _deaf.Remove(1);
+        Rejoin(1, 2);
+        var welcome = Heard<Welcome>().Single(w => w.Session == 11).Message;
+        var owner = Assert.Single(welcome.Owners);
+        Assert.Equal((Ap1, 1u), (owner.Node, welcome.Restored));
+        Assert.True(owner.Epoch > offered);
+        _deafToOffers.Clear();
+        Pass(3_000);
+        Assert.Equal(Ap1, _bench.Core.Nodes.OwnerOf(Address(1)));
+        Assert.Equal(owner.Epoch, Heard<AddressOwners>().Last(o => o.Session == 3).Message.Owners.Single().Epoch);
+        Assert.Equal(Ap1, Assert.Single(_bench.Record.Mappings.Values).Record.Ham);
+    }
+
+    [Fact]
+    [Trait("Req", "A-15")]
     public void A_coordinator_that_has_forgotten_learns_who_owns_what()
     {
         Join(1, Link);
