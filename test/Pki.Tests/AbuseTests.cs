@@ -45,6 +45,12 @@ public sealed class AbuseTests(ITestOutputHelper output) : SiteTests
                     }
                 }
 
+                if (i % 100 == 99)
+                {
+                    // Like any agent's, its heart beats meanwhile.
+                    present.Send(new Heartbeat { Id = 1_000 + (ulong)i });
+                }
+
                 if (i % 500 == 499)
                 {
                     most = Math.Max(most, (await coordinator.SecurityAsync()).GetProperty("handshakesInProgress").GetInt32());

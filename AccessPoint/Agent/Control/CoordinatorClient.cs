@@ -222,8 +222,8 @@ internal sealed class CoordinatorClient
                     throw Ended(reason);
                 }
 
-                // Heartbeats are answered, so a longer silence means that nobody is there, whatever TCP believes.
-                patience = message is Welcome welcome ? TimeSpan.FromMilliseconds(Math.Clamp(welcome.HeartbeatMilliseconds * 4.0, 1_000, 600_000)) : patience;
+                // Heartbeats are answered, so a longer silence means that nobody is there, whatever TCP believes. A coordinator under attack may take a second.
+                patience = message is Welcome welcome ? TimeSpan.FromMilliseconds(Math.Clamp(welcome.HeartbeatMilliseconds * 4.0, 2_000, 600_000)) : patience;
                 _welcomed |= message is Welcome;
                 await _post(new ControlReceived(message), cancel).ConfigureAwait(false);
                 if (message is Goodbye goodbye)
