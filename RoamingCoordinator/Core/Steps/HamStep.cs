@@ -51,13 +51,6 @@ public static class HamStep
             client = client with { HighestReported = message.Epoch };
         }
 
-        var displaced = client.Epoch < client.HighestReported ? client.Fam : NodeId.None;
-        if (!displaced.IsNone)
-        {
-            // The HAM was told of a later move: who claims the client has served it before that. If the client is back there, its next packet is an arrival.
-            client = client with { Epoch = client.HighestReported, Fam = NodeId.None, PreviousFam = displaced, Departed = false, Pending = null, Answered = false, Since = context.Now };
-        }
-
         var mappings = client.Mappings.ToBuilder();
         var misled = new List<MappingEntry>();
         var unserved = new List<MappingEntry>();
@@ -121,9 +114,9 @@ public static class HamStep
             Pushes.Cleared(decision, node, next.Client, next.Epoch, cleared);
         }
 
-        if (!displaced.IsNone || !next.Fam.IsNone)
+        if (!next.Fam.IsNone)
         {
-            Routes.PushFamChange(decision, next, displaced, drain: false, misled, context);
+            Routes.PushFamChange(decision, next, NodeId.None, drain: false, misled, context);
         }
 
         if (unserved.Count > 0)

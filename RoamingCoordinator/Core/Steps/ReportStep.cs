@@ -15,7 +15,7 @@ public static class ReportStep
     {
         var client = state ?? new ClientRecord { Client = message.Client };
         var isCurrent = client.Fam == node && client.Epoch == message.Epoch;
-        var claims = !isCurrent && message.Epoch >= client.HighestReported && (message.Epoch > client.Epoch || (message.Epoch == client.Epoch && client.Fam.IsNone && !client.Departed));
+        var claims = !isCurrent && (message.Epoch > client.Epoch || (message.Epoch == client.Epoch && client.Fam.IsNone && !client.Departed));
         if (!isCurrent && !claims)
         {
             // A stale FAM may still know mappings that nobody else knows; and it must learn that it is stale.
