@@ -360,8 +360,7 @@ public sealed partial class FamEngine
         {
             if (pending.Client == client && pending.MayEstablish && pending.Tuple.Protocol == mapping.Protocol && pending.Endpoint == mapping.Masquerade)
             {
-                _outbox.Complete(id);
-                return Take(id, out var awaited, out _) && _anchor.TryAdopt(mapping, awaited.Tuple.Source, client, epoch, now);
+                return TryAnchorPending(id, epoch, now);
             }
         }
 
@@ -374,13 +373,20 @@ public sealed partial class FamEngine
     private bool TryAnchorAsked(MacAddress client, in FlowTuple tuple, Epoch epoch, Instant now, out TransportEndpoint masquerade)
     {
         masquerade = TransportEndpoint.None;
-        if (!_pendingByEndpoint.TryGetValue((tuple.Protocol, tuple.Source), out var id) || !_pendingById[id].MayEstablish || _pendingById[id].Endpoint.IsNone)
+        if (!_pendingByEndpoint.TryGetValue((tuple.Protocol, tuple.Source), out var id)
+            || _pendingById[id] is not { MayEstablish: true, Endpoint.IsNone: false } pending || pending.Client != client)
         {
             return false;
         }
 
-        masquerade = _pendingById[id].Endpoint;
-        return TryAnchorAwaited(client, new MappingId(tuple.Protocol, masquerade), epoch, now);
+        masquerade = pending.Endpoint;
+        return TryAnchorPending(id, epoch, now);
+    }
+
+    private bool TryAnchorPending(ulong id, Epoch epoch, Instant now)
+    {
+        _outbox.Complete(id);
+        return Take(id, out var pending, out _) && _anchor.TryAdopt(new MappingId(pending.Tuple.Protocol, pending.Endpoint), pending.Tuple.Source, pending.Client, epoch, now);
     }
 
     /// <summary>
