@@ -28,14 +28,21 @@ internal static class Views
         {
             sheet.Add(
                 Of(row, "ap"), Session(row), Age(row, "since"), Seconds(row, "heartbeatAgeSeconds"), Of(row, "clients"),
-                Of(row, "mappingsServed"), Of(row, "mappingsAnchored"), Of(row, "addresses"));
+                Of(row, "mappingsServed"), Of(row, "mappingsAnchored"), Addresses(row));
         }
 
         return sheet;
     }
 
+    /// <summary>The addresses that a node has now, and in brackets those that another one has for it.</summary>
+    private static string Addresses(JsonElement row)
+    {
+        var elsewhere = string.Join(", ", row.GetProperty("elsewhere").EnumerateArray().Select(e => $"{Of(e, "address")} at {Of(e, "at")}"));
+        return elsewhere.Length == 0 ? Of(row, "owned") : $"{Of(row, "owned")} ({elsewhere})";
+    }
+
     private static string Session(JsonElement row) =>
-        !row.GetProperty("connected").GetBoolean() ? "DOWN" : row.GetProperty("here").GetBoolean() ? "up" : "elsewhere";
+        row.GetProperty("failed").GetBoolean() ? "FAILED" : row.GetProperty("connected").GetBoolean() && row.GetProperty("fenced").GetBoolean() ? "fenced" : !row.GetProperty("connected").GetBoolean() ? "DOWN" : row.GetProperty("here").GetBoolean() ? "up" : "elsewhere";
 
     public static Sheet Clients(IEnumerable<JsonElement> rows)
     {
@@ -78,6 +85,8 @@ internal static class Views
             "apDown" => $"{Of(happened, "ap")} is DOWN: {Of(happened, "reason")}",
             "apReplaced" => $"{Of(happened, "ap")}: a newer session took the place of one that was up",
             "apBehind" => $"{Of(happened, "ap")} did not take its news ({Of(happened, "lost")}) and starts over",
+            "apFailed" => $"{Of(happened, "ap")} has FAILED; its addresses ({Of(happened, "addresses")}) go to others",
+            "addressMoved" => $"{Of(happened, "address")} belongs to {Of(happened, "to")} now, no longer to {Of(happened, "from")}",
             "claimRefused" => $"{Of(happened, "ap")}: refused a claim on {client}: {Of(happened, "reason")}",
             "storeTrouble" => $"the store fails: {Of(happened, "reason")}, {Of(happened, "count")} times",
             "storeForgot" => "the store has lost everything; the access points announce what they have",

@@ -145,8 +145,12 @@ public sealed class NodeDirectory
     public IEnumerable<IpAddress> OwnedBy(NodeState node) =>
         node.Addresses.Where(a => OwnerOf(a) == node.Id).Concat(_moved.Values.Where(m => m.Owner == node.Id && HomeOf(m.Address) != node.Id).Select(m => m.Address));
 
-    /// <summary>Whether a node has addresses of its own, by the latest word that has been said about them.</summary>
-    internal bool IsFenced(NodeState node) => !node.Addresses.Any(a => FindMoved(a) is not { } moved || moved.Latest.Node == node.Id);
+    /// <summary>Addresses that another node owns than the one that they are configured at, which is none if it is not known.</summary>
+    public IEnumerable<(IpAddress Address, NodeId Home, NodeId Owner)> Elsewhere =>
+        _moved.Values.Select(m => (m.Address, Home: HomeOf(m.Address), m.Owner)).Where(m => !m.Owner.IsNone && m.Owner != m.Home);
+
+    /// <summary>Whether a node has no address of its own left, by the latest word that has been said about them: it serves nobody.</summary>
+    public bool IsFenced(NodeState node) => !node.Addresses.Any(a => FindMoved(a) is not { } moved || moved.Latest.Node == node.Id);
 
     internal IEnumerable<MovedAddress> Moved => _moved.Values;
 

@@ -20,12 +20,12 @@ internal sealed class FakeAgent : IDisposable
 
     public static MacAddress Mac(int client) => new(0x0200_0000_0000 + (ulong)client);
 
-    public static async Task<FakeAgent> ConnectAsync(IPEndPoint server, int number)
+    public static async Task<FakeAgent> ConnectAsync(IPEndPoint server, int number, params IReadOnlyList<IpPrefix> takes)
     {
         var agent = new FakeAgent(await ControlEnd.ConnectAsync(server), number);
         await agent.SendAsync(new Hello
         {
-            Id = 1, Node = agent.Node, Incarnation = (ulong)number, PeerEndpoint = new TransportEndpoint(agent.Address, 4_747), Addresses = [agent.Address],
+            Id = 1, Node = agent.Node, Incarnation = (ulong)number, PeerEndpoint = new TransportEndpoint(agent.Address, 4_747), Addresses = [agent.Address], Takes = takes,
         });
         await agent.ReadAsync<Welcome>();
         return agent;
@@ -86,6 +86,35 @@ internal sealed class FakeAgent : IDisposable
         for (var i = 0; i < times; i++)
         {
             await SendAsync(new Arrive { Id = ++_id, Client = new MacAddress(0x0100_0000_0001) });
+        }
+    }
+
+    /// <summary>Is alive until cancelled: beats, takes and gives up addresses as it is told, and finds every node dead that it is asked about.</summary>
+    public async Task LiveAsync(CancellationToken cancel)
+    {
+        while (!cancel.IsCancellationRequested)
+        {
+            await SendAsync(new Heartbeat { Id = ++_id });
+            using var beat = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            beat.CancelAfter(50);
+            try
+            {
+                while (await _end.NextAsync(beat.Token) is { } message)
+                {
+                    await (message switch
+                    {
+                        ProbeNode probe => SendAsync(new ProbeResult { Id = probe.Id, Alive = false }),
+                        Ack => Task.CompletedTask,
+                        _ => SendAsync(new Ack { Id = message.Id, Status = AckStatus.Ok }),
+                    });
+                }
+
+                return;
+            }
+            catch (OperationCanceledException)
+            {
+                // Time for a heartbeat, or for the end.
+            }
         }
     }
 

@@ -54,9 +54,9 @@ internal sealed class TestSite : IAsyncDisposable
         throw new InvalidOperationException($"the server does not come up: {log}");
     }
 
-    public async Task<FakeAgent> AgentAsync(int number)
+    public async Task<FakeAgent> AgentAsync(int number, params IReadOnlyList<Core.Flow.IpPrefix> takes)
     {
-        var agent = await FakeAgent.ConnectAsync(Agents, number);
+        var agent = await FakeAgent.ConnectAsync(Agents, number, takes);
         _agents.Add(agent);
         return agent;
     }

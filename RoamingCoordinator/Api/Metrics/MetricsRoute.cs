@@ -45,6 +45,9 @@ internal sealed class MetricsRoute(Site site, EventRoute events, Gatekeeper gate
         writer.Gauge("masq_nodes", "Access points and other nodes that are known.", nodes.Count);
         writer.Gauge("masq_nodes_connected", "Nodes that are connected with any coordinator.", nodes.Count(n => n.IsConnected));
         writer.Gauge("masq_sessions", "Nodes that are connected with this coordinator.", nodes.Count(n => n.IsHere));
+        writer.Gauge("masq_nodes_fenced", "Nodes that have no address of their own now and serve nobody.", nodes.Count(n => n.Addresses.Count > 0 && core.Nodes.IsFenced(n)));
+        writer.Gauge("masq_addresses_elsewhere", "Addresses that another node owns than the one that they are configured at.", core.Nodes.Elsewhere.Count());
+        writer.Gauge("masq_addresses_moving", "Addresses of which the next owner has not got everything yet.", core.AddressesMoving);
         writer.Gauge("masq_outbox_messages", "Pushes that wait for a node's acknowledgment.", nodes.Sum(n => (long)n.PushesWaiting));
         writer.Gauge("masq_outbox_bytes", "Octets of pushes that wait for a node's acknowledgment, at most.", nodes.Sum(n => n.PushesWaitingBytes));
         writer.Gauge("masq_decisions_under_way", "Decisions about clients that are being made or wait for another about the same client.", core.DecisionsUnderWay);
@@ -59,6 +62,8 @@ internal sealed class MetricsRoute(Site site, EventRoute events, Gatekeeper gate
         writer.Counter("masq_sessions_opened_total", "Sessions of nodes that came up.", chronicle.SessionsOpened);
         writer.Counter("masq_sessions_replaced_total", "Sessions of nodes that were replaced by a newer one.", chronicle.SessionsReplaced);
         writer.Counter("masq_nodes_behind_total", "How often a node did not take its news and had to start over.", chronicle.NodesBehind);
+        writer.Counter("masq_nodes_failed_total", "How often a node was taken for dead.", chronicle.NodesFailed);
+        writer.Counter("masq_addresses_moved_total", "How often an address has changed its owner.", chronicle.AddressesMoved);
         writer.Counter("masq_store_losses_total", "How often the store had forgotten everything.", chronicle.StoresReborn);
         writer.Counter("masq_messages_received_total", "Messages of agents.", "type", Types(chronicle.Received));
         writer.Counter("masq_messages_sent_total", "Messages to agents, repetitions included.", "type", Types(chronicle.Sent));

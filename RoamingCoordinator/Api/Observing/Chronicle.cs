@@ -12,6 +12,7 @@ internal sealed class Chronicle
 {
     private readonly TimeProvider _wall;
     private readonly Dictionary<NodeId, Instant> _sessions = [];
+    private readonly HashSet<NodeId> _failed = [];
 
     public Chronicle(ApiSettings settings, TimeProvider wall)
     {
@@ -56,6 +57,12 @@ internal sealed class Chronicle
     /// <summary>How often a node did not take its news and had to start over.</summary>
     public long NodesBehind { get; private set; }
 
+    /// <summary>How often a node was taken for dead.</summary>
+    public long NodesFailed { get; private set; }
+
+    /// <summary>How often an address has changed its owner.</summary>
+    public long AddressesMoved { get; private set; }
+
     /// <summary>From arrival to completeness, in seconds.</summary>
     public Histogram HandOvers { get; } = new();
 
@@ -65,6 +72,9 @@ internal sealed class Chronicle
     /// <summary>Since when a node is connected, or is not any more; null if it was never seen.</summary>
     public Instant? SessionSince(NodeId node) => _sessions.TryGetValue(node, out var since) ? since : null;
 
+    /// <summary>Whether a node was taken for dead and has not been back since.</summary>
+    public bool HasFailed(NodeId node) => _failed.Contains(node);
+
     /// <summary>Takes an event of the coordinator.</summary>
     public void Report(CoordinatorEvent report, Instant now)
     {
@@ -72,6 +82,7 @@ internal sealed class Chronicle
         {
             case NodeUp up:
                 _sessions[up.Node] = now;
+                _failed.Remove(up.Node);
                 SessionsOpened++;
                 Tell(new ApUp(up.Node, up.Restarted));
                 break;
@@ -86,6 +97,15 @@ internal sealed class Chronicle
             case NodeBehind behind:
                 NodesBehind++;
                 Tell(new ApBehind(behind.Node, behind.Lost));
+                break;
+            case NodeFailed failed:
+                NodesFailed++;
+                _failed.Add(failed.Node);
+                Tell(new ApFailed(failed.Node, failed.Addresses));
+                break;
+            case AddressMoved moved:
+                AddressesMoved++;
+                Tell(new AddressChanged(moved.Address, moved.From, moved.To, moved.Epoch));
                 break;
             case ClaimRefused refused:
                 Refusals[(int)refused.Kind]++;

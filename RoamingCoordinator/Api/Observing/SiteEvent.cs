@@ -26,6 +26,12 @@ internal sealed record ApReplaced(NodeId Node) : SiteEvent("apReplaced", MacAddr
 /// <summary>An access point did not take its news, and starts over.</summary>
 internal sealed record ApBehind(NodeId Node, int Lost) : SiteEvent("apBehind", MacAddress.None);
 
+/// <summary>An access point has failed: neither the coordinator nor other nodes hear it, and its addresses are given to others.</summary>
+internal sealed record ApFailed(NodeId Node, int Addresses) : SiteEvent("apFailed", MacAddress.None);
+
+/// <summary>An address has another owner.</summary>
+internal sealed record AddressChanged(IpAddress Address, NodeId From, NodeId To, Epoch Epoch) : SiteEvent("addressMoved", MacAddress.None);
+
 /// <summary>A client that was not known appeared.</summary>
 internal sealed record ClientArrived(MacAddress Client, Epoch Epoch, NodeId At) : SiteEvent("clientArrived", Client);
 

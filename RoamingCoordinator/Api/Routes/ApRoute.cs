@@ -4,6 +4,7 @@ using Masquerade.Core.Time;
 using Masquerade.RoamingCoordinator.Api.Asking;
 using Masquerade.RoamingCoordinator.Api.Hosting;
 using Microsoft.AspNetCore.Http;
+using Elsewhere = (Masquerade.Core.Flow.IpAddress Address, Masquerade.Core.Flow.NodeId Home, Masquerade.Core.Flow.NodeId Owner);
 
 namespace Masquerade.RoamingCoordinator.Api.Routes;
 
@@ -18,20 +19,33 @@ internal static class ApRoute
         var (limit, after) = (query.Limit, query.After);
         var census = await site.Register.CensusAsync(context.RequestAborted).ConfigureAwait(false);
         var (rows, asOf) = await site.Inquiry.AskAsync(
-            (core, now) => (core.Nodes.Nodes.Where(n => string.CompareOrdinal(n.Id.Name, after) > 0).Take(limit + 1).Select(n => Row(n, site, now)).ToList(), site.Chronicle.Ring.Last),
+            (core, now) =>
+            {
+                // Once for all rows: there may be many nodes, and many addresses that have moved.
+                var elsewhere = core.Nodes.Elsewhere.ToList();
+                var (gone, guests) = (elsewhere.ToLookup(e => e.Home), elsewhere.ToLookup(e => e.Owner));
+                return (
+                    core.Nodes.Nodes.Where(n => string.CompareOrdinal(n.Id.Name, after) > 0).Take(limit + 1).Select(n => Row(n, core, site, gone[n.Id], guests[n.Id], now)).ToList(),
+                    site.Chronicle.Ring.Last);
+            },
             context.RequestAborted).ConfigureAwait(false);
         var more = rows.Count > limit;
         var shown = more ? rows.Take(limit).ToList() : rows;
         await Reply.JsonAsync(context, json => Documents.Page(json, site.AsOf(asOf), more ? shown[^1].Node.Name : null, shown, (w, row) => Write(w, row, census))).ConfigureAwait(false);
     }
 
-    private static ApRow Row(NodeState node, Site site, Instant now)
+    private static ApRow Row(NodeState node, CoordinatorCore core, Site site, IEnumerable<Elsewhere> gone, IEnumerable<Elsewhere> guests, Instant now)
     {
         var today = DateTimeOffset.UtcNow;
+        var elsewhere = gone.Take(MostAddresses).ToList();
         return new ApRow(
             node.Id, node.IsConnected, node.IsHere, site.Chronicle.SessionSince(node.Id) is { } since ? today - (now - since) : null, node.PeerEndpoint, node.Addresses,
             node.IsHere || (!node.IsConnected && node.LastHeard != Instant.Zero) ? now - node.LastHeard : null,
-            node.PushesWaiting);
+            node.PushesWaiting,
+            [.. node.Addresses.Where(a => !elsewhere.Exists(e => e.Address == a)), .. guests.Take(MostAddresses).Select(g => g.Address)],
+            elsewhere,
+            site.Chronicle.HasFailed(node.Id),
+            node.Addresses.Count > 0 && core.Nodes.IsFenced(node));
     }
 
     private static void Write(Utf8JsonWriter json, ApRow row, Census census)
@@ -53,6 +67,19 @@ internal static class ApRoute
 
         json.WriteString("peer", row.Peer.ToString());
         Documents.Strings(json, "addresses", row.Addresses.Take(MostAddresses).Select(a => a.ToString()));
+        Documents.Strings(json, "owned", row.Owned.Take(MostAddresses).Select(a => a.ToString()));
+        json.WriteStartArray("elsewhere");
+        foreach (var (address, _, owner) in row.Elsewhere)
+        {
+            json.WriteStartObject();
+            json.WriteString("address", address.ToString());
+            json.WriteString("at", Documents.Name(owner));
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteBoolean("failed", row.Failed);
+        json.WriteBoolean("fenced", row.Fenced);
         json.WriteNumber("clients", figures.Clients);
         json.WriteNumber("mappingsServed", figures.Served);
         json.WriteNumber("mappingsAnchored", figures.Anchored);
@@ -60,5 +87,6 @@ internal static class ApRoute
     }
 
     private sealed record ApRow(
-        NodeId Node, bool Connected, bool Here, DateTimeOffset? Since, TransportEndpoint Peer, IReadOnlyList<IpAddress> Addresses, TimeSpan? Silence, int PushesWaiting);
+        NodeId Node, bool Connected, bool Here, DateTimeOffset? Since, TransportEndpoint Peer, IReadOnlyList<IpAddress> Addresses, TimeSpan? Silence, int PushesWaiting,
+        IReadOnlyList<IpAddress> Owned, IReadOnlyList<Elsewhere> Elsewhere, bool Failed, bool Fenced);
 }

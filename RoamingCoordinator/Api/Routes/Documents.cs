@@ -160,6 +160,16 @@ internal static class Documents
                 json.WriteString("ap", Name(behind.Node));
                 json.WriteNumber("lost", behind.Lost);
                 break;
+            case ApFailed failed:
+                json.WriteString("ap", Name(failed.Node));
+                json.WriteNumber("addresses", failed.Addresses);
+                break;
+            case AddressChanged moved:
+                json.WriteString("address", moved.Address.ToString());
+                json.WriteString("from", Name(moved.From));
+                json.WriteString("to", Name(moved.To));
+                json.WriteNumber("epoch", moved.Epoch.Value);
+                break;
             case ClientArrived arrived:
                 json.WriteString("to", Name(arrived.At));
                 json.WriteNumber("epoch", arrived.Epoch.Value);
