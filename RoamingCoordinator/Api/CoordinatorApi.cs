@@ -9,6 +9,7 @@ using Masquerade.RoamingCoordinator.Api.Hosting;
 using Masquerade.RoamingCoordinator.Api.Metrics;
 using Masquerade.RoamingCoordinator.Api.Observing;
 using Masquerade.RoamingCoordinator.Api.Routes;
+using Masquerade.RoamingCoordinator.Api.Telemetry;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
@@ -29,7 +30,9 @@ public sealed class CoordinatorApi : IAsyncDisposable
     private readonly Chronicle _chronicle;
     private readonly CancellationTokenSource _stop = new();
     private readonly Site _site;
-    private readonly List<Action<MetricsWriter>> _metrics = [];
+    private readonly List<Action<MetricsSnapshot>> _metrics = [];
+    private readonly MetricsSource _source;
+    private readonly OtlpExport? _export;
     private WebApplication? _server;
 
     /// <summary>An API that does not listen yet.</summary>
@@ -37,7 +40,8 @@ public sealed class CoordinatorApi : IAsyncDisposable
     /// <param name="options">The coordinator's.</param>
     /// <param name="loop">The coordinator's loop.</param>
     /// <param name="log">Takes a level and a text; called on any thread.</param>
-    public CoordinatorApi(ApiSettings settings, CoordinatorOptions options, ICoordinatorLoop loop, Action<string, string> log)
+    /// <param name="telemetry">How figures are sent to a collector; null if they are not.</param>
+    public CoordinatorApi(ApiSettings settings, CoordinatorOptions options, ICoordinatorLoop loop, Action<string, string> log, TelemetrySettings? telemetry = null)
     {
         ArgumentNullException.ThrowIfNull(settings);
         ArgumentNullException.ThrowIfNull(options);
@@ -47,6 +51,12 @@ public sealed class CoordinatorApi : IAsyncDisposable
         var inquiry = new Inquiry(loop, _chronicle, TimeProvider.System, settings.MaxQuestions);
         _site = new Site(
             options.Name, options.Placement, inquiry, new Register(inquiry, _stop.Token), _chronicle, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6)), DateTimeOffset.UtcNow);
+        _source = new MetricsSource(_site, _metrics);
+        if (telemetry is not null)
+        {
+            _export = new OtlpExport(telemetry, _source, _chronicle, log);
+            AddMetrics(_export.Measure);
+        }
     }
 
     /// <summary>The store as the coordinator is to use it: what is set in it is noticed here.</summary>
@@ -63,11 +73,18 @@ public sealed class CoordinatorApi : IAsyncDisposable
     /// <summary>Counts a message to an agent. In the coordinator's loop.</summary>
     public void Sent(ControlMessage message) => Chronicle.Count(_chronicle.Sent, message);
 
-    /// <summary>Adds figures of another part to <c>/metrics</c>. Before the start; what is added is called on any thread.</summary>
-    public void AddMetrics(Action<MetricsWriter> metrics) => _metrics.Add(metrics);
+    /// <summary>Adds figures of another part to the metrics. Before the start; what is added is called on any thread.</summary>
+    public void AddMetrics(Action<MetricsSnapshot> metrics) => _metrics.Add(metrics);
 
-    /// <summary>Begins to listen. The text says why it cannot; empty if it does.</summary>
+    /// <summary>Begins to listen, where it is to, and to send figures. The text says why it cannot listen; empty if it does.</summary>
     public async Task<string> StartAsync(CancellationToken cancel)
+    {
+        var mistake = _settings.Listen is { } listen ? await ListenAsync(listen, cancel).ConfigureAwait(false) : string.Empty;
+        _export?.Start();
+        return mistake;
+    }
+
+    private async Task<string> ListenAsync(IPEndPoint listen, CancellationToken cancel)
     {
         TokenFile? tokens = null;
         ServerCertificate? certificate = null;
@@ -85,7 +102,7 @@ public sealed class CoordinatorApi : IAsyncDisposable
             return $"{_settings.Certificate}: {e.Message}";
         }
 
-        var server = Build(_settings.Listen!, tokens, certificate);
+        var server = Build(listen, tokens, certificate);
         try
         {
             await server.StartAsync(cancel).ConfigureAwait(false);
@@ -95,7 +112,7 @@ public sealed class CoordinatorApi : IAsyncDisposable
         catch (Exception e) when (e is IOException or AddressInUseException or System.Net.Sockets.SocketException or OperationCanceledException)
         {
             await server.DisposeAsync().ConfigureAwait(false);
-            return $"cannot listen on {_settings.Listen}: {e.Message}";
+            return $"cannot listen on {listen}: {e.Message}";
         }
     }
 
@@ -108,6 +125,11 @@ public sealed class CoordinatorApi : IAsyncDisposable
             using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(1));
             await _server.StopAsync(limit.Token).ConfigureAwait(false);
             await _server.DisposeAsync().ConfigureAwait(false);
+        }
+
+        if (_export is not null)
+        {
+            await _export.DisposeAsync().ConfigureAwait(false);
         }
 
         _stop.Dispose();
@@ -158,7 +180,7 @@ public sealed class CoordinatorApi : IAsyncDisposable
         server.Use((context, next) => AnswerErrorsAsync(context, () => gatekeeper.PassAsync(context, () => next(context))));
         server.UseRouting();
         var events = new EventRoute(_site, _settings.MaxStreams, _settings.StreamPatience, _stop.Token);
-        var metrics = new MetricsRoute(_site, events, gatekeeper, doorman, _metrics);
+        AddMetrics(snapshot => Measure(snapshot, events, gatekeeper, doorman));
         Map(server, "/v1/status", context => SiteRoutes.StatusAsync(context, _site));
         Map(server, "/v1/aps", context => ApRoute.ListAsync(context, _site));
         Map(server, "/v1/clients", context => ClientRoute.ListAsync(context, _site));
@@ -170,9 +192,23 @@ public sealed class CoordinatorApi : IAsyncDisposable
         Map(server, "/v1/health/live", context => SiteRoutes.LiveAsync(context, _site));
         Map(server, "/v1/health/ready", context => SiteRoutes.ReadyAsync(context, _site));
         Map(server, "/v1/events", events.ServeAsync);
-        Map(server, "/metrics", metrics.ServeAsync);
+        Map(server, "/metrics", context => MetricsRoute.ServeAsync(context, _source));
         server.UseEndpoints(_ => { });
         return server;
+    }
+
+    private void Measure(MetricsSnapshot snapshot, EventRoute events, Gatekeeper gatekeeper, Doorman doorman)
+    {
+        snapshot.Gauge("masq_api_connections", "Connections to the API.", doorman.Open);
+        snapshot.Gauge("masq_api_streams", "Event streams that are open.", events.Open);
+        snapshot.Counter(
+            "masq_api_streams_dropped_total", "Event streams that were ended because their reader was too slow.", "reason", [("overrun", events.Overrun), ("stalled", events.Stalled)]);
+        snapshot.Counter(
+            "masq_api_refused_total", "What the API has turned away.", "reason",
+            [
+                ("unauthorized", gatekeeper.Unauthorized), ("wrong_host", gatekeeper.WrongHost), ("too_many_connections", doorman.Refused), ("too_many_streams", events.Refused),
+                ("too_many_questions", _site.Inquiry.Refused),
+            ]);
     }
 
     private static void Map(WebApplication server, string pattern, RequestDelegate answer) => server.MapGet(pattern, answer);

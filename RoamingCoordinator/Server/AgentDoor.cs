@@ -132,9 +132,9 @@ internal sealed class AgentDoor
     }
 
     /// <summary>The same as figures.</summary>
-    public void Measure(MetricsWriter metrics)
+    public void Measure(MetricsSnapshot metrics)
     {
-        metrics.Counter("masq_connections_refused_total", "Connections of agents that were refused.", "reason", _refusals.Counts().Select(c => (MetricsWriter.LabelOf(c.Reason), (double)c.Count)));
+        metrics.Counter("masq_connections_refused_total", "Connections of agents that were refused.", "reason", _refusals.Counts().Select(c => (MetricsSnapshot.LabelOf(c.Reason), (double)c.Count)));
         if (_credentials is not { } credentials)
         {
             return;

@@ -32,9 +32,9 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
         _door = new AgentDoor(config, log, _inputs.Writer, OnUnsent);
         _shared = shared;
         var store = shared?.Store ?? (IClientStore)new InMemoryClientStore(Fresh(), config.MaxClients);
-        if (config.Api.Listen is not null)
+        if (config.Api.Listen is not null || config.Telemetry is not null)
         {
-            _api = new CoordinatorApi(config.Api, options, this, log.Write);
+            _api = new CoordinatorApi(config.Api, options, this, log.Write, config.Telemetry);
             _api.AddMetrics(metrics => metrics.Counter("masq_messages_unsent_total", "Messages that an agent would have had to refuse.", Interlocked.Read(ref _unsent)));
             _api.AddMetrics(_door.Measure);
             if (shared is not null)
@@ -178,7 +178,11 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
         }
 
         var mistake = await _api.StartAsync(stop.Token).ConfigureAwait(false);
-        if (mistake.Length == 0)
+        if (mistake.Length == 0 && config.Api.Listen is null)
+        {
+            // It only sends.
+        }
+        else if (mistake.Length == 0)
         {
             _log.Write("info", $"the API listens on {config.Api.Listen}, {(config.Api.Certificate.Length == 0 ? "plain HTTP" : "HTTPS")}");
         }

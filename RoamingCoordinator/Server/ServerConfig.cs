@@ -4,6 +4,7 @@ using Masquerade.Configuration;
 using Masquerade.Core.Flow;
 using Masquerade.Pki.Channel;
 using Masquerade.RoamingCoordinator.Api;
+using Masquerade.RoamingCoordinator.Api.Telemetry;
 using Masquerade.RoamingCoordinator.Redis;
 
 namespace Masquerade.RoamingCoordinator.Server;
@@ -26,6 +27,9 @@ internal sealed record ServerConfig
     public required CoordinatorOptions Options { get; init; }
 
     public required ApiSettings Api { get; init; }
+
+    /// <summary>How figures are sent to a collector; null if they are not.</summary>
+    public TelemetrySettings? Telemetry { get; init; }
 
     /// <summary>The Redis that is the store; null if the store is in memory.</summary>
     public RedisOptions? Redis { get; init; }
@@ -84,6 +88,7 @@ internal sealed record ServerConfig
             Tls = TlsSettings.Read(root),
             Insecure = root.Optional("insecure", Values.Flag, "true or false", false),
             Api = ApiSettings.Read(root),
+            Telemetry = TelemetrySettings.Read(root, options.Name.Name!),
         };
         if (config is { Insecure: true, Tls: not null })
         {

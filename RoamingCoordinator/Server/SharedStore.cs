@@ -40,7 +40,7 @@ internal sealed class SharedStore : IAsyncDisposable
     }
 
     /// <summary>How the link to the store stands, as figures.</summary>
-    public void Measure(MetricsWriter metrics)
+    public void Measure(MetricsSnapshot metrics)
     {
         metrics.Gauge("masq_store_requests_in_flight", "Commands that wait for an answer of Redis.", Store.InFlight);
         metrics.Counter("masq_store_unreadable_total", "Records and index entries that could not be read and were removed.", Store.Losses);

@@ -1,12 +1,10 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Text.Json;
-using System.Text.RegularExpressions;
 
 namespace Masquerade.Api.Tests;
 
 /// <summary>The metrics, judged by a parser of the published format that shares nothing with the writer, and by the Python client library of the Prometheus project.</summary>
-public sealed partial class MetricsTests
+public sealed class MetricsTests
 {
     [Fact]
     public async Task Figures_are_right_and_the_format_is_kept()
@@ -24,7 +22,7 @@ public sealed partial class MetricsTests
         using var response = await site.Http.GetAsync("/metrics");
         Assert.Equal("text/plain; version=0.0.4; charset=utf-8", response.Content.Headers.ContentType!.ToString());
         var text = await response.Content.ReadAsStringAsync();
-        var families = Parse(text);
+        var families = PrometheusJudge.Parse(text);
 
         double Value(string sample) => families.SelectMany(f => f.Samples).Single(s => $"{s.Name}{s.Labels}" == sample).Value;
         Assert.Equal(2, Value("masq_sessions"));
@@ -60,79 +58,7 @@ public sealed partial class MetricsTests
     [InlineData("# HELP a b\n# TYPE a gauge\na one\n")]
     [InlineData("# HELP a_seconds b\n# TYPE a_seconds histogram\na_seconds_bucket{le=\"1\"} 2\na_seconds_bucket{le=\"+Inf\"} 1\na_seconds_sum 1\na_seconds_count 1\n")]
     [InlineData("# HELP a_milliseconds b\n# TYPE a_milliseconds gauge\na_milliseconds 1\n")]
-    public void The_judge_notices_what_is_wrong(string text) => Assert.ThrowsAny<Xunit.Sdk.XunitException>(() => Parse(text));
-
-    /// <summary>The text format 0.0.4 and the naming rules, strictly: help, type, samples; each family once and in one piece.</summary>
-    private static List<Family> Parse(string text)
-    {
-        Assert.EndsWith("\n", text, StringComparison.Ordinal);
-        var families = new List<Family>();
-        string? help = null;
-        foreach (var line in text[..^1].Split('\n'))
-        {
-            if (HelpLine().Match(line) is { Success: true } helped)
-            {
-                Assert.Null(help);
-                help = helped.Groups["name"].Value;
-                Assert.NotEmpty(helped.Groups["text"].Value);
-                continue;
-            }
-
-            if (TypeLine().Match(line) is { Success: true } typed)
-            {
-                Assert.Equal(help, typed.Groups["name"].Value);
-                Assert.DoesNotContain(families, f => f.Name == help);
-                families.Add(new Family(help!, typed.Groups["type"].Value, []));
-                help = null;
-                continue;
-            }
-
-            Assert.Null(help);
-            var sample = SampleLine().Match(line);
-            Assert.True(sample.Success, $"not a line of the format: {line}");
-            Assert.NotEmpty(families);
-            var (name, labels) = (sample.Groups["name"].Value, sample.Groups["labels"].Value);
-            families[^1].Samples.Add((name, labels, Number(sample.Groups["value"].Value)));
-        }
-
-        families.ForEach(Judge);
-        return families;
-    }
-
-    private static void Judge(Family family)
-    {
-        var (name, type, samples) = family;
-        Assert.Equal(samples.Count, samples.Select(s => s.Name + s.Labels).Distinct(StringComparer.Ordinal).Count());
-        Assert.True(name.StartsWith("masq_", StringComparison.Ordinal) || name.StartsWith("process_", StringComparison.Ordinal) || !name.Contains('_', StringComparison.Ordinal) || name.StartsWith("a_", StringComparison.Ordinal), $"{name}: whose is it?");
-        Assert.DoesNotMatch("(milli|micro|nano)seconds|(kilo|mega|kibi|mebi)bytes|_ms$|_kb$|_mb$|minutes|percent", name);
-        Assert.Equal(string.Equals(type, "counter", StringComparison.Ordinal), name.EndsWith("_total", StringComparison.Ordinal));
-        if (!string.Equals(type, "histogram", StringComparison.Ordinal))
-        {
-            Assert.All(samples, s => Assert.Equal(name, s.Name));
-            Assert.All(samples.Where(_ => type is "counter"), s => Assert.True(s.Value >= 0));
-            return;
-        }
-
-        var buckets = samples.Where(s => s.Name == name + "_bucket").ToList();
-        Assert.All(samples, s => Assert.Contains(s.Name, new[] { name + "_bucket", name + "_sum", name + "_count" }));
-        var bounds = buckets.Select(b => Number(Bound().Match(b.Labels).Groups[1].Value)).ToList();
-        Assert.Equal(bounds.Order(), bounds);
-        Assert.Equal(double.PositiveInfinity, bounds[^1]);
-        Assert.Equal(buckets.Select(b => b.Value).Order(), buckets.Select(b => b.Value));
-        Assert.Equal(buckets[^1].Value, samples.Single(s => s.Name == name + "_count").Value);
-        Assert.Single(samples, s => s.Name == name + "_sum");
-    }
-
-    private static double Number(string text)
-    {
-        if (text is "+Inf")
-        {
-            return double.PositiveInfinity;
-        }
-
-        Assert.True(double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value), $"{text} is not a number");
-        return value;
-    }
+    public void The_judge_notices_what_is_wrong(string text) => Assert.ThrowsAny<Xunit.Sdk.XunitException>(() => PrometheusJudge.Parse(text));
 
     private static async Task<List<(string Name, string Labels, double Value)>> ByPythonAsync(string text)
     {
@@ -157,18 +83,4 @@ public sealed partial class MetricsTests
         using var rows = JsonDocument.Parse(output);
         return [.. rows.RootElement.EnumerateArray().Select(r => (r[0].GetString()!, r[1].GetString()!, r[2].GetDouble()))];
     }
-
-    [GeneratedRegex(@"^# HELP (?<name>[a-zA-Z_:][a-zA-Z0-9_:]*) (?<text>(?:[^\\\n]|\\\\|\\n)*)$")]
-    private static partial Regex HelpLine();
-
-    [GeneratedRegex(@"^# TYPE (?<name>[a-zA-Z_:][a-zA-Z0-9_:]*) (?<type>counter|gauge|histogram)$")]
-    private static partial Regex TypeLine();
-
-    [GeneratedRegex(@"^(?<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(?<labels>\{[a-zA-Z_][a-zA-Z0-9_]*=""(?:[^""\\\n]|\\""|\\\\|\\n)*""\})? (?<value>\S+)$")]
-    private static partial Regex SampleLine();
-
-    [GeneratedRegex(@"^\{le=""([^""]+)""\}$")]
-    private static partial Regex Bound();
-
-    private sealed record Family(string Name, string Type, List<(string Name, string Labels, double Value)> Samples);
 }

@@ -64,10 +64,11 @@ internal sealed class Chronicle
     public long AddressesMoved { get; private set; }
 
     /// <summary>From arrival to completeness, in seconds.</summary>
-    public Histogram HandOvers { get; } = new();
+    public Histogram HandOvers { get; } = new("masq_roam_hand_over_seconds", "From the arrival of a client until it was complete.");
 
     /// <summary>From departure to completeness, or from the arrival if there was no departure, in seconds.</summary>
-    public Histogram Gaps { get; } = new();
+    public Histogram Gaps { get; } =
+        new("masq_roam_gap_seconds", "From the announced departure of a client, or else from its arrival, until the arrival was complete.");
 
     /// <summary>Since when a node is connected, or is not any more; null if it was never seen.</summary>
     public Instant? SessionSince(NodeId node) => _sessions.TryGetValue(node, out var since) ? since : null;

@@ -3,6 +3,7 @@ using Masquerade.Configuration;
 using Masquerade.Core.Flow;
 using Masquerade.RoamingCoordinator;
 using Masquerade.RoamingCoordinator.Api;
+using Masquerade.RoamingCoordinator.Api.Telemetry;
 using Masquerade.RoamingCoordinator.Redis;
 using Masquerade.RoamingCoordinator.Server;
 
@@ -68,11 +69,14 @@ public sealed class ServerConfigTests
         var tls = OptionGroup.Keys(new TlsSettings { Files = new TlsFiles(string.Empty, string.Empty, string.Empty, string.Empty) }).ToList();
         var api = OptionGroup.Keys(new ApiSettings(), nameof(ApiSettings.IsAskedFor)).ToList();
         var redis = OptionGroup.Keys(new RedisOptions { Endpoints = [] }).ToList();
+        var telemetry = OptionGroup.Keys(new TelemetrySettings { Endpoint = new Uri("http://127.0.0.1/") }, nameof(TelemetrySettings.IsGrpc)).ToList();
         string[] keys =
         [
             "store", "store.redis.servers", "store.redis.passwordFile", "store.redis.tlsAuthorities", "store.redis.tlsName", "store.redis.prefix", .. redis.Select(k => "store.redis." + k.Key),
             "name", "listen", "statusSocket", "maxSessions", "maxClients", "placement[].at", "placement[].protocol", "placement[].ports", "placement[].clients",
             "api.listen", "api.tokens", "api.certificate", "api.key", .. api.Select(k => "api." + k.Key),
+            "telemetry.otlp.endpoint", "telemetry.otlp.protocol", "telemetry.otlp.headersFile", "telemetry.otlp.serviceName", "telemetry.otlp.instance", "telemetry.otlp.attributes",
+            .. telemetry.Select(k => "telemetry.otlp." + k.Key),
             "insecure", "tls.ca", "tls.certificate", "tls.key", "tls.crl",
             .. knobs.Select(k => "roaming." + k.Key), .. tls.Select(k => "tls." + k.Key),
         ];
@@ -81,7 +85,51 @@ public sealed class ServerConfigTests
         Assert.All(redis, k => Assert.Contains($"| `store.redis.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
         Assert.All(tls, k => Assert.Contains($"| `tls.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
         Assert.All(api, k => Assert.Contains($"| `api.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
+        Assert.All(telemetry, k => Assert.Contains($"| `telemetry.otlp.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
         Assert.All(knobs, k => Assert.Contains($"| `roaming.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("""{ "telemetry": { "otlp": {} } }""", "telemetry.otlp.endpoint")]
+    [InlineData("""{ "telemetry": { "otlp": { "endpoint": "collector:4317" } } }""", "telemetry.otlp.endpoint")]
+    [InlineData("""{ "telemetry": { "otlp": { "endpoint": "http://u:p@127.0.0.1:4318" } } }""", "telemetry.otlp.endpoint")]
+    [InlineData("""{ "telemetry": { "otlp": { "endpoint": "http://127.0.0.1:4318", "protocol": "udp" } } }""", "telemetry.otlp.protocol")]
+    [InlineData("""{ "telemetry": { "otlp": { "endpoint": "http://127.0.0.1:4318", "intervalSeconds": 0 } } }""", "telemetry.otlp.intervalSeconds")]
+    [InlineData("""{ "telemetry": { "otlp": { "endpoint": "http://127.0.0.1:4318", "headersFile": "/nowhere" } } }""", "telemetry.otlp.headersFile")]
+    [InlineData("""{ "telemetry": { "otlp": { "endpoint": "http://127.0.0.1:4318", "attributes": { "site": 1 } } } }""", "telemetry.otlp.attributes.site")]
+    [InlineData("""{ "telemetry": { "otlp": { "endpoint": "http://127.0.0.1:4318", "colour": 1 } } }""", "telemetry.otlp.colour")]
+    [InlineData("""{ "telemetry": { "statsd": {} } }""", "telemetry.statsd")]
+    public void A_collector_that_cannot_be_is_named(string text, string key)
+    {
+        Assert.Null(Read(text, out var mistakes));
+        Assert.Equal(key, Assert.Single(mistakes).Path);
+    }
+
+    [Fact]
+    public void Secrets_for_a_collector_stay_with_their_owner_and_do_not_travel_in_plain_text()
+    {
+        var folder = Directory.CreateTempSubdirectory("masq-headers-");
+        try
+        {
+            var path = Path.Combine(folder.FullName, "headers");
+            string Text(string endpoint) => $$"""{ "name": "north", "telemetry": { "otlp": { "endpoint": "{{endpoint}}", "headersFile": "{{path}}" } } }""";
+            File.WriteAllText(path, "authorization: Bearer secret\n");
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
+            Assert.Null(Read(Text("https://collector.example.net"), out var mistakes));
+            Assert.Contains("chmod 600", Assert.Single(mistakes).Value, StringComparison.Ordinal);
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            Assert.Equal("north", Read(Text("https://collector.example.net"), out _)!.Telemetry!.Instance);
+            Assert.NotNull(Read(Text("http://127.0.0.1:4318"), out _));
+            Assert.Null(Read(Text("http://192.0.2.1:4318"), out mistakes));
+            Assert.Equal("telemetry.otlp.endpoint", Assert.Single(mistakes).Path);
+            File.WriteAllText(path, "Bearer secret\n");
+            Assert.Null(Read(Text("http://127.0.0.1:4318"), out mistakes));
+            Assert.DoesNotContain("secret", Assert.Single(mistakes).ToString(), StringComparison.Ordinal);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
     }
 
     [Theory]
