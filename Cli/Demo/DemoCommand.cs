@@ -20,6 +20,7 @@ internal static class DemoCommand
         var noEvents = new Option<bool>("--no-events") { Description = "Access points hear nothing about associations: they must notice the client by its first frame." };
         var compare = new Option<bool>("--compare") { Description = "First walk through ordinary kernel NAT at each access point, to see what happens today." };
         var kernelNat = new Option<bool>("--kernel-nat") { Description = "Walk through ordinary kernel NAT only, without the product; the verdict is then expected not to be ok." };
+        var redis = new Option<bool>("--redis") { Description = "Two coordinators over a Redis, which the demonstration starts by itself, instead of one with everything in its memory." };
         var ideal = new Option<bool>("--calibrate") { Description = "Walk through home access points that are told the future, without the product: shows the error of the instruments." };
         var json = new Option<bool>("--json") { Description = "Print one JSON object at the end on standard output; progress goes to standard error." };
         var rate = new Option<double>("--rate") { Description = "Rate of the bulk download and of the bulk upload, Mbit/s each.", DefaultValueFactory = _ => 40 };
@@ -44,7 +45,7 @@ internal static class DemoCommand
         });
         var command = new Command("demo", "Walk a client with live TCP, UDP and ping traffic across three access points in different subnets, in network namespaces of this machine. Needs root.")
         {
-            roams, warmUp, clients, noEvents, compare, kernelNat, ideal, json, rate, pps, dwell, switchTime, noOffload, ipv6, logs,
+            roams, warmUp, clients, noEvents, redis, compare, kernelNat, ideal, json, rate, pps, dwell, switchTime, noOffload, ipv6, logs,
         };
         command.SetAction((parse, cancel) => Task.Run(
             () => Run(
@@ -61,6 +62,7 @@ internal static class DemoCommand
                     Offload = !parse.GetValue(noOffload),
                     IPv6 = parse.GetValue(ipv6),
                     Network = parse.GetValue(kernelNat) ? NetworkKind.KernelNat : parse.GetValue(ideal) ? NetworkKind.Ideal : NetworkKind.Masquerade,
+                    Redis = parse.GetValue(redis),
                     LogDirectory = parse.GetValue(logs),
                 },
                 parse.GetValue(compare),
@@ -98,6 +100,7 @@ internal static class DemoCommand
             {
                 NetworkKind.KernelNat => "Ordinary kernel NAT at each access point",
                 NetworkKind.Ideal => "Calibration: access points that are told the future",
+                _ when options.Redis => "Masquerade at each access point, two coordinators over a Redis",
                 _ => "Masquerade at each access point",
             }, console, live, plain, cancel);
             DemoReport.Print(console, live, plain, options, ours, today);

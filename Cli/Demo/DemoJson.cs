@@ -50,6 +50,11 @@ internal static class DemoJson
 
     private static void WriteBody(Utf8JsonWriter json, DemoResult r)
     {
+        if (r.Site is { } site)
+        {
+            WriteSite(json, site);
+        }
+
         json.WriteNumber("roams", r.Roams);
         json.WriteNumber("tcp_connections", r.TcpConnections);
         json.WriteNumber("tcp_resets", r.TcpResets);
@@ -98,6 +103,28 @@ internal static class DemoJson
 
         json.WriteEndArray();
         json.WriteString("verdict", r.Verdict);
+    }
+
+    private static void WriteSite(Utf8JsonWriter json, SiteSummary site)
+    {
+        json.WriteString("store", site.Store);
+        json.WriteStartArray("coordinators");
+        foreach (var coordinator in site.Coordinators)
+        {
+            json.WriteStartObject();
+            json.WriteString("name", coordinator.Name);
+            json.WriteString("address", coordinator.Address);
+            json.WriteStartArray("aps");
+            foreach (var accessPoint in coordinator.AccessPoints)
+            {
+                json.WriteStringValue($"AP{accessPoint}");
+            }
+
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
     }
 
     private static void Ms(Utf8JsonWriter json, string name, double value) => json.WriteNumber(name, Math.Round(value, 3));

@@ -36,7 +36,7 @@ public struct PacketRecord
 
     private static readonly IpAddress s_server = IpAddress.Parse(LabTopology.ServerAddress.ToString());
     private static readonly IpAddress s_server6 = IpAddress.Parse(LabTopology.ServerAddress6.ToString());
-    private static readonly IpAddress s_coordinator = IpAddress.Parse(LabTopology.CoordinatorAddress.ToString());
+    private static readonly IpAddress[] s_coordinators = [.. LabTopology.CoordinatorAddresses.Select(a => IpAddress.Parse(a.ToString()))];
 
     /// <summary>When the kernel saw it (<see cref="LabClock"/>, ns).</summary>
     public long At;
@@ -156,11 +156,24 @@ public struct PacketRecord
         }
     }
 
+    private static bool IsCoordinator(in IpAddress address)
+    {
+        foreach (var coordinator in s_coordinators)
+        {
+            if (address == coordinator)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     private static void ClassifyPorts(ref PacketRecord record, ReadOnlySpan<byte> transport)
     {
         var fromServer = record.Source == s_server || record.Source == s_server6;
         var toServer = record.Destination == s_server || record.Destination == s_server6;
-        if (record.Protocol == 6 && (record.Source == s_coordinator || record.Destination == s_coordinator))
+        if (record.Protocol == 6 && (IsCoordinator(record.Source) || IsCoordinator(record.Destination)))
         {
             record.Kind = FrameKind.Control;
         }

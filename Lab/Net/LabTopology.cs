@@ -72,7 +72,7 @@ public sealed class LabTopology : IDisposable
     /// <summary>The correspondent.</summary>
     public NetNamespace Server { get; }
 
-    /// <summary>Where the coordinator runs.</summary>
+    /// <summary>Where coordinators, and the store that they share, run.</summary>
     public NetNamespace Coordinator { get; }
 
     /// <summary>The access points; the first is AP1.</summary>
@@ -87,8 +87,8 @@ public sealed class LabTopology : IDisposable
     /// <summary>The server's IPv6 address.</summary>
     public static IPAddress ServerAddress6 { get; } = IPAddress.Parse("fd00:10:1:100::2");
 
-    /// <summary>The coordinator's address.</summary>
-    public static IPAddress CoordinatorAddress { get; } = IPAddress.Parse("10.1.200.2");
+    /// <summary>The addresses of the machine where coordinators run; each coordinator has one.</summary>
+    public static IReadOnlyList<IPAddress> CoordinatorAddresses { get; } = [IPAddress.Parse("10.1.200.2"), IPAddress.Parse("10.1.200.3")];
 
     /// <summary>The gateway address that every access point shows its clients.</summary>
     public static IPAddress GatewayAddress { get; } = IPAddress.Parse("192.168.77.1");
@@ -218,6 +218,7 @@ public sealed class LabTopology : IDisposable
 
         BuildHost(Server, "s0", 100);
         BuildHost(Coordinator, "k0", 200);
+        Tool.IpBatch(Coordinator.Name, [.. CoordinatorAddresses.Skip(1).Select(a => $"addr add {a}/24 dev eth0")]);
         for (var k = 1; k <= AccessPointCount; k++)
         {
             BuildAccessPoint(k);

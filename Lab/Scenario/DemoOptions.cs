@@ -52,6 +52,9 @@ public sealed record DemoOptions
     /// <summary>What the access points run.</summary>
     public NetworkKind Network { get; init; }
 
+    /// <summary>Two coordinators over a Redis instead of one that keeps everything in its memory.</summary>
+    public bool Redis { get; init; }
+
     /// <summary>Where logs of the programs under test are kept; null: nowhere.</summary>
     public string? LogDirectory { get; init; }
 

@@ -44,6 +44,22 @@ public sealed record DatagramSummary(int Sent, int Unsent, int Lost, int Duplica
 /// <param name="Violations">The first violations, for people.</param>
 public sealed record PathSummary(bool Ok, long Encapsulated, long Examined, long ViaHamThenFam, IReadOnlyList<string> Violations);
 
+/// <summary>One coordinator of the site.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Address">Where it listens.</param>
+/// <param name="AccessPoints">The access points whose agents were connected to it, 1 is AP1.</param>
+public sealed record CoordinatorSummary(string Name, string Address, IReadOnlyList<int> AccessPoints);
+
+/// <summary>The programs behind the access points.</summary>
+/// <param name="Store">"memory" or "redis".</param>
+/// <param name="Coordinators">The coordinators.</param>
+public sealed record SiteSummary(string Store, IReadOnlyList<CoordinatorSummary> Coordinators)
+{
+    /// <inheritdoc/>
+    public override string ToString() =>
+        $"store: {Store}; coordinators: {string.Join("; ", Coordinators.Select(c => $"{c.Name} at {c.Address} with {(c.AccessPoints.Count == 0 ? "no access point" : string.Join(", ", c.AccessPoints.Select(k => $"AP{k}")))}"))}";
+}
+
 /// <summary>The whole outcome of one run.</summary>
 public sealed record DemoResult
 {
@@ -85,6 +101,9 @@ public sealed record DemoResult
 
     /// <summary>Every connection.</summary>
     public required IReadOnlyList<ConnectionOutcome> Connections { get; init; }
+
+    /// <summary>The programs behind the access points when the traffic started; null if there are none.</summary>
+    public SiteSummary? Site { get; init; }
 
     /// <summary>How long the run took, without preparing the network.</summary>
     public required TimeSpan Duration { get; init; }

@@ -25,6 +25,7 @@ public sealed class DemoScenario : IDisposable
     private int _measured;
     private int _prepared;
     private int _probes;
+    private SiteSummary? _site;
 
     private DemoScenario(DemoOptions options, IDemoObserver observer, CancellationToken cancel)
     {
@@ -77,6 +78,12 @@ public sealed class DemoScenario : IDisposable
     private DemoResult Run(CancellationToken cancel)
     {
         Prepare(cancel);
+        _site = _network.Site;
+        if (_site is { Coordinators.Count: > 1 })
+        {
+            _observer.Note(_site.ToString());
+        }
+
         using var captures = new CapturePoints(_topology);
         _start = LabClock.Now;
         StartTraffic();
@@ -304,6 +311,7 @@ public sealed class DemoScenario : IDisposable
             CaptureDrops = captures.Dropped,
             Connections = [.. _connections.Select(c => new ConnectionOutcome(c.Name, c.Protocol, $"c{c.Client + 1}", c.Server.ToString(),
                 c.SeenByServer?.ToString() ?? string.Empty, c.Health.ToString(), c.Bytes, c.Failure))],
+            Site = _site,
             Duration = TimeSpan.FromTicks((end - _start) / 100),
         };
         return result with { Verdict = DemoVerdict.Judge(result, failure) };

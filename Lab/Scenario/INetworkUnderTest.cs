@@ -6,6 +6,9 @@ internal interface INetworkUnderTest : IDisposable
     /// <summary>A sentence about a program that has ended although it should run, or null.</summary>
     string? Failure { get; }
 
+    /// <summary>The programs behind the access points; null if there are none.</summary>
+    SiteSummary? Site => null;
+
     /// <summary>A client's link is dead and will come back at another access point. Only a network that could see the future may use this.</summary>
     void ClientMoves(int client, int to)
     {

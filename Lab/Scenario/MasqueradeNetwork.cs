@@ -1,49 +1,59 @@
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
-using System.Text.Json;
-using Masquerade.Core.Flow;
 using Masquerade.Lab.Net;
 using Masquerade.Lab.Radio;
-using Masquerade.Pki;
-using Masquerade.Pki.Authority;
 
 namespace Masquerade.Lab.Scenario;
 
-/// <summary>The product: one coordinator, and an agent at every access point, each a process of its own in its namespace, with certificates made for the occasion.</summary>
+/// <summary>
+/// The product: an agent at every access point, and one coordinator, or two over a Redis, each a process of its own in its namespace, with certificates
+/// made for the occasion. Each can be killed and started anew.
+/// </summary>
 internal sealed class MasqueradeNetwork : INetworkUnderTest
 {
+    private const int FirstApiPort = 4751;
+    private const int SpreadAttempts = 40;
+    private static readonly string[] s_names = ["north", "south"];
     private readonly List<ProgramUnderTest> _programs = [];
-    private readonly ProgramUnderTest[] _agents = new ProgramUnderTest[LabTopology.AccessPointCount];
+    private readonly ProgramUnderTest?[] _agents = new ProgramUnderTest?[LabTopology.AccessPointCount];
+    private readonly ProgramUnderTest?[] _coordinators;
     private readonly LabTopology _topology;
     private readonly SimulatedRadio _radio;
     private readonly DemoOptions _options;
+    private readonly SiteFiles _files;
+    private readonly RedisServer? _redis;
 
     public MasqueradeNetwork(LabTopology topology, SimulatedRadio radio, DemoOptions options, CancellationToken cancel)
     {
         (_topology, _radio, _options) = (topology, radio, options);
+        _coordinators = new ProgramUnderTest?[options.Redis ? 2 : 1];
         try
         {
-            var listen = new IPEndPoint(LabTopology.CoordinatorAddress, LabPorts.Coordinator);
-            var pki = new PkiDirectory(Path.Combine(topology.ScratchDirectory, "pki"), TimeProvider.System);
-            pki.Initialise("demo", days: 90);
-            var identity = new SiteIdentity(SiteRole.Coordinator, new NodeId("coordinator"));
-            pki.Issue(identity, [], [listen.Address], days: 60);
-            var coordinatorConfig = Path.Combine(topology.ScratchDirectory, "coordinator.json");
-            File.WriteAllBytes(coordinatorConfig, Json(json =>
+            _files = new SiteFiles(topology);
+            if (options.Redis)
             {
-                json.WriteString("listen", listen.ToString());
-                Tls(json, pki, identity);
-            }));
-            _programs.Add(new ProgramUnderTest(topology.Coordinator, "coordinator", ProgramLocator.Coordinator(), ["--config", coordinatorConfig], options.LogDirectory));
-            WaitFor(() => topology.Coordinator.Invoke(() => Answers(listen)), "the coordinator does not listen", cancel);
+                _redis = new RedisServer(topology.Coordinator, new IPEndPoint(IPAddress.Loopback, LabPorts.Redis), [], Path.Combine(topology.ScratchDirectory, "redis"));
+            }
+
+            for (var i = 0; i < _coordinators.Length; i++)
+            {
+                _files.WriteCoordinator(s_names[i], Listen(i), FirstApiPort + i, _redis?.EndPoint);
+                StartCoordinator(i);
+            }
+
+            for (var i = 0; i < _coordinators.Length; i++)
+            {
+                WaitForCoordinator(i, cancel);
+            }
+
             for (var k = 0; k < LabTopology.AccessPointCount; k++)
             {
-                File.WriteAllBytes(ConfigOf(k), Configuration(k, listen, pki));
+                _files.WriteAgent(k, Enumerable.Range(0, _coordinators.Length).Select(Listen), options.Events ? radio.ControlSocket(k) : null, options.AddressCommand?.Invoke(k));
                 StartAgent(k);
             }
 
             WaitForAgents(cancel);
+            Spread(cancel);
         }
         catch
         {
@@ -52,19 +62,15 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
         }
     }
 
-    public string? Failure => _programs.Select(p => p.Failure).FirstOrDefault(f => f is not null);
+    public string? Failure => _programs.Select(p => p.Failure).Append(_redis?.Failure).FirstOrDefault(f => f is not null);
 
-    /// <summary>Where an access point's agent is told what to do.</summary>
-    public string ConfigOf(int accessPoint) => Path.Combine(_topology.ScratchDirectory, $"ap{accessPoint + 1}", "agent.json");
+    public SiteSummary Site => new(
+        _redis is null ? "memory" : "redis",
+        [.. Enumerable.Range(0, _coordinators.Length).Select(i => new CoordinatorSummary(s_names[i], Listen(i).ToString(),
+            [.. Enumerable.Range(0, LabTopology.AccessPointCount).Where(k => CoordinatorOf(k) == i).Select(k => k + 1)]))]);
 
     /// <summary>The agent of an access point is gone from one moment to the next (SIGKILL).</summary>
-    public void Kill(int accessPoint)
-    {
-        var agent = _agents[accessPoint];
-        _programs.Remove(agent);
-        agent.KillAtOnce();
-        agent.Dispose();
-    }
+    public void Kill(int accessPoint) => Kill(ref _agents[accessPoint]);
 
     /// <summary>Starts an access point's agent, which has been killed, anew.</summary>
     public void Restart(int accessPoint, CancellationToken cancel)
@@ -73,98 +79,14 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
         WaitForAgents(cancel);
     }
 
-    private void StartAgent(int accessPoint)
-    {
-        var agent = new ProgramUnderTest(
-            _topology.AccessPoints[accessPoint], $"ap{accessPoint + 1}", ProgramLocator.Agent(), ["--config", ConfigOf(accessPoint)], _options.LogDirectory);
-        _agents[accessPoint] = agent;
-        _programs.Add(agent);
-    }
-
-    private void WaitForAgents(CancellationToken cancel)
-    {
-        if (_options.Events)
-        {
-            WaitFor(() => Enumerable.Range(0, LabTopology.AccessPointCount).All(k => _radio.Listeners(k) > 0), "an agent does not listen to its radio", cancel);
-        }
-    }
-
     public void Dispose()
     {
         _programs.ForEach(p => p.RequestStop());
         _programs.ForEach(p => p.Dispose());
+        _redis?.Dispose();
     }
 
-    /// <summary>The agent's configuration file: everything as in <c>docs/operations.md</c>, two masquerade addresses of IPv4 and one of IPv6.</summary>
-    private byte[] Configuration(int accessPoint, IPEndPoint coordinator, PkiDirectory pki)
-    {
-        var subnet = (accessPoint + 1).ToString(CultureInfo.InvariantCulture);
-        var hostapd = _options.Events ? _radio.ControlSocket(accessPoint) : null;
-        var onLink = Enumerable.Range(1, LabTopology.AccessPointCount).Where(k => _topology.SharedUplink || k == accessPoint + 1).ToArray();
-        var identity = new SiteIdentity(SiteRole.Agent, new NodeId("ap" + subnet));
-        pki.Issue(identity, [], [], days: 60);
-        return Json(json =>
-        {
-            json.WriteString("node", identity.Name.Name);
-            Strings(json, "coordinator", coordinator.ToString());
-            Tls(json, pki, identity);
-            json.WriteStartObject("uplink");
-            json.WriteString("interface", "up0");
-            Strings(json, "addresses", $"10.1.{subnet}.10", $"10.1.{subnet}.11", $"fd00:10:1:{subnet}::10");
-            Strings(json, "onLink", [.. onLink.Select(k => $"10.1.{k}.0/24"), .. onLink.Select(k => $"fd00:10:1:{k}::/64")]);
-            Strings(json, "gateways", $"10.1.{subnet}.1", $"fd00:10:1:{subnet}::1");
-            if (_options.AddressCommand is { } command)
-            {
-                json.WriteString("addressCommand", command(accessPoint));
-            }
-
-            json.WriteEndObject();
-            json.WriteStartObject("client");
-            json.WriteString("interface", "cl0");
-            json.WriteString("gatewayMac", LabTopology.GatewayMac);
-            Strings(json, "gatewayAddresses", LabTopology.GatewayAddress.ToString(), "fe80::1");
-            Strings(json, "prefixes", "192.168.77.0/24", "fd00:77::/64");
-            json.WriteEndObject();
-            if (hostapd is not null)
-            {
-                json.WriteString("hostapd", hostapd);
-            }
-        });
-    }
-
-    private static void Tls(Utf8JsonWriter json, PkiDirectory pki, SiteIdentity identity)
-    {
-        json.WriteStartObject("tls");
-        json.WriteString("ca", pki.BundlePath);
-        json.WriteString("crl", pki.ListPath);
-        json.WriteString("certificate", Path.Combine(pki.FolderOf(identity), PkiDirectory.CertificateName));
-        json.WriteString("key", Path.Combine(pki.FolderOf(identity), PkiDirectory.KeyName));
-        json.WriteEndObject();
-    }
-
-    private static byte[] Json(Action<Utf8JsonWriter> members)
-    {
-        using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true }))
-        {
-            json.WriteStartObject();
-            members(json);
-            json.WriteEndObject();
-        }
-
-        return buffer.ToArray();
-    }
-
-    private static void Strings(Utf8JsonWriter json, string name, params string[] values)
-    {
-        json.WriteStartArray(name);
-        foreach (var value in values)
-        {
-            json.WriteStringValue(value);
-        }
-
-        json.WriteEndArray();
-    }
+    private static IPEndPoint Listen(int coordinator) => new(LabTopology.CoordinatorAddresses[coordinator], LabPorts.Coordinator);
 
     private static bool Answers(IPEndPoint endpoint)
     {
@@ -178,6 +100,75 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
         {
             return false;
         }
+    }
+
+    private void Kill(ref ProgramUnderTest? program)
+    {
+        if (program is not null)
+        {
+            _programs.Remove(program);
+            program.KillAtOnce();
+            program.Dispose();
+            program = null;
+        }
+    }
+
+    private void StartCoordinator(int index)
+    {
+        var coordinator = new ProgramUnderTest(_topology.Coordinator, s_names[index], ProgramLocator.Coordinator(), ["--config", _files.ConfigOf(s_names[index])], _options.LogDirectory);
+        _coordinators[index] = coordinator;
+        _programs.Add(coordinator);
+    }
+
+    private void WaitForCoordinator(int index, CancellationToken cancel) =>
+        WaitFor(() => _topology.Coordinator.Invoke(() => Answers(Listen(index))), $"coordinator {s_names[index]} does not listen", cancel);
+
+    private void StartAgent(int accessPoint)
+    {
+        var agent = new ProgramUnderTest(
+            _topology.AccessPoints[accessPoint], $"ap{accessPoint + 1}", ProgramLocator.Agent(), ["--config", _files.ConfigOf(accessPoint)], _options.LogDirectory);
+        _agents[accessPoint] = agent;
+        _programs.Add(agent);
+    }
+
+    private void WaitForAgents(CancellationToken cancel)
+    {
+        if (_options.Events)
+        {
+            WaitFor(() => Enumerable.Range(0, LabTopology.AccessPointCount).All(k => _agents[k] is null || _radio.Listeners(k) > 0), "an agent does not listen to its radio", cancel);
+        }
+
+        WaitFor(() => Enumerable.Range(0, LabTopology.AccessPointCount).All(k => _agents[k] is null || CoordinatorOf(k) >= 0), "an agent is connected to no coordinator", cancel);
+    }
+
+    /// <summary>
+    /// Agents begin with any coordinator; three of them may well choose the same. That would show less, so agents are started anew until every coordinator has one.
+    /// </summary>
+    private void Spread(CancellationToken cancel)
+    {
+        for (var attempt = 0; _coordinators.Length > 1 && Enumerable.Range(0, LabTopology.AccessPointCount).Select(CoordinatorOf).Distinct().Count() < _coordinators.Length; attempt++)
+        {
+            if (attempt == SpreadAttempts)
+            {
+                throw new LabException("the agents do not spread over the coordinators");
+            }
+
+            var agent = _agents[0]!;
+            _programs.Remove(agent);
+            agent.Dispose();
+            _agents[0] = null;
+            Restart(0, cancel);
+        }
+    }
+
+    /// <summary>The coordinator that an access point's agent is connected to, as its kernel has it; -1 if to none.</summary>
+    private int CoordinatorOf(int accessPoint)
+    {
+        // A socket for both families shows addresses of IPv4 as mapped ones.
+        var sockets = Tool.Run("ip", ["netns", "exec", _topology.AccessPoints[accessPoint].Name, "ss", "-Htn", "state", "established"])
+            .Replace("[::ffff:", string.Empty, StringComparison.Ordinal).Replace("]", string.Empty, StringComparison.Ordinal);
+        var words = sockets.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
+        return Array.FindIndex([.. Enumerable.Range(0, _coordinators.Length)], i => words.Contains(Listen(i).ToString(), StringComparer.Ordinal));
     }
 
     private void WaitFor(Func<bool> condition, string otherwise, CancellationToken cancel)
