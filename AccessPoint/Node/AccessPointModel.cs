@@ -107,6 +107,28 @@ public sealed record ClientSideModel
 
     /// <summary>The largest IP packet that a client takes in one frame, in octets.</summary>
     public int Mtu { get; init; } = 1500;
+
+    /// <summary>Where clients get their IPv4 addresses from. All but none needs an IPv4 gateway address that lies in one of the prefixes.</summary>
+    public ClientAddressing Addressing { get; init; }
+
+    /// <summary>With <see cref="ClientAddressing.Relay"/>: the site's DHCP servers, IPv4.</summary>
+    public IReadOnlyList<IpAddress> DhcpServers { get; init; } = [];
+
+    /// <summary>The gateway address that clients take for their DHCP server's; none if there is no IPv4 one in the clients' subnets.</summary>
+    public IpAddress DhcpGateway => GatewayAddresses.FirstOrDefault(g => g.IsIPv4 && Prefixes.Any(p => p.Contains(g)));
+}
+
+/// <summary>Where clients get their IPv4 addresses from. IPv6 clients make their own of the advertised prefix.</summary>
+public enum ClientAddressing
+{
+    /// <summary>Not from here: they have them, and what they say to DHCP servers is a packet like any other.</summary>
+    None,
+
+    /// <summary>From the site's DHCP servers, by way of the node's relay agent.</summary>
+    Relay,
+
+    /// <summary>From the coordinator's pool; the node answers as DHCP server.</summary>
+    Pool,
 }
 
 /// <summary>Limits and times of neighbour resolution on the uplink.</summary>

@@ -1,3 +1,4 @@
+using Masquerade.AccessPoint.Dhcp;
 using Masquerade.AccessPoint.Link;
 using Masquerade.Core.Control;
 using Masquerade.Core.Diagnostics;
@@ -36,6 +37,15 @@ public sealed partial class AccessPointNode
         _output = output;
         _random = new SeededRandom(seed);
         _incarnation = model.Incarnation;
+        if (model.Clients.Addressing != ClientAddressing.None)
+        {
+            _dhcpGateway = model.Clients.DhcpGateway;
+            _dhcpClients = new DhcpClients();
+            _dhcpPacket = new byte[Math.Min(model.Clients.Mtu, model.Uplink.Mtu)];
+            _dhcpRelay = model.Clients.Addressing == ClientAddressing.Relay ? new DhcpRelay(model.Node, _dhcpGateway, model.Clients.DhcpServers) : null;
+            _dhcpServer = _dhcpRelay is null ? new DhcpServer(model.Clients, _dhcpGateway) : null;
+        }
+
         _clientLink = new ClientLink(model.Clients, output, Drops);
         _uplinkLink = new UplinkLink(model.Uplink, output, Drops);
         _effects = new EngineEffects(this);
@@ -68,7 +78,7 @@ public sealed partial class AccessPointNode
     /// <summary>When <see cref="Advance"/> must be called at the latest.</summary>
     public Instant NextDeadline => Instant.Min(
         Instant.Min(Instant.Min(Ham.NextDeadline, Fam.NextDeadline), Instant.Min(_outbox.NextDeadline, _sessionDeadline)),
-        Instant.Min(Instant.Min(_clientLink.NextDeadline, _uplinkLink.NextDeadline), Instant.Min(_holdAt, NextProbeDeadline)));
+        Instant.Min(Instant.Min(_clientLink.NextDeadline, _uplinkLink.NextDeadline), Instant.Min(Instant.Min(_holdAt, NextLeaseDeadline), NextProbeDeadline)));
 
     /// <summary>A client's link is up: hostapd or another source of association events says so.</summary>
     public void OnAssociated(MacAddress client, Instant now)
@@ -103,6 +113,7 @@ public sealed partial class AccessPointNode
         Fam.Advance(now);
         AdvanceAddresses(now);
         AdvanceProbes(now);
+        AdvanceLeases(now);
         AdvanceSession(now);
         _outbox.Advance(now);
     }
@@ -117,7 +128,7 @@ public sealed partial class AccessPointNode
                 FirstPort = _model.FirstPort,
                 LastPort = _model.LastPort,
                 RestTime = _model.PortRest,
-                Reserved = [(TransportProtocol.Udp, _model.PeerPort)],
+                Reserved = [(TransportProtocol.Udp, _model.PeerPort), (TransportProtocol.Udp, DhcpPort.Server)],
             },
             _random.Fork());
         var ham = new HamEngine(_model.Ham, _model.Node, pool, _random.Fork(), _outbox, _effects, Drops);

@@ -17,6 +17,11 @@ public sealed partial class AccessPointNode
     public void OnClientFrame(Span<byte> frame, in OffloadInfo offload, Instant now)
     {
         _now = now;
+        if (TryTakeDhcp(frame, offload, now))
+        {
+            return;
+        }
+
         if (!_clientLink.Accept(frame, out var source))
         {
             // An ARP request says as well as any packet that the client is here.

@@ -189,6 +189,9 @@ public sealed partial class AccessPointNode
             case AddressOwners owners:
                 OnAddressOwners(owners, now);
                 break;
+            case LeaseReply lease:
+                OnLeaseReply(lease);
+                break;
             case ProbeNode probe:
                 OnProbeNode(probe, now);
                 break;

@@ -1,5 +1,4 @@
-using System.Buffers.Binary;
-using Masquerade.Core.Checksum;
+using Masquerade.AccessPoint.Link;
 using Masquerade.Core.Control;
 using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Engine;
@@ -15,24 +14,16 @@ public sealed partial class AccessPointNode
 
     private void OnPeerDatagram(ReadOnlySpan<byte> packet, in PacketSummary summary, in OffloadInfo offload)
     {
-        // The parser has made sure that there is a header and that its length does not say more than there is.
-        if (!UdpHeader.TryParse(packet.Slice(summary.TransportOffset, summary.TransportLength), out var udp) || udp.Length < UdpHeader.HeaderLength)
-        {
-            Drops.Count(DropReason.Malformed);
-            return;
-        }
-
         // This node is the datagram's end, so it must check what it only updates elsewhere. Our own datagrams always have a checksum.
-        var length = udp.Length;
-        var datagram = packet.Slice(summary.TransportOffset, length);
-        var sum = InternetChecksum.PseudoHeaderSum(summary.Tuple.Source.Address, summary.Tuple.Destination.Address, (byte)TransportProtocol.Udp, length);
-        if (!offload.ChecksumPartial && InternetChecksum.Finish(InternetChecksum.Sum(datagram, sum)) != 0)
+        var datagram = packet.Slice(summary.TransportOffset, summary.TransportLength);
+        var reason = UdpPackets.TryRead(datagram, summary.Tuple.Source.Address, summary.Tuple.Destination.Address, offload, needsChecksum: true, out var payload);
+        if (reason != DropReason.None)
         {
-            Drops.Count(DropReason.BadTransportChecksum);
+            Drops.Count(reason);
             return;
         }
 
-        if (!PeerCodec.TryDecode(datagram[UdpHeader.HeaderLength..], out var message) || message is null)
+        if (!PeerCodec.TryDecode(payload, out var message) || message is null)
         {
             Drops.Count(DropReason.Malformed);
             return;
@@ -57,23 +48,9 @@ public sealed partial class AccessPointNode
             return;
         }
 
-        var at = own.IsIPv4 ? Ipv4Header.MinimumLength : Ipv6Header.Length;
-        var length = UdpHeader.HeaderLength + PeerCodec.Encode(message, _peerDatagram.AsSpan(at + UdpHeader.HeaderLength));
-        var packet = _peerDatagram.AsSpan(0, at + length);
-        if (own.IsIPv4)
-        {
-            Ipv4Header.Write(packet, packet.Length, IpProtocolNumber.Udp, own, peer.Address);
-        }
-        else
-        {
-            Ipv6Header.Write(packet, length, IpProtocolNumber.Udp, own, peer.Address);
-        }
-
-        var datagram = packet[at..];
-        UdpHeader.Write(datagram, _model.PeerPort, peer.Port);
-        var sum = InternetChecksum.PseudoHeaderSum(own, peer.Address, IpProtocolNumber.Udp, length);
-        var checksum = InternetChecksum.Finish(InternetChecksum.Sum(datagram, sum));
-        BinaryPrimitives.WriteUInt16BigEndian(datagram[UdpHeader.ChecksumOffset..], checksum == 0 ? (ushort)0xFFFF : checksum);
+        var headers = UdpPackets.HeadersLength(own.IsIPv4);
+        var packet = _peerDatagram.AsSpan(0, headers + PeerCodec.Encode(message, _peerDatagram.AsSpan(headers)));
+        UdpPackets.WriteHeaders(packet, new TransportEndpoint(own, _model.PeerPort), peer);
         SendUplinkCopy(packet, OffloadInfo.None);
     }
 }

@@ -52,6 +52,12 @@ public sealed partial class AccessPointNode
             return;
         }
 
+        if (IsDhcpAnswer(summary))
+        {
+            OnDhcpAnswer(packet, summary, offload);
+            return;
+        }
+
         // An error concerns the flow of the packet that it carries: that was sent from our endpoint.
         var protocol = isError ? summary.EmbeddedTuple.Protocol : summary.Tuple.Protocol;
         var endpoint = isError ? summary.EmbeddedTuple.Source : summary.Tuple.Destination;

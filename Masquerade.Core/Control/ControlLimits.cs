@@ -35,4 +35,7 @@ public static class ControlLimits
 
     /// <summary>Characters of a reason text.</summary>
     public const int MaxReasonLength = 200;
+
+    /// <summary>Characters of a DNS domain.</summary>
+    public const int MaxDomainLength = 128;
 }

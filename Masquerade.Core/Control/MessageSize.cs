@@ -78,6 +78,7 @@ public static class MessageSize
         Hello m => new Lists { Addresses = m.Addresses, Prefixes = m.Takes, Owners = m.Owners },
         Welcome m => new Lists { Owners = m.Owners },
         AddressOwners m => new Lists { Owners = m.Owners },
+        LeaseReply m => new Lists { Addresses = m.DnsServers },
         Arrive m => new Lists { Addresses = m.Addresses, Offers = m.Offers },
         ArriveReply m => new Lists { Addresses = m.Addresses, Records = m.Mappings },
         ArrivalUpdate m => new Lists { Records = m.Mappings, Mappings = m.Ended },

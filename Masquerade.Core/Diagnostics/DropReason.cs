@@ -95,4 +95,10 @@ public enum DropReason : byte
 
     /// <summary>This node has no address of its own now: another one has taken them over, or nobody has said yet whether one has.</summary>
     Fenced,
+
+    /// <summary>DHCP: the client asks more often than it may, or all clients together do.</summary>
+    TooOften,
+
+    /// <summary>DHCP: an answer that no client here waits for, or that is not from one of the site's servers.</summary>
+    UnexpectedAnswer,
 }

@@ -11,6 +11,9 @@ public static class ConfigFile
     /// <summary>The most addresses of one kind.</summary>
     private const int MaxAddresses = EndpointPool.MaxAddresses;
 
+    /// <summary>The most DHCP servers: every request goes to all of them.</summary>
+    private const int MaxDhcpServers = 8;
+
     /// <summary>Reads a file's text. The result is null if there are mistakes.</summary>
     public static AgentConfig? Read(ReadOnlyMemory<byte> text, out IReadOnlyList<ConfigMistake> mistakes) => ConfigText.Read(text, ReadRoot, out mistakes);
 
@@ -51,6 +54,7 @@ public static class ConfigFile
         }
 
         var standalone = coordinators is [null];
+        CheckAddressing(clientObject, clients, uplink, standalone);
         var (tls, insecure) = AgentTls.Read(root, uplinkDevice.Kind == DeviceKind.File ? [] : coordinators.OfType<CoordinatorAddress>());
         var config = new AgentConfig
         {
@@ -190,8 +194,49 @@ public static class ConfigFile
         }
 
         var mtu = source.Optional("mtu", Values.Number(1280, 65535), "octets from 1280 to 65535", 0);
+        var addressing = source.Optional(
+            "addressing", Values.OneOf(("none", ClientAddressing.None), ("relay", ClientAddressing.Relay), ("pool", ClientAddressing.Pool)), "\"none\" (the default), \"relay\" or \"pool\"",
+            ClientAddressing.None);
+        var servers = source.List<IpAddress>("dhcpServers", Values.Address, "a unicast IPv4 address", addressing == ClientAddressing.Relay ? 1 : 0, MaxDhcpServers);
         source.Finish();
-        return new ClientSideModel { GatewayMac = mac, GatewayAddresses = gateways, Prefixes = prefixes, Mtu = mtu };
+        return new ClientSideModel { GatewayMac = mac, GatewayAddresses = gateways, Prefixes = prefixes, Mtu = mtu, Addressing = addressing, DhcpServers = servers };
+    }
+
+    /// <summary>What only shows when both sides are looked at together.</summary>
+    private static void CheckAddressing(ConfigObject source, ClientSideModel clients, UplinkModel uplink, bool standalone)
+    {
+        if (clients.Addressing != ClientAddressing.Relay && clients.DhcpServers.Count > 0)
+        {
+            source.Mistake("dhcpServers", string.Join(", ", clients.DhcpServers), "nothing, unless client.addressing is \"relay\"");
+        }
+
+        foreach (var server in clients.DhcpServers)
+        {
+            if (!server.IsIPv4 || uplink.Addresses.Contains(server) || clients.GatewayAddresses.Contains(server))
+            {
+                source.Mistake("dhcpServers", $"\"{server}\"", "IPv4 addresses of DHCP servers, none of them the access point's own");
+            }
+        }
+
+        if (clients.Addressing == ClientAddressing.None)
+        {
+            return;
+        }
+
+        if (clients.DhcpGateway.IsNone)
+        {
+            source.Mistake("addressing", $"{clients.Addressing}", "an IPv4 address in client.gatewayAddresses that lies in one of client.prefixes: clients take it for their server's");
+        }
+
+        if (clients.Addressing == ClientAddressing.Relay && !uplink.Addresses.Any(a => a.IsIPv4))
+        {
+            source.Mistake("addressing", "relay", "an IPv4 address in uplink.addresses: it is where the servers' answers go");
+        }
+
+        if (clients.Addressing == ClientAddressing.Pool && standalone)
+        {
+            source.Mistake("addressing", "pool", "a coordinator: it has the pool");
+        }
     }
 
     private static string TextOf(ConfigObject source, string key) => source.Optional(key, Values.Text, Values.TextText, string.Empty);

@@ -49,6 +49,12 @@ internal static class EffectiveConfig
             WriteList(writer, "gatewayAddresses", model.Clients.GatewayAddresses.Select(a => a.ToString()));
             WriteList(writer, "prefixes", model.Clients.Prefixes.Select(p => p.ToString()));
             WriteMtu(writer, model.Clients.Mtu);
+            writer.WriteString("addressing", model.Clients.Addressing switch { ClientAddressing.Relay => "relay", ClientAddressing.Pool => "pool", _ => "none" });
+            if (model.Clients.DhcpServers.Count > 0)
+            {
+                WriteList(writer, "dhcpServers", model.Clients.DhcpServers.Select(s => s.ToString()));
+            }
+
             writer.WriteEndObject();
             writer.WriteStartObject("ports");
             writer.WriteNumber("first", model.FirstPort);

@@ -45,6 +45,8 @@ public static partial class ControlCodec
         [typeof(AddressOwners)] = 48,
         [typeof(ProbeNode)] = 49,
         [typeof(ProbeResult)] = 50,
+        [typeof(LeaseRequest)] = 51,
+        [typeof(LeaseReply)] = 52,
     };
 
     /// <summary>Encodes a message as the body of a frame. Whether it fits one is for <see cref="FrameCodec.WriteFrame"/> to say.</summary>
@@ -65,6 +67,9 @@ public static partial class ControlCodec
                 break;
             case AddressOwners or ProbeNode or ProbeResult:
                 WriteAddress(writer, message);
+                break;
+            case LeaseRequest or LeaseReply:
+                WriteLease(writer, message);
                 break;
             default:
                 WriteHam(writer, message);
@@ -102,7 +107,8 @@ public static partial class ControlCodec
             < 30 => ReadClient(type, id, ref fields),
             < 40 => ReadConnection(type, id, ref fields),
             < 48 => ReadHam(type, id, ref fields),
-            _ => ReadAddress(type, id, ref fields),
+            < 51 => ReadAddress(type, id, ref fields),
+            _ => ReadLease(type, id, ref fields),
         };
         if (message is null)
         {

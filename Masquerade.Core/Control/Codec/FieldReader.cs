@@ -49,6 +49,8 @@ internal ref struct FieldReader
 
     public AttachStatus AttachStatus() => Next() && Check(_reader.TryReadUInt32(out var value, (uint)Control.AttachStatus.Established)) ? (AttachStatus)value : default;
 
+    public LeaseAction LeaseAction() => Next() && Check(_reader.TryReadUInt32(out var value, (uint)Control.LeaseAction.Inform)) ? (LeaseAction)value : default;
+
     public TransportProtocol Protocol() => Next() ? ReadProtocol() : default;
 
     public MacAddress Mac() => Next() && Check(_reader.TryReadBytes(out var bytes) && bytes.Length == 6) ? MacAddress.FromBytes(bytes) : default;
@@ -62,6 +64,8 @@ internal ref struct FieldReader
     public TransportEndpoint Endpoint() => Next() ? RequireEndpoint() : default;
 
     public TransportEndpoint OptionalEndpoint() => Next() ? ReadEndpoint() : default;
+
+    public IpAddress OptionalAddress() => Next() && !_reader.TryReadNil() ? ReadAddress() : default;
 
     public MappingId Mapping() => Next() ? ReadMapping() : default;
 

@@ -18,6 +18,17 @@ public static partial class ControlCodec
         writer.Write(bytes[..address.WriteTo(bytes)]);
     }
 
+    private static void WriteOptional(MessagePackWriter writer, IpAddress address)
+    {
+        if (address.IsNone)
+        {
+            writer.WriteNil();
+            return;
+        }
+
+        Write(writer, address);
+    }
+
     private static void Write(MessagePackWriter writer, NodeId node) => writer.Write(node.IsNone ? null : node.Name);
 
     private static void Write(MessagePackWriter writer, TransportEndpoint endpoint)

@@ -79,6 +79,46 @@ public sealed class ConfigFileTests
         Assert.Contains("coordinator, eventsFile", mistakes.Single(m => m.Path == "verbose").Allowed.Replace("client, controlSocket, coordinator", "coordinator", StringComparison.Ordinal), StringComparison.Ordinal);
     }
 
+    [Fact, Trait("Req", "A-28")]
+    public void Where_clients_get_their_addresses_is_read_and_printed()
+    {
+        var config = Read(Good.Replace("\"client\": {", "\"client\": { \"addressing\": \"relay\", \"dhcpServers\": [\"10.1.100.2\", \"10.1.100.3\"],", StringComparison.Ordinal), out var mistakes);
+        Assert.Empty(mistakes);
+        Assert.Equal(ClientAddressing.Relay, config!.Model.Clients.Addressing);
+        Assert.Equal("192.168.77.1", config.Model.Clients.DhcpGateway.ToString());
+        Assert.Equal(["10.1.100.2", "10.1.100.3"], config.Model.Clients.DhcpServers.Select(s => s.ToString()));
+        var again = Read(EffectiveConfig.Write(config), out mistakes);
+        Assert.Empty(mistakes);
+        Assert.Equal(EffectiveConfig.Write(config), EffectiveConfig.Write(again!));
+    }
+
+    [Theory, Trait("Req", "A-28")]
+    [InlineData("\"addressing\": \"relay\"", "client.dhcpServers")]
+    [InlineData("\"addressing\": \"relay\", \"dhcpServers\": \"10.1.1.10\"", "client.dhcpServers")]
+    [InlineData("\"addressing\": \"relay\", \"dhcpServers\": \"fd00::9\"", "client.dhcpServers")]
+    [InlineData("\"addressing\": \"pool\", \"dhcpServers\": \"10.1.100.2\"", "client.dhcpServers")]
+    [InlineData("\"dhcpServers\": \"10.1.100.2\"", "client.dhcpServers")]
+    [InlineData("\"addressing\": \"dhcp\"", "client.addressing")]
+    public void Addressing_that_cannot_work_is_a_mistake(string keys, string path)
+    {
+        Assert.Null(Read(Good.Replace("\"client\": {", $"\"client\": {{ {keys},", StringComparison.Ordinal), out var mistakes));
+        Assert.Equal(path, Assert.Single(mistakes).Path);
+    }
+
+    [Fact, Trait("Req", "A-28")]
+    public void A_pool_needs_a_coordinator_and_a_gateway_in_the_clients_subnet()
+    {
+        Read(
+            """
+            {
+              "node": "ap1", "coordinator": "none",
+              "uplink": { "interface": "up0", "addresses": "fd00::1", "onLink": "fd00::/64" },
+              "client": { "interface": "cl0", "gatewayAddresses": "fe80::1", "prefixes": "fd00:77::/64", "addressing": "pool" }
+            }
+            """, out var mistakes);
+        Assert.Equal(["client.addressing", "client.addressing"], mistakes.Select(m => m.Path));
+    }
+
     [Theory]
     [InlineData("{}", "node")]
     [InlineData("{\"node\": \"ap1\", \"node\": \"ap2\"}", "node")]

@@ -22,7 +22,7 @@ public sealed class OperationsPageTests
         [
             "node", "coordinator", "uplink.kind", "uplink.interface", "uplink.in", "uplink.out", "uplink.mac", "uplink.addresses", "uplink.onLink", "uplink.gateways",
             "uplink.addressCommand", "uplink.addressPatienceMilliseconds", "uplink.staticNeighbours", "uplink.mtu", "client.kind", "client.interface", "client.in", "client.out", "client.gatewayMac", "client.gatewayAddresses",
-            "client.prefixes", "client.mtu", "ports.first", "ports.last", "ports.restMilliseconds", "peerPort", "hostapd", "eventsFile", "eventsSocket", "controlSocket", "seed",
+            "client.prefixes", "client.mtu", "client.addressing", "client.dhcpServers", "ports.first", "ports.last", "ports.restMilliseconds", "peerPort", "hostapd", "eventsFile", "eventsSocket", "controlSocket", "seed",
             "insecure", "tls.ca", "tls.certificate", "tls.key", "tls.crl", "tls.coordinators", "tls.reloadIntervalMilliseconds", "tls.warnDays",
             .. Knobs("uplink.neighbours", new NeighbourConfig()), .. Knobs("ham", new Ham.HamConfig()), .. Knobs("fam", new Fam.FamConfig()),
         ];

@@ -204,6 +204,12 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
             nameof(AdoptMappings) => new AdoptMappings { Id = Id, Client = Client, Epoch = Last, Mappings = Records() },
             nameof(AddressOwners) => new AddressOwners { Id = Id, Owners = owners },
             nameof(ProbeNode) => new ProbeNode { Id = Id, Peer = Endpoint, Token = ulong.MaxValue },
+            nameof(LeaseRequest) => new LeaseRequest { Id = Id, Client = Client, Action = LeaseAction.Inform, Address = Address },
+            nameof(LeaseReply) => new LeaseReply
+            {
+                Id = Id, Client = Client, Status = AckStatus.Refused, Address = Address, LeaseSeconds = uint.MaxValue, DnsServers = Repeat(Address, ControlLimits.MaxAddresses),
+                Domain = new string('€', ControlLimits.MaxDomainLength),
+            },
             nameof(ProbeResult) => new ProbeResult { Id = Id, Alive = true },
             _ => throw new NotSupportedException($"no longest {type}: write one down here"),
         };

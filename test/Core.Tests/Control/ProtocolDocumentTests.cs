@@ -53,6 +53,7 @@ public sealed partial class ProtocolDocumentTests
         Values<AckStatus>("ack status");
         Values<AttachStatus>("attach status");
         Values<ConnectionState>("state");
+        Values<LeaseAction>("lease action");
     }
 
     [Fact]

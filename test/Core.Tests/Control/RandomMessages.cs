@@ -17,7 +17,7 @@ internal sealed class RandomMessages(ulong seed)
     private static readonly HashSet<string> MayBeNone =
     [
         "Hello.PeerEndpoint", "ArriveReply.PreviousFam", "FamChange.PreviousFam", "FamChange.PreviousFamPeer", "AnchorReply.Masquerade", "MappingRecord.FamEndpoint",
-        "AttachReply.Mapping", "LookupReply.Mapping",
+        "AttachReply.Mapping", "LookupReply.Mapping", "LeaseRequest.Address", "LeaseReply.Address",
     ];
 
     private readonly SeededRandom _random = new(seed);
@@ -169,7 +169,7 @@ internal sealed class RandomMessages(ulong seed)
     private string Text()
     {
         string[] pieces = ["a", "Z", " ", "0", "é", "€", "😀", "\n", "\0"];
-        return string.Concat(Enumerable.Range(0, _random.NextInt(ControlLimits.MaxReasonLength / 2)).Select(_ => pieces[_random.NextInt(pieces.Length)]));
+        return string.Concat(Enumerable.Range(0, _random.NextInt(ControlLimits.MaxDomainLength / 2)).Select(_ => pieces[_random.NextInt(pieces.Length)]));
     }
 
     private NodeId Node()
