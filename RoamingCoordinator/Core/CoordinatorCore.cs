@@ -1,6 +1,7 @@
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
+using Masquerade.RoamingCoordinator.Addressing;
 using Masquerade.RoamingCoordinator.Steps;
 
 namespace Masquerade.RoamingCoordinator;
@@ -28,8 +29,11 @@ public sealed partial class CoordinatorCore
     /// <param name="seed">The seed of what it draws.</param>
     /// <param name="output">Where its effects go.</param>
     /// <param name="peers">The other coordinators over a shared store; null if it has the store for itself.</param>
-    public CoordinatorCore(CoordinatorOptions options, IClientStore store, ulong seed, ICoordinatorOutput output, ICoordinatorPeers? peers = null)
+    /// <param name="addresses">Where clients' addresses are kept, if there is a pool; null: in memory.</param>
+    public CoordinatorCore(
+        CoordinatorOptions options, IClientStore store, ulong seed, ICoordinatorOutput output, ICoordinatorPeers? peers = null, IAddressStore? addresses = null)
     {
+        _addresses = options.Pool is null ? null : addresses ?? new InMemoryAddressStore();
         _peers = peers;
         _lastId = PushId.Before(peers is null ? 0 : options.Life);
         _options = options with { MaxMappingsPerClient = Math.Min(options.MaxMappingsPerClient, CoordinatorOptions.LargestMappingsPerClient) };
@@ -213,7 +217,11 @@ public sealed partial class CoordinatorCore
             case Arrive arrive:
                 Ask(node, arrive, arrive.Client, (state, _) => ArriveStep.Decide(state, node.Id, arrive, context));
                 break;
+            case LeaseRequest lease:
+                OnLeaseRequest(node, lease);
+                break;
             case Announce announce:
+                LearnLeases(announce);
                 Ask(node, announce, announce.Client, (state, refused) => ReportStep.Announce(
                     state, node.Id, refused is null ? announce : announce with { Mappings = Admitted(announce.Mappings, refused) }, context));
                 break;

@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
+using Masquerade.RoamingCoordinator.Addressing;
 
 namespace Masquerade.RoamingCoordinator;
 
@@ -93,4 +94,7 @@ public sealed record CoordinatorOptions
 
     /// <summary>Where new connections are anchored that agents ask about.</summary>
     public IHamPlacement Placement { get; init; } = new ThisAccessPoint();
+
+    /// <summary>The addresses that clients are given; null where clients have theirs from elsewhere.</summary>
+    public AddressPool? Pool { get; init; }
 }

@@ -18,6 +18,7 @@ internal static class Refusals
     {
         Arrive arrive => new ArriveReply { Id = arrive.Id, Client = arrive.Client, Status = AckStatus.Refused, Epoch = Epoch.None, Complete = false },
         Attach attach => new AttachReply { Id = attach.Id, Status = AttachStatus.Refused, Client = attach.Client },
+        LeaseRequest lease => new LeaseReply { Id = lease.Id, Client = lease.Client, Status = AckStatus.Unknown },
         Announce or HandOver or Depart or ReleaseMappings or AnchorReport => new Ack { Id = request.Id, Status = AckStatus.Refused },
         _ => null,
     };
@@ -32,6 +33,7 @@ internal static class Refusals
         Attach attach => attach.Client,
         ReleaseMappings release => release.Client,
         AnchorReport report => report.Client,
+        LeaseRequest lease => lease.Client,
         _ => MacAddress.None,
     };
 
