@@ -88,6 +88,7 @@ internal static class Views
             "apFailed" => $"{Of(happened, "ap")} has FAILED; its addresses ({Of(happened, "addresses")}) go to others",
             "addressMoved" => $"{Of(happened, "address")} belongs to {Of(happened, "to")} now, no longer to {Of(happened, "from")}",
             "claimRefused" => $"{Of(happened, "ap")}: refused a claim on {client}: {Of(happened, "reason")}",
+            "placementLoop" => $"placement rules send {Of(happened, "count")} new connections round in a loop, the latest of {client} at {Of(happened, "ap")}; they are anchored where they are opened",
             "storeTrouble" => $"the store fails: {Of(happened, "reason")}, {Of(happened, "count")} times",
             "storeForgot" => "the store has lost everything; the access points announce what they have",
             "lost" => $"events are missing here: {Of(happened, "reason")}",

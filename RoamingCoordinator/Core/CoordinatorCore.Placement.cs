@@ -6,8 +6,8 @@ using Masquerade.RoamingCoordinator.Steps;
 namespace Masquerade.RoamingCoordinator;
 
 /// <summary>
-/// New connections whose HAM policy places at another node than the asker: that node anchors the mapping, then the asker becomes its FAM. There is one
-/// redirection and no second, so a chain cannot loop; and the node that was chosen must answer soon, or the asker anchors the connection itself.
+/// New connections whose HAM policy places at another node than the asker: that node anchors the mapping, then the asker becomes its FAM. Rules that send on are followed here,
+/// before anybody is asked, to a node where the chain ends; that node anchors and never sends on. It must answer soon, or the asker anchors the connection itself.
 /// </summary>
 public sealed partial class CoordinatorCore
 {
@@ -19,6 +19,11 @@ public sealed partial class CoordinatorCore
     private readonly Queue<(ulong Id, Instant Deadline)> _parkedDeadlines = new();
     private readonly Dictionary<ulong, (ParkedAttach Parked, TransportEndpoint Masquerade)> _settled = [];
     private readonly Queue<ulong> _settledOrder = new();
+    private long _loopsReported;
+    private Instant _nextLoopReport;
+
+    /// <summary>New connections that policy would have sent round in a loop.</summary>
+    public long PlacementLoops { get; private set; }
 
     private void OnAttach(NodeState node, Attach attach)
     {
@@ -54,6 +59,18 @@ public sealed partial class CoordinatorCore
                 }
             },
         });
+    }
+
+    private void CountLoop(PlacementLooped looped)
+    {
+        PlacementLoops++;
+        if (_now >= _nextLoopReport)
+        {
+            // At most one line a second, however many connections are opened.
+            _nextLoopReport = _now + TimeSpan.FromSeconds(1);
+            _output.Report(looped with { Count = PlacementLoops - _loopsReported });
+            _loopsReported = PlacementLoops;
+        }
     }
 
     private void Place(NodeState asker, Attach attach, NodeState ham)

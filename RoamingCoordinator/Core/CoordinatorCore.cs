@@ -286,6 +286,12 @@ public sealed partial class CoordinatorCore
         foreach (var report in decision.Events)
         {
             ClaimsRefused += report is ClaimRefused ? 1 : 0;
+            if (report is PlacementLooped looped)
+            {
+                CountLoop(looped);
+                continue;
+            }
+
             _output.Report(report);
         }
     }

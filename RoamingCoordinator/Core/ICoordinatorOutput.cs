@@ -65,6 +65,12 @@ public enum RefusalKind
 /// <summary>A claim was refused.</summary>
 public sealed record ClaimRefused(NodeId Node, MacAddress Client, string Reason, RefusalKind Kind = RefusalKind.Invalid) : CoordinatorEvent;
 
+/// <summary>Policy sends connections round in a loop, so it was not followed: they are anchored where they were opened. Reported at most once a second.</summary>
+/// <param name="Asker">Where the latest one was opened.</param>
+/// <param name="Client">Whose it is.</param>
+/// <param name="Count">How many there were since the last report.</param>
+public sealed record PlacementLooped(NodeId Asker, MacAddress Client, long Count) : CoordinatorEvent;
+
 /// <summary>The store has failed; reported at most once a second.</summary>
 /// <param name="Reason">The latest reason.</param>
 /// <param name="Count">How often it has failed since the last report, for whatever reason.</param>

@@ -42,6 +42,11 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
                 _api.AddMetrics(shared.Measure);
             }
 
+            if (config.Homes is { } homes)
+            {
+                _api.AddMetrics(metrics => metrics.Gauge("masq_homes", "Clients that have a home.", homes.Table.Count));
+            }
+
             store = _api.Watch(store, Now);
         }
 
@@ -80,7 +85,7 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
 
         log.Write(config.Insecure ? "warning" : "info", $"{config.Options.Name} listens on {config.Listen}, {(config.Credentials is null ? "plain text" : "TLS 1.3")}");
         var accept = server._door.AcceptAsync(listener, stop.Token);
-        var watch = server._door.WatchAsync(stop.Token);
+        var watch = Task.WhenAll(server._door.WatchAsync(stop.Token), config.Homes?.WatchAsync(() => CheckHomes(config, log), log.Write, stop.Token) ?? Task.CompletedTask);
         using var hangUp = config.Credentials is null ? null : PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
         {
             signal.Cancel = true;
@@ -136,7 +141,7 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
             return;
         }
 
-        _log.Write(coordinatorEvent is ClaimRefused or NodeFailed or NodeBehind or StoreTrouble or StoreReborn ? "warning" : "info", coordinatorEvent);
+        _log.Write(coordinatorEvent is ClaimRefused or NodeFailed or NodeBehind or PlacementLooped or StoreTrouble or StoreReborn ? "warning" : "info", coordinatorEvent);
     }
 
     /// <inheritdoc/>
@@ -147,6 +152,15 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
 
     /// <inheritdoc/>
     public void OnRelayed(ulong from, NodeId node, ControlMessage message) => _core.OnRelayed(from, node, message, Now());
+
+    /// <summary>Homes that have changed may close a loop, which is refused when a connection meets it; better it is said at once.</summary>
+    private static void CheckHomes(ServerConfig config, LineLog log)
+    {
+        if (PlacementCheck.FindLoop((PlacementRules)config.Options.Placement, config.Homes!.Table.OneOfEach) is { } loop)
+        {
+            log.Write("warning", $"homes: with placement[{loop.Rule}] connections go round in a loop, {PlacementSection.Way(loop)}: they are anchored where they are opened");
+        }
+    }
 
     private static bool TryOpen(Action step, ServerConfig config, LineLog log)
     {

@@ -26,6 +26,9 @@ internal sealed record ServerConfig
 
     public required CoordinatorOptions Options { get; init; }
 
+    /// <summary>The homes of clients that <see cref="CoordinatorOptions.Placement"/> looks at; null if there are none.</summary>
+    public HomesFile? Homes { get; init; }
+
     public required ApiSettings Api { get; init; }
 
     /// <summary>How figures are sent to a collector; null if they are not.</summary>
@@ -65,10 +68,11 @@ internal sealed record ServerConfig
 
     private static ServerConfig ReadRoot(ConfigObject root)
     {
+        var placement = PlacementSection.Read(root, out var homes);
         var options = new CoordinatorOptions
         {
             Name = root.Optional("name", Values.Node, Values.NodeText, new NodeId("coordinator")),
-            Placement = PlacementSection.Read(root),
+            Placement = placement,
         };
         var roaming = root.Object("roaming");
         OptionGroup.Read(roaming, options, nameof(CoordinatorOptions.Lease));
@@ -84,6 +88,7 @@ internal sealed record ServerConfig
             MaxSessions = root.Optional("maxSessions", Values.Number(1, 1_000_000), "a whole number from 1 to 1000000", 12_000),
             MaxClients = root.Optional("maxClients", Values.Number(1, 100_000_000), "a whole number from 1 to 100000000", 1_000_000),
             Options = options,
+            Homes = homes,
             Redis = StoreSection.Read(root),
             Tls = TlsSettings.Read(root),
             Insecure = root.Optional("insecure", Values.Flag, "true or false", false),

@@ -112,6 +112,9 @@ internal sealed class Chronicle
                 Refusals[(int)refused.Kind]++;
                 Tell(new Refused(refused.Node, refused.Client, refused.Kind, refused.Reason));
                 break;
+            case PlacementLooped looped:
+                Tell(new PlacementRefused(looped.Asker, looped.Client, looped.Count));
+                break;
             case StoreReborn:
                 StoresReborn++;
                 Tell(new StoreForgot());

@@ -47,6 +47,9 @@ internal sealed record ClientLeft(MacAddress Client, Epoch Epoch, NodeId From, i
 /// <summary>A claim was refused.</summary>
 internal sealed record Refused(NodeId Node, MacAddress Client, RefusalKind Kind, string Reason) : SiteEvent("claimRefused", Client);
 
+/// <summary>Placement rules send connections round in a loop and were not followed.</summary>
+internal sealed record PlacementRefused(NodeId Node, MacAddress Client, long Count) : SiteEvent("placementLoop", Client);
+
 /// <summary>The store has forgotten everything; the access points announce what they have.</summary>
 internal sealed record StoreForgot() : SiteEvent("storeForgot", MacAddress.None);
 

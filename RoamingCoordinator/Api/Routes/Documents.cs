@@ -116,7 +116,9 @@ internal static class Documents
 
     public static void Rule(Utf8JsonWriter json, PlacementRule rule)
     {
-        json.WriteString("at", rule.Node.IsNone ? "here" : rule.Node.Name);
+        json.WriteString("at", rule.AtHome ? "@home" : rule.Node.IsNone ? "here" : rule.Node.Name);
+        Strings(json, "from", rule.From.Select(n => n.Name!).Order(StringComparer.Ordinal).Take(MostInner));
+        json.WriteNumber("fromCount", rule.From.Count);
         json.WriteString("protocol", rule.Protocol is { } protocol ? Protocol(protocol) : null);
         json.WriteStartArray("ports");
         foreach (var port in rule.Ports.Order().Take(MostInner))
@@ -191,6 +193,10 @@ internal static class Documents
                 json.WriteString("ap", Name(refused.Node));
                 json.WriteString("kind", Camel(refused.Kind));
                 json.WriteString("reason", refused.Reason);
+                break;
+            case PlacementRefused looped:
+                json.WriteString("ap", Name(looped.Node));
+                json.WriteNumber("count", looped.Count);
                 break;
             case StoreFailed failed:
                 json.WriteString("reason", Camel(failed.Reason));

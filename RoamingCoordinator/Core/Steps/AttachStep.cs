@@ -20,10 +20,10 @@ public static class AttachStep
     public static Decision Attach(ClientRecord? state, NodeId node, Attach message, StepContext context, bool mayPlace, out NodeId placeAt)
     {
         placeAt = NodeId.None;
-        if (state is not null && message.Masquerade.IsNone && EstablishedBy(state, node, message) is { } established)
+        if (state is not null && message.Masquerade.IsNone && EstablishedBy(state, node, message) is { } known)
         {
             // The same request again, perhaps after the client has moved on: it was established by it.
-            return Decision.Reply(new AttachReply { Id = message.Id, Status = AttachStatus.Established, Client = message.Client, Mapping = Routes.For(established, node) });
+            return Decision.Reply(new AttachReply { Id = message.Id, Status = AttachStatus.Established, Client = message.Client, Mapping = Routes.For(known, node) });
         }
 
         if (state is null || state.Fam != node || state.Epoch != message.Epoch)
@@ -68,9 +68,15 @@ public static class AttachStep
         }
 
         var added = new MappingEntry(record, state.Epoch, [new FamRecord(node, message.FamEndpoint, state.Epoch)]);
-        return new Decision(
+        var established = new Decision(
             state with { Mappings = state.Mappings.SetItem(record.Mapping, added) },
             new AttachReply { Id = message.Id, Status = AttachStatus.Established, Client = message.Client, Mapping = record });
+        if (ham.IsNone)
+        {
+            established.Events.Add(new PlacementLooped(node, message.Client, 1));
+        }
+
+        return established;
     }
 
     /// <summary>The node that policy chose has anchored the mapping: the asker becomes its first FAM.</summary>

@@ -59,6 +59,71 @@ public sealed class ServerConfigTests
         Assert.Equal("ap1", Choose(8, TransportProtocol.Tcp, 443).Name);
     }
 
+    [Theory]
+    [InlineData("""{ "placement": { "at": "@coordinator" } }""", "placement.at", "@coordinator")]
+    [InlineData("""{ "placement": [ { "at": "here" }, { "at": "@home" } ] }""", "placement[1].at", "@home")]
+    [InlineData("""{ "placement": { "at": "@nobody" } }""", "placement.at", "\"@nobody\"")]
+    [InlineData("""{ "homes": "/nowhere", "placement": { "at": "@home" } }""", "homes", "Could not find file '/nowhere'.")]
+    [InlineData("""{ "placement": [ { "at": "b", "from": "a" }, { "at": "a", "from": "b" } ] }""", "placement[1].at", "a > b > a")]
+    [InlineData("""{ "placement": [ { "at": "b" }, { "at": "c", "from": "b", "protocol": "tcp" }, { "at": "b", "from": ["c", "d"], "ports": [22] } ] }""", "placement[1].at", "c > b > c")]
+    [InlineData("""{ "coordinatorNode": "a", "placement": [ { "at": "@coordinator", "from": "b" }, { "at": "b", "from": "a", "clients": "02:00:00:00:00:01" } ] }""", "placement[0].at", "a > b > a")]
+    [Trait("Req", "A-14")]
+    public void Placement_that_cannot_be_is_named(string text, string key, string value)
+    {
+        Assert.Null(Read(text, out var mistakes));
+        var mistake = Assert.Single(mistakes);
+        Assert.Equal(key, mistake.Path);
+        Assert.Contains(value, mistake.Value, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{ "placement": [ { "at": "b", "from": "a" }, { "at": "c", "from": "b" }, { "at": "here", "from": "c" } ] }""")]
+    [InlineData("""{ "placement": [ { "at": "b", "from": "a", "protocol": "tcp" }, { "at": "a", "from": "b", "protocol": "udp" } ] }""")]
+    [InlineData("""{ "placement": [ { "at": "b", "from": "a", "ports": [22] }, { "at": "a", "from": "b", "ports": [23] } ] }""")]
+    [InlineData("""{ "placement": [ { "at": "here", "from": "b" }, { "at": "b", "from": "a" }, { "at": "a", "from": "b" } ] }""")]
+    [Trait("Req", "A-14")]
+    public void A_chain_that_ends_is_no_loop(string text) => Assert.NotNull(Read(text, out _));
+
+    [Fact]
+    [Trait("Req", "A-14")]
+    public async Task Homes_are_read_again_when_they_change_and_a_mistake_in_them_changes_nothing()
+    {
+        var folder = Directory.CreateTempSubdirectory("masq-homes-");
+        using var stop = new CancellationTokenSource();
+        try
+        {
+            var path = Path.Combine(folder.FullName, "homes");
+            await File.WriteAllTextAsync(path, "# the second floor\n02:00:00:00:00:01 ap1\n02:00:00:00:00:02\tap2\n");
+            var config = Read($$"""{ "homes": "{{path}}", "placement": [ { "at": "@home" }, { "at": "central" } ] }""", out var mistakes)!;
+            Assert.Empty(mistakes);
+            string Home(ulong client) => config.Options.Placement.Choose(new NodeId("asker"), new MacAddress(0x0200_0000_0000 + client), TransportProtocol.Tcp, default).Name!;
+            Assert.Equal(("ap1", "ap2", "central"), (Home(1), Home(2), Home(3)));
+            var said = new List<string>();
+            var changes = 0;
+            var watching = config.Homes!.WatchAsync(() => changes++, (_, text) => said.Add(text), stop.Token);
+            await File.WriteAllTextAsync(path, "02:00:00:00:00:01 ap3\n");
+            await Wait.ForAsync(() => changes == 1, () => "the file is not read again");
+            Assert.Equal(("ap3", "central"), (Home(1), Home(2)));
+            foreach (var wrong in new[] { "02:00:00:00:00:01 ap1\n02:00:00:00:00:01 ap2\n", "01:00:00:00:00:01 ap1\n", "02:00:00:00:00:01 ap1 ap2\n", "alice ap1\n" })
+            {
+                var before = said.Count;
+                await File.WriteAllTextAsync(path, wrong);
+                await Wait.ForAsync(() => said.Count > before, () => "the mistake is not said");
+                Assert.Contains($"{path}: line ", said[^1], StringComparison.Ordinal);
+                Assert.Null(Read($$"""{ "homes": "{{path}}" }""", out mistakes));
+                Assert.Equal("homes", Assert.Single(mistakes).Path);
+            }
+
+            Assert.Equal(("ap3", 1), (Home(1), changes));
+            await stop.CancelAsync();
+            await watching;
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
     [Fact]
     public void The_operations_page_explains_every_key_with_its_default_and_nothing_else()
     {
@@ -73,7 +138,7 @@ public sealed class ServerConfigTests
         string[] keys =
         [
             "store", "store.redis.servers", "store.redis.passwordFile", "store.redis.tlsAuthorities", "store.redis.tlsName", "store.redis.prefix", .. redis.Select(k => "store.redis." + k.Key),
-            "name", "listen", "statusSocket", "maxSessions", "maxClients", "placement[].at", "placement[].protocol", "placement[].ports", "placement[].clients",
+            "name", "listen", "statusSocket", "maxSessions", "maxClients", "coordinatorNode", "homes", "placement[].at", "placement[].from", "placement[].protocol", "placement[].ports", "placement[].clients",
             "api.listen", "api.tokens", "api.certificate", "api.key", .. api.Select(k => "api." + k.Key),
             "telemetry.otlp.endpoint", "telemetry.otlp.protocol", "telemetry.otlp.headersFile", "telemetry.otlp.serviceName", "telemetry.otlp.instance", "telemetry.otlp.attributes",
             .. telemetry.Select(k => "telemetry.otlp." + k.Key),
