@@ -103,8 +103,16 @@ public sealed partial class CoordinatorCore
         }
 
         var found = loaded.Found;
+        if (found.Record?.AddressesAsOf > Nodes.AddressesAsOf && !job.HasReadAddresses)
+        {
+            // Another coordinator has decided by a later state of the book. Should reading it not help, the store has lost that state.
+            job.HasReadAddresses = true;
+            ReadAddresses(_ => Decide(job));
+            return;
+        }
+
         WatchOver(found.Record);
-        var moved = Nodes.HasMoved && found.Record is { } record ? TakeoverStep.Converge(record, Nodes) : null;
+        var moved = Nodes.HasMoved && found.Record is { } record ? TakeoverStep.Converge(record, Nodes, job.Tells) : null;
         var decision = job.Step(moved?.Next ?? found.Record, job.Refused);
         decision = moved is null ? decision : decision?.After(moved) ?? moved;
         decision = decision is null || job.Refused is null ? decision : Without(decision, job.Refused);
@@ -168,7 +176,7 @@ public sealed partial class CoordinatorCore
         }
         else if (_retries.Count < _options.MaxWaiting)
         {
-            var again = new Job(job.Client, job.Step) { Asker = job.Asker, Request = job.Request, Authority = job.Authority, ClaimsAll = job.ClaimsAll, Done = job.Done };
+            var again = new Job(job.Client, job.Step) { Asker = job.Asker, Request = job.Request, Authority = job.Authority, ClaimsAll = job.ClaimsAll, Tells = job.Tells, Done = job.Done };
             job.Done = null;
             Later(() => Run(again));
         }
@@ -243,6 +251,11 @@ public sealed partial class CoordinatorCore
 
         /// <summary>Whether the whole record is to be claimed in the index again.</summary>
         public bool ClaimsAll { get; init; }
+
+        /// <summary>Addresses of which the owner is told everything, not only what this job makes right.</summary>
+        public IReadOnlyList<IpAddress> Tells { get; init; } = [];
+
+        public bool HasReadAddresses { get; set; }
 
         /// <summary>Called once when all is done.</summary>
         public Action? Done { get; set; }

@@ -7,7 +7,8 @@ namespace Masquerade.RoamingCoordinator;
 
 /// <summary>
 /// Masquerade addresses move from node to node. The node that is to have an address is asked; when it has taken it, it is the owner, the one before is told to give it up,
-/// and client by client the mappings there are given to it. When it has them all, it is told that: the address is settled.
+/// and client by client the mappings there are given to it. When it has them all, it is told that: the address is settled. Every one of these steps is written down before
+/// anybody is told of it.
 /// </summary>
 public sealed partial class CoordinatorCore
 {
@@ -16,26 +17,27 @@ public sealed partial class CoordinatorCore
 
     private static readonly TimeSpan SettleInterval = TimeSpan.FromMilliseconds(10);
 
-    /// <summary>So long after its start a coordinator believes what agents say about addresses that have moved: it has forgotten, or never knew.</summary>
-    private static readonly TimeSpan Youth = TimeSpan.FromSeconds(60);
-
     private readonly List<Move> _moves = [];
-    private Instant? _firstHello;
 
-    /// <summary>Addresses that are moving: their new owner has not taken them, or has not all mappings there.</summary>
+    /// <summary>Addresses that this coordinator is moving: their new owner has not taken them, or has not all mappings there.</summary>
     public int AddressesMoving => _moves.Sum(m => m.Addresses.Count);
 
     private Instant NextMoveDeadline
     {
         get
         {
-            var next = Instant.Never;
+            var next = _peers is null ? Instant.Never : _nextRead;
             foreach (var move in _moves)
             {
-                next = Instant.Min(next, move.Stage != MoveStage.Settling ? move.Deadline : move.To.IsHere ? _now + SettleInterval : Instant.Never);
+                next = Instant.Min(next, move.Stage switch
+                {
+                    MoveStage.Offered => move.Deadline,
+                    MoveStage.Settling when move.To.IsConnected => _now + SettleInterval,
+                    _ => Instant.Never,
+                });
             }
 
-            if (TakesOver && _options.ReturnAddresses)
+            if (_options.Takeover)
             {
                 foreach (var moved in Nodes.Moved)
                 {
@@ -47,89 +49,30 @@ public sealed partial class CoordinatorCore
         }
     }
 
-    /// <summary>The addresses that a node owns when it comes with this greeting.</summary>
-    private List<IpAddress> AddressesOf(Hello hello) =>
-    [
-        .. hello.Addresses.Where(a => Nodes.MovedTo(a) is var owner && (owner.IsNone || owner == hello.Node)),
-        .. Nodes.Moved.Where(m => m.Owner == hello.Node && !hello.Addresses.Contains(m.Address)).Select(m => m.Address),
-    ];
-
-    /// <summary>
-    /// What a node has heard of moves that this coordinator has forgotten. Later on, and where a node says of another's address that it has it, the coordinator's own word counts:
-    /// no agent may fetch the addresses of others.
-    /// </summary>
-    private void Learn(NodeState node, Hello hello)
-    {
-        _firstHello ??= _now;
-        foreach (var claim in hello.Owners)
-        {
-            var known = Nodes.FindMoved(claim.Address);
-            if (claim.Epoch <= (known?.Latest.Epoch ?? Epoch.None) || claim.Epoch > Refusals.MaxEpoch)
-            {
-                continue;
-            }
-
-            var home = Nodes.HomeOf(claim.Address);
-            var isBelieved = _now - _firstHello < Youth || home == node.Id || !Nodes.IsConnected(home);
-            var moved = Nodes.Track(claim.Address);
-            (moved.Owner, moved.Epoch, moved.Settled, moved.Next) = isBelieved
-                ? (claim.Node, claim.Epoch, true, NodeId.None)
-                : (home, new StepContext(Nodes, _options, _now, 0).NextEpoch(claim.Epoch), true, NodeId.None);
-            foreach (var id in new[] { home, moved.Owner }.Where(id => id != node.Id).Distinct())
-            {
-                Push(id, new AddressOwners { Id = 0, Owners = [moved.Latest] });
-            }
-        }
-    }
-
-    /// <summary>
-    /// A node is back before another one has taken its addresses, as far as is known: it keeps them. The one that was asked may have taken them and is told to give them up.
-    /// </summary>
-    private void KeepOwn(NodeState node)
-    {
-        foreach (var move in _moves.Where(m => m.Stage == MoveStage.Offered && m.Failed && m.From == node.Id).ToList())
-        {
-            _moves.Remove(move);
-            Withdraw(move);
-        }
-    }
-
-    /// <summary>What was offered stays where it was, with a higher epoch than the offer's.</summary>
-    private void Withdraw(Move move)
-    {
-        foreach (var moved in move.Addresses.Select(Nodes.Track).Where(m => m.Next == move.To.Id))
-        {
-            (moved.Epoch, moved.Next) = (new StepContext(Nodes, _options, _now, 0).NextEpoch(moved.NextEpoch), NodeId.None);
-        }
-
-        move.To.Outbox.RemoveAll(m => m is AddressOwners owners && owners.Owners.Any(o => o.Node == move.To.Id && move.Addresses.Contains(o.Address)));
-        Push(move.To.Id, new AddressOwners { Id = 0, Owners = [.. move.Addresses.Select(a => Nodes.Track(a).Latest)] });
-    }
-
     /// <summary>A node has been welcomed: what it was asked to take it has taken, for the welcome said so. And it may take the place of nodes for which there was nobody.</summary>
     private void OnWelcomed(NodeState node)
     {
+        node.HasFailed = false;
         node.WatchAt = _now + Silence;
         foreach (var move in _moves.Where(m => m.Stage == MoveStage.Offered && m.To == node).ToList())
         {
             Taken(move);
         }
 
-        foreach (var other in Nodes.Nodes)
+        foreach (var unsettled in Nodes.Moved.Where(m => m.Owner == node.Id && m.IsMoving && !IsOthers(m)).ToList())
         {
-            if (!other.IsConnected && other.WatchAt == Instant.Never && other.Inquest is null)
-            {
-                other.WatchAt = _now + Silence;
-            }
+            AdoptLater(unsettled.Address);
         }
+
+        WatchTheLost();
     }
 
     /// <summary>
     /// Who takes an address: the node that it was configured at, if it is there; else the one with the longest prefix that holds it, which is on the same link, rather than one
-    /// that must have routes changed; of several the one with the fewest mappings. A node that is fenced itself takes nothing of others.
+    /// that must have routes changed; of several the one with the fewest mappings. A node that is fenced or drained itself takes nothing of others.
     /// </summary>
     private NodeState? FindTaker(IpAddress address, NodeState? except, IReadOnlyCollection<NodeState> refused) => Nodes.Nodes
-        .Where(n => n != except && IsHeard(n) && n.Joining == 0 && !n.IsBehind && !refused.Contains(n))
+        .Where(n => n != except && IsThere(n) && n.Joining == 0 && !n.IsBehind && !n.IsDraining && !refused.Contains(n))
         .Select(n => (Node: n, Length: Fitness(n, address)))
         .Where(t => t.Length >= 0)
         .OrderByDescending(t => t.Length).ThenBy(t => t.Node.Mappings).ThenBy(t => t.Node.Id.Name, StringComparer.Ordinal)
@@ -145,37 +88,56 @@ public sealed partial class CoordinatorCore
         return Nodes.IsFenced(node) ? -1 : node.Takes.Where(p => p.Contains(address)).Select(p => p.Length).DefaultIfEmpty(-1).Max();
     }
 
-    /// <summary>Gives addresses away, each to whom policy chooses. What nobody can take stays.</summary>
-    private void MoveAway(NodeState from, IReadOnlyList<IpAddress> addresses, bool failed, IReadOnlyCollection<NodeState> refused)
+    /// <summary>Gives addresses away, each to whom policy chooses. What nobody can take stays, and is returned.</summary>
+    private List<IpAddress> MoveAway(NodeState from, IReadOnlyList<IpAddress> addresses, bool failed, IReadOnlyCollection<NodeState> refused, Action? offered = null)
     {
         // Whoever has been asked to take them is asked anew, or another one is.
-        _moves.RemoveAll(m => m.Stage == MoveStage.Offered && m.Addresses.Any(addresses.Contains));
-        foreach (var group in addresses.Select(a => (Address: a, To: FindTaker(a, from, refused))).Where(t => t.To is not null).GroupBy(t => t.To!).OrderBy(g => g.Key.Id.Name, StringComparer.Ordinal).ToList())
+        foreach (var move in _moves.Where(m => m.Stage == MoveStage.Offered && m.Addresses.Any(addresses.Contains)).ToList())
         {
-            Begin(new Move(from.Id, group.Key, [.. group.Select(t => t.Address)], failed, _now, refused));
+            Unoffer(move);
+            _moves.Remove(move);
         }
+
+        var takers = addresses.Where(a => !_moves.Exists(m => m.Stage == MoveStage.Writing && m.Addresses.Contains(a)) && !IsOthers(Nodes.FindMoved(a)))
+            .Select(a => (Address: a, To: FindTaker(a, from, refused))).ToList();
+        foreach (var group in takers.Where(t => t.To is not null).GroupBy(t => t.To!).OrderBy(g => g.Key.Id.Name, StringComparer.Ordinal).ToList())
+        {
+            Begin(new Move(from.Id, group.Key, [.. group.Select(t => t.Address)], failed, _now, refused), offered);
+        }
+
+        return [.. takers.Where(t => t.To is null).Select(t => t.Address)];
     }
 
-    private void Begin(Move move)
+    private void Begin(Move move, Action? offered = null)
     {
-        var context = new StepContext(Nodes, _options, _now, 0);
-        var owners = new List<AddressOwner>();
+        _moves.Add(move);
+        var records = new List<AddressRecord>();
         foreach (var address in move.Addresses)
         {
-            var moved = Nodes.Track(address);
-            if (moved.Owner.IsNone)
-            {
-                (moved.Owner, moved.Settled) = (move.From, true);
-            }
-
-            moved.NextEpoch = context.NextEpoch(moved.Latest.Epoch);
-            moved.Next = move.To.Id;
-            owners.Add(moved.Latest);
+            var known = Nodes.FindMoved(address) ?? new AddressRecord(address);
+            known = known.Owner.IsNone ? known with { Owner = move.From } : known;
+            records.Add(known.OfferedTo(move.To.Id, NextEpoch(known.Latest.Epoch), move.Failed, _options.Life));
         }
 
-        move.Deadline = _now + OfferPatience;
-        _moves.Add(move);
-        Push(move.To.Id, new AddressOwners { Id = 0, Owners = owners });
+        Write(records, isWritten =>
+        {
+            if (!isWritten)
+            {
+                // Another coordinator moves them, or the store is away: it is looked at again.
+                _moves.Remove(move);
+                if (Nodes.Find(move.From) is { } from && move.Failed)
+                {
+                    from.WatchAt = _now + OfferPatience;
+                }
+
+                return;
+            }
+
+            move.Stage = MoveStage.Offered;
+            move.Deadline = _now + OfferPatience;
+            Tell(move.To, move.Addresses);
+            offered?.Invoke();
+        });
     }
 
     private void OnAck(NodeState node, Ack ack)
@@ -209,30 +171,64 @@ public sealed partial class CoordinatorCore
     /// <summary>The node that was asked has taken the addresses: it is their owner from now on.</summary>
     private void Taken(Move move)
     {
-        foreach (var address in move.Addresses)
+        foreach (var record in move.Addresses.Select(Nodes.FindMoved))
         {
-            var moved = Nodes.Track(address);
-            (moved.Owner, moved.Epoch, moved.Settled, moved.Next) = (move.To.Id, moved.NextEpoch, false, NodeId.None);
-            _output.Report(new AddressMoved(address, move.From, move.To.Id, moved.Epoch));
+            // Who owned it before may not have been told of all that is anchored there either.
+            if (record is { Settled: false, Previous.IsNone: false } && !move.Sources.Contains(record.Previous))
+            {
+                move.Sources.Add(record.Previous);
+            }
         }
 
-        foreach (var id in new[] { move.From }.Concat(move.Addresses.Select(Nodes.HomeOf)).Where(id => id != move.To.Id).Distinct().ToList())
+        Own(move, [.. move.Addresses.Select(a => Nodes.FindMoved(a)!.Taken())]);
+    }
+
+    /// <summary>Writes down that the new owner has the addresses, and tells everybody.</summary>
+    private void Own(Move move, IReadOnlyList<AddressRecord> records)
+    {
+        if (!_moves.Contains(move))
         {
-            Push(id, new AddressOwners { Id = 0, Owners = [.. move.Addresses.Select(a => Nodes.Track(a).Latest)] });
+            _moves.Add(move);
         }
 
-        move.Stage = MoveStage.Telling;
-        move.Deadline = Instant.Never;
-        Tell(move, 0);
+        var isNews = move.Stage == MoveStage.Offered;
+        move.Stage = MoveStage.Writing;
+        Write(records, isWritten =>
+        {
+            if (!isWritten)
+            {
+                _moves.Remove(move);
+                Tell(move.To, move.Addresses);
+                return;
+            }
+
+            foreach (var record in isNews ? records : [])
+            {
+                _output.Report(new AddressMoved(record.Address, move.From, move.To.Id, record.Epoch));
+            }
+
+            foreach (var id in move.Sources.Concat(move.Addresses.Select(Nodes.HomeOf)).Where(id => id != move.To.Id && !id.IsNone).Distinct().ToList())
+            {
+                Push(id, new AddressOwners { Id = 0, Owners = [.. move.Addresses.Select(a => Nodes.FindMoved(a)!.Latest)] });
+            }
+
+            move.Stage = MoveStage.Telling;
+            Sweep(move, 0, 0);
+            if (!IsThere(move.To))
+            {
+                // It has gone meanwhile.
+                move.To.WatchAt = _now;
+            }
+        });
     }
 
     /// <summary>Goes through the clients that have mappings at the addresses, part by part. Looking at a record is what makes it right; see <see cref="TakeoverStep.Converge"/>.</summary>
-    private void Tell(Move move, ulong from) => _store.List(move.From, from, page =>
+    private void Sweep(Move move, int source, ulong from) => _store.List(move.Sources[source], from, page =>
     {
         if (page.Failure != StoreFailure.None)
         {
             CountFailure(page.Failure);
-            Later(() => Tell(move, from));
+            Later(() => Sweep(move, source, from));
             return;
         }
 
@@ -247,7 +243,11 @@ public sealed partial class CoordinatorCore
 
             if (page.Next != 0)
             {
-                Tell(move, page.Next);
+                Sweep(move, source, page.Next);
+            }
+            else if (source + 1 < move.Sources.Count)
+            {
+                Sweep(move, source + 1, 0);
             }
             else
             {
@@ -257,7 +257,12 @@ public sealed partial class CoordinatorCore
 
         foreach (var client in page.Clients)
         {
-            Run(new Job(client, (state, _) => state is null || !move.Failed ? null : TakeoverStep.NodeFailed(state, move.From, move.Since, context)) { Done = OneDone });
+            Run(new Job(client, (state, _) => state is null || !move.Failed ? null : TakeoverStep.NodeFailed(state, move.From, move.Since, context))
+            {
+                // Another coordinator may have made the record right and not have lived to say so.
+                Tells = _store.IsShared ? move.Addresses : [],
+                Done = OneDone,
+            });
         }
 
         OneDone();
@@ -272,14 +277,13 @@ public sealed partial class CoordinatorCore
             {
                 Retry(move);
             }
-            else if (move.Stage == MoveStage.Settling && move.To.IsHere && move.To.Joining == 0 && move.To.Outbox.CountOf(m => m is AdoptMappings) == 0)
+            else if (move.Stage == MoveStage.Settling && move.To.IsConnected && move.To.Joining == 0 && move.To.Outbox.CountOf(m => m is AdoptMappings) == 0)
             {
-                _moves.Remove(move);
                 Settle(move);
             }
         }
 
-        if (TakesOver && _options.ReturnAddresses)
+        if (_options.Takeover)
         {
             Return(now);
         }
@@ -287,20 +291,22 @@ public sealed partial class CoordinatorCore
 
     private void Settle(Move move)
     {
-        var settled = new List<AddressOwner>();
-        foreach (var moved in move.Addresses.Select(Nodes.Track).Where(m => m.Owner == move.To.Id))
+        var told = move.Addresses.Select(a => Nodes.FindMoved(a)!).Where(m => m.Owner == move.To.Id && !m.Settled).Select(m => m.AllTold()).ToList();
+        if (told.Count == 0)
         {
-            moved.Settled = true;
-            if (moved.Next.IsNone)
-            {
-                settled.Add(moved.Latest);
-            }
+            _moves.Remove(move);
+            return;
         }
 
-        if (settled.Count > 0)
+        move.Stage = MoveStage.Writing;
+        Write(told, isWritten =>
         {
-            Push(move.To.Id, new AddressOwners { Id = 0, Owners = settled });
-        }
+            _moves.Remove(move);
+            if (isWritten)
+            {
+                Tell(move.To, [.. told.Where(t => t.Next.IsNone).Select(t => t.Address)]);
+            }
+        });
     }
 
     /// <summary>A node that is back has been there for long enough: it gets its addresses back.</summary>
@@ -313,38 +319,37 @@ public sealed partial class CoordinatorCore
         }
     }
 
-    /// <summary>The node that an address was configured at, if it is there and another one owns the address.</summary>
-    private NodeState? HomeInWaiting(MovedAddress moved)
+    /// <summary>The node that an address was configured at, if it is there, may have it, and another one owns it.</summary>
+    private NodeState? HomeInWaiting(AddressRecord moved)
     {
-        var home = moved.Next.IsNone ? Nodes.Find(Nodes.HomeOf(moved.Address)) : null;
-        return home is { IsHere: true, Joining: 0 } && home.Id != moved.Owner && !_moves.Exists(m => m.Addresses.Contains(moved.Address)) ? home : null;
+        var home = moved.Next.IsNone && _options.ReturnAddresses ? Nodes.Find(Nodes.HomeOf(moved.Address)) : null;
+        return home is { IsHere: true, Joining: 0, IsDraining: false } && home.Id != moved.Owner && !IsOthers(moved) && !_moves.Exists(m => m.Addresses.Contains(moved.Address)) ? home : null;
     }
 
     /// <summary>The node that was asked does not take the addresses. It may have taken them and not have been able to say so, so it is told of the one that does.</summary>
     private void Retry(Move move)
     {
+        Unoffer(move);
         _moves.Remove(move);
-        var refused = move.Refused.Append(move.To).ToList();
         var from = Nodes.Find(move.From);
-        var before = _moves.Count;
-        if (from is not null)
-        {
-            MoveAway(from, move.Addresses, move.Failed, refused);
-        }
-
-        if (_moves.Count == before && from is { IsConnected: false })
+        var left = from is null ? [.. move.Addresses] : MoveAway(from, move.Addresses, move.Failed, [.. move.Refused, move.To], () => Tell(move.To, move.Addresses));
+        if (left.Count > 0 && from is { IsConnected: false })
         {
             // Nobody is left now.
             from.WatchAt = _now + OfferPatience;
         }
 
-        Withdraw(move);
+        Withdraw([.. left.Select(a => Nodes.FindMoved(a)!).Where(m => m.Next == move.To.Id)], move.To);
     }
+
+    /// <summary>Nobody asks the node any more.</summary>
+    private static void Unoffer(Move move) =>
+        move.To.Outbox.RemoveAll(m => m is AddressOwners owners && owners.Owners.Any(o => o.Node == move.To.Id && move.Addresses.Contains(o.Address)));
 
     /// <summary>The node fails that addresses are moving to: what it owns already is moved on as its own; what it was only asked to take is given to others.</summary>
     private void GiveUpMovesTo(NodeState node)
     {
-        foreach (var move in _moves.Where(m => m.To == node).ToList())
+        foreach (var move in _moves.Where(m => m.To == node && m.Stage != MoveStage.Writing).ToList())
         {
             if (move.Stage == MoveStage.Offered)
             {
@@ -359,6 +364,9 @@ public sealed partial class CoordinatorCore
 
     private enum MoveStage
     {
+        /// <summary>What comes next is being written down.</summary>
+        Writing,
+
         /// <summary>The new owner has been asked.</summary>
         Offered,
 
@@ -383,8 +391,11 @@ public sealed partial class CoordinatorCore
 
         public IReadOnlyCollection<NodeState> Refused { get; } = refused;
 
+        /// <summary>Whose clients may have mappings at the addresses.</summary>
+        public List<NodeId> Sources { get; } = [from];
+
         public MoveStage Stage { get; set; }
 
-        public Instant Deadline { get; set; }
+        public Instant Deadline { get; set; } = Instant.Never;
     }
 }

@@ -57,6 +57,7 @@ public sealed partial class CoordinatorCore
         node.Via = via;
         node.Incarnation = presence.Incarnation;
         node.PeerEndpoint = presence.PeerEndpoint;
+        node.Takes = presence.Takes;
         Nodes.SetAddresses(node, presence.Addresses);
         if (restarted)
         {
@@ -67,8 +68,14 @@ public sealed partial class CoordinatorCore
         node.Outbox.Suspended = via == 0;
         if (isNews && via != 0)
         {
+            node.HasFailed = false;
             node.Outbox.Restart(now);
             node.Outbox.Advance(now);
+            WatchTheLost();
+        }
+        else if (via == 0 && (isNews || node.WatchAt == Instant.Never))
+        {
+            node.WatchAt = now + WatchForOthers;
         }
     }
 
@@ -82,8 +89,11 @@ public sealed partial class CoordinatorCore
             {
                 node.Via = 0;
                 node.Outbox.Suspended = true;
+                node.WatchAt = now + Silence;
             }
         }
+
+        AdoptFrom(life);
     }
 
     /// <summary>Another coordinator passes a message on: what it says to a node that is connected here, or what a node there has answered to this coordinator.</summary>
@@ -101,8 +111,11 @@ public sealed partial class CoordinatorCore
             case AnchorReply reply when IsMine(reply.Id):
                 OnAnchorReply(node, reply, now);
                 break;
+            case ProbeResult result when IsMine(result.Id):
+                OnProbeResult(node, result);
+                break;
             case Ack ack when IsMine(ack.Id):
-                node.Outbox.Complete(ack.Id);
+                OnAck(node, ack);
                 break;
             case Goodbye goodbye when node.IsHere:
                 StartOver(node, goodbye.Reason);
@@ -149,7 +162,7 @@ public sealed partial class CoordinatorCore
 
     private NodePresence PresenceOf(NodeState node, Hello hello) => new()
     {
-        Node = node.Id, Incarnation = hello.Incarnation, PeerEndpoint = hello.PeerEndpoint, Addresses = hello.Addresses, Life = _options.Life, IsConnected = true,
+        Node = node.Id, Incarnation = hello.Incarnation, PeerEndpoint = hello.PeerEndpoint, Addresses = hello.Addresses, Takes = hello.Takes, Life = _options.Life, IsConnected = true,
     };
 
     private NodePresence PresenceOf(NodeState node, bool isConnected) => new()
@@ -158,6 +171,7 @@ public sealed partial class CoordinatorCore
         Incarnation = node.Incarnation,
         PeerEndpoint = node.PeerEndpoint,
         Addresses = node.Addresses,
+        Takes = node.Takes,
         Life = _options.Life,
         Number = node.Number,
         IsConnected = isConnected,

@@ -51,26 +51,46 @@ public sealed partial class CoordinatorCore
         node.Joining = session;
         if (_peers is null)
         {
-            Prepare(session, node, hello, new Registration(0, MustForget: node.Incarnation != 0 && node.Incarnation != hello.Incarnation));
+            SettleAddresses(session, node, hello, new Registration(0, MustForget: node.Incarnation != 0 && node.Incarnation != hello.Incarnation));
             return;
         }
 
         _peers.Register(PresenceOf(node, hello), registration =>
         {
-            if (registration.Failure == StoreFailure.None)
+            if (registration.Failure != StoreFailure.None)
             {
-                Prepare(session, node, hello, registration);
+                CountFailure(registration.Failure);
+                NotNow(session, node);
                 return;
             }
 
-            CountFailure(registration.Failure);
-            if (node.Joining == session)
+            // Whether another node has its addresses must be known before it may answer for them.
+            ReadAddresses(isRead =>
             {
-                node.Joining = 0;
-                End(session, "the store cannot be reached");
-            }
+                if (isRead)
+                {
+                    SettleAddresses(session, node, hello, registration);
+                }
+                else
+                {
+                    NotNow(session, node);
+                }
+            });
         });
     }
+
+    private void NotNow(ulong session, NodeState node)
+    {
+        if (node.Joining == session)
+        {
+            node.Joining = 0;
+            End(session, "the store cannot be reached");
+        }
+    }
+
+    /// <summary>What is its is known before anything is prepared for it.</summary>
+    private void SettleAddresses(ulong session, NodeState node, Hello hello, Registration registration) =>
+        Learn(hello, () => KeepOwn(node.Id, () => Prepare(session, node, hello, registration)));
 
     private NodeState AddNode(NodeId id)
     {
@@ -125,8 +145,6 @@ public sealed partial class CoordinatorCore
         node.Incarnation = hello.Incarnation;
         node.PeerEndpoint = hello.PeerEndpoint;
         Nodes.SetAddresses(node, hello.Addresses);
-        Learn(node, hello);
-        KeepOwn(node);
         node.IsBehind = false;
         _output.Report(new NodeUp(node.Id, node.Incarnation, registration.MustForget));
         Send(node, WelcomeTo(node));

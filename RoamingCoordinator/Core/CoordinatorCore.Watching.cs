@@ -19,8 +19,8 @@ internal sealed class Inquest(ulong token, Instant deadline)
 
 /// <summary>
 /// Whether nodes are alive. A node that has lost its session, or has been silent for some heartbeats, is suspected; that alone is not death. Two others are asked to reach it
-/// on its uplink, where clients' packets go. Only if it answers none of them is it taken for dead. With a store that is shared nobody is taken for dead: who decides would have
-/// to be agreed on.
+/// on its uplink, where clients' packets go. Only if it answers none of them is it taken for dead. The coordinator that has a node's session looks after it; one that nobody
+/// has is looked after by all, and what they do about it is agreed on in the book of addresses.
 /// </summary>
 public sealed partial class CoordinatorCore
 {
@@ -33,20 +33,24 @@ public sealed partial class CoordinatorCore
     /// <summary>When a node is looked after again that has no session and is alive all the same.</summary>
     private static readonly TimeSpan WatchAgain = TimeSpan.FromMilliseconds(500);
 
+    /// <summary>A node's coordinator has said that it has lost it: that one looks after it first.</summary>
+    private static readonly TimeSpan WatchForOthers = TimeSpan.FromSeconds(2);
+
     /// <summary>Nodes that were taken for dead.</summary>
     public long NodesFailed { get; private set; }
 
     private TimeSpan Silence => _options.Heartbeat * MissedHeartbeats;
 
-    private bool TakesOver => _options.Takeover && _peers is null;
-
     private bool IsHeard(NodeState node) => node.IsHere && _now - node.LastHeard < Silence;
+
+    /// <summary>Whether a node is heard here, or is another coordinator's to listen to.</summary>
+    private bool IsThere(NodeState node) => node.Via != 0 || IsHeard(node);
 
     private void Watch(NodeState node, Instant now)
     {
         if (node.Inquest is { } inquest)
         {
-            if (IsHeard(node))
+            if (IsThere(node))
             {
                 Close(node, now + Silence);
             }
@@ -57,9 +61,9 @@ public sealed partial class CoordinatorCore
         }
         else if (now >= node.WatchAt)
         {
-            if (IsHeard(node))
+            if (IsThere(node))
             {
-                node.WatchAt = node.LastHeard + Silence;
+                node.WatchAt = node.IsHere ? node.LastHeard + Silence : Instant.Never;
             }
             else
             {
@@ -72,12 +76,12 @@ public sealed partial class CoordinatorCore
     {
         // If nobody could take its place there is nothing to find out. The next node that comes may.
         node.WatchAt = node.IsHere ? now + WatchAgain : Instant.Never;
-        if (!TakesOver || !Nodes.OwnedBy(node).Any(a => FindTaker(a, node, []) is not null))
+        if (!_options.Takeover || !Nodes.OwnedBy(node).Any(a => FindTaker(a, node, []) is not null))
         {
             return;
         }
 
-        var near = Nodes.Nodes.Where(n => n != node && IsHeard(n) && !Nodes.IsFenced(n) && n.Addresses.Any(a => a.IsIPv4 == node.PeerEndpoint.Address.IsIPv4)).ToList();
+        var near = Nodes.Nodes.Where(n => n != node && IsThere(n) && !Nodes.IsFenced(n) && n.Addresses.Any(a => a.IsIPv4 == node.PeerEndpoint.Address.IsIPv4)).ToList();
         if (near.Count == 0 || node.PeerEndpoint.IsNone)
         {
             node.WatchAt = now + WatchAgain;
@@ -136,15 +140,26 @@ public sealed partial class CoordinatorCore
     {
         // Without any answer it is the others who may be out of reach: they are asked again, or others are.
         Close(node, now);
-        if (inquest.Dead > 0 && !IsHeard(node))
+        if (inquest.Dead > 0 && !IsThere(node))
         {
             Fail(node);
         }
     }
 
+    /// <summary>Nodes that nobody has a session with, and for which there was nobody: now there may be.</summary>
+    private void WatchTheLost()
+    {
+        foreach (var other in Nodes.Nodes)
+        {
+            if (!other.IsConnected && other.WatchAt == Instant.Never && other.Inquest is null)
+            {
+                other.WatchAt = _now + Silence;
+            }
+        }
+    }
+
     private void Fail(NodeState node)
     {
-        NodesFailed++;
         if (node.IsHere)
         {
             End(node.Session, "taken for dead: no heartbeat came, and other nodes had no answer either");
@@ -152,7 +167,13 @@ public sealed partial class CoordinatorCore
 
         node.WatchAt = Instant.Never;
         var addresses = Nodes.OwnedBy(node).ToList();
-        _output.Report(new NodeFailed(node.Id, addresses.Count));
+        if (!node.HasFailed)
+        {
+            NodesFailed++;
+            node.HasFailed = true;
+            _output.Report(new NodeFailed(node.Id, addresses.Count));
+        }
+
         GiveUpMovesTo(node);
         MoveAway(node, addresses, failed: true, []);
     }

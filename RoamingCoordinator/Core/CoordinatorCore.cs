@@ -140,7 +140,7 @@ public sealed partial class CoordinatorCore
                 node.Mappings = heartbeat.Mappings;
                 Send(node, new Ack { Id = heartbeat.Id, Status = AckStatus.Ok });
                 break;
-            case Ack or AnchorReply when TryPassOn(node, message):
+            case Ack or AnchorReply or ProbeResult when TryPassOn(node, message):
                 break;
             case Ack ack:
                 OnAck(node, ack);
@@ -172,6 +172,7 @@ public sealed partial class CoordinatorCore
         AdvanceParked(now);
         AdvanceRetries(now);
         AdvanceShared(now);
+        AdvanceAddresses(now);
         AdvanceMoves(now);
         while (_greetings.TryPeek(out var greeting) && greeting.Deadline <= now)
         {

@@ -31,6 +31,12 @@ public sealed class NodeState
     /// <summary>Addresses that it has said something about when it came: it is told how that is.</summary>
     internal IReadOnlyList<IpAddress> Claimed { get; set; } = [];
 
+    /// <summary>Whether it was taken for dead and has not been back since.</summary>
+    public bool HasFailed { get; internal set; }
+
+    /// <summary>Whether an operator wants nothing to be anchored at it.</summary>
+    public bool IsDraining { get; internal set; }
+
     /// <summary>How many mappings it anchored when it was last heard.</summary>
     public uint Mappings { get; internal set; }
 
@@ -88,34 +94,12 @@ public sealed class NodeState
     internal int Waiting { get; set; }
 }
 
-/// <summary>An address that has moved, or is about to.</summary>
-internal sealed class MovedAddress(IpAddress address)
-{
-    public IpAddress Address { get; } = address;
-
-    /// <summary>Who owns it; none if it has never moved before.</summary>
-    public NodeId Owner { get; set; }
-
-    /// <summary>The number of the move that made it so.</summary>
-    public Epoch Epoch { get; set; }
-
-    /// <summary>Whether the owner has been told of all mappings there.</summary>
-    public bool Settled { get; set; }
-
-    /// <summary>Who is to own it next; none if nobody has been asked.</summary>
-    public NodeId Next { get; set; }
-
-    public Epoch NextEpoch { get; set; }
-
-    public AddressOwner Latest => Next.IsNone ? new AddressOwner(Address, Epoch, Owner, Settled) : new AddressOwner(Address, NextEpoch, Next, Settled: false);
-}
-
 /// <summary>The nodes that have introduced themselves, by name and by address.</summary>
 public sealed class NodeDirectory
 {
     private readonly SortedDictionary<string, NodeState> _nodes = new(StringComparer.Ordinal);
     private readonly Dictionary<IpAddress, NodeState> _byAddress = [];
-    private readonly SortedDictionary<IpAddress, MovedAddress> _moved = [];
+    private readonly SortedDictionary<IpAddress, AddressRecord> _moved = [];
 
     /// <summary>The nodes, in the order of their names.</summary>
     public IEnumerable<NodeState> Nodes => _nodes.Values;
@@ -152,19 +136,15 @@ public sealed class NodeDirectory
     /// <summary>Whether a node has no address of its own left, by the latest word that has been said about them: it serves nobody.</summary>
     public bool IsFenced(NodeState node) => !node.Addresses.Any(a => FindMoved(a) is not { } moved || moved.Latest.Node == node.Id);
 
-    internal IEnumerable<MovedAddress> Moved => _moved.Values;
+    /// <summary>Addresses that have moved, or are about to.</summary>
+    public IEnumerable<AddressRecord> Moved => _moved.Values;
 
-    internal MovedAddress? FindMoved(IpAddress address) => _moved.GetValueOrDefault(address);
+    /// <summary>How far the store's book of addresses has been read: a record that was made right by a later state of it says so.</summary>
+    internal ulong AddressesAsOf { get; set; }
 
-    internal MovedAddress Track(IpAddress address)
-    {
-        if (!_moved.TryGetValue(address, out var moved))
-        {
-            _moved[address] = moved = new MovedAddress(address);
-        }
+    internal AddressRecord? FindMoved(IpAddress address) => _moved.GetValueOrDefault(address);
 
-        return moved;
-    }
+    internal void Set(AddressRecord record) => _moved[record.Address] = record;
 
     /// <summary>What a node must know of addresses that have moved: its own, and those that it has or is to have.</summary>
     internal IReadOnlyList<AddressOwner> OwnersFor(NodeId node, IReadOnlyList<IpAddress> own) =>

@@ -12,16 +12,27 @@ internal static class PeerFrames
     private const byte IsAlive = 1;
     private const byte IsPresence = 2;
     private const byte IsRelay = 3;
+    private const byte HasChangedAddresses = 4;
     private const int HeaderBytes = 9;
 
     public static byte[] Alive(ulong life) => Begin(IsAlive, life).WrittenSpan.ToArray();
+
+    public static byte[] AddressesChanged(ulong life) => Begin(HasChangedAddresses, life).WrittenSpan.ToArray();
 
     /// <summary>All of a node's presence but number and connection: the coordinator's life, and the node's greeting.</summary>
     public static byte[] Rest(NodePresence presence)
     {
         var buffer = Begin(IsPresence, presence.Life);
         ControlCodec.Encode(
-            new Hello { Id = presence.Number, Node = presence.Node, Incarnation = presence.Incarnation, PeerEndpoint = presence.PeerEndpoint, Addresses = presence.Addresses },
+            new Hello
+            {
+                Id = presence.Number,
+                Node = presence.Node,
+                Incarnation = presence.Incarnation,
+                PeerEndpoint = presence.PeerEndpoint,
+                Addresses = presence.Addresses,
+                Takes = presence.Takes,
+            },
             buffer);
         return buffer.WrittenSpan.ToArray();
     }
@@ -41,6 +52,8 @@ internal static class PeerFrames
 
     public static bool TryReadAlive(ReadOnlySpan<byte> frame, out ulong life) => TryBegin(frame, IsAlive, out life) && frame.Length == HeaderBytes;
 
+    public static bool TryReadAddressesChanged(ReadOnlySpan<byte> frame, out ulong life) => TryBegin(frame, HasChangedAddresses, out life) && frame.Length == HeaderBytes;
+
     public static NodePresence? ReadPresence(ReadOnlySpan<byte> frame) => frame.Length > 1 && frame[0] <= 1 ? ReadRest(frame[1..], 0, frame[0] == 1) : null;
 
     /// <summary>Reads a presence. The number is in the greeting if it is not known from elsewhere.</summary>
@@ -52,6 +65,7 @@ internal static class PeerFrames
                 Incarnation = hello.Incarnation,
                 PeerEndpoint = hello.PeerEndpoint,
                 Addresses = hello.Addresses,
+                Takes = hello.Takes,
                 Life = life,
                 Number = number == 0 ? hello.Id : number,
                 IsConnected = isConnected,

@@ -51,6 +51,15 @@ internal sealed class RedisKeys(string prefix)
     /// <summary>The names of all nodes.</summary>
     public RedisKey Nodes => prefix + "{store}:nodes";
 
+    /// <summary>Addresses that have moved: a hash from the address to who owns it.</summary>
+    public RedisKey Addresses => prefix + "{store}:addresses";
+
+    /// <summary>Grows with every change of <see cref="Addresses"/>.</summary>
+    public RedisKey AddressesVersion => prefix + "{store}:addresses:version";
+
+    /// <summary>The names of the nodes at which nothing is to be anchored.</summary>
+    public RedisKey Drained => prefix + "{store}:drained";
+
     public static byte[] Claim(MacAddress client, ulong ticket)
     {
         var claim = new byte[10];

@@ -16,6 +16,9 @@ public interface IPeerListener
     /// <summary>A coordinator is not there any more.</summary>
     void OnCoordinatorGone(ulong life);
 
+    /// <summary>Another coordinator has changed the book of addresses.</summary>
+    void OnAddressesChanged();
+
     /// <summary>A message by way of another coordinator.</summary>
     void OnRelayed(ulong from, NodeId node, ControlMessage message);
 }
@@ -24,7 +27,7 @@ public interface IPeerListener
 /// The other coordinators over the same Redis: where each node is connected stands in keys with a lease, what changes is published, messages for a node go over a channel of the
 /// coordinator that it is connected to. Published messages may get lost; keys are read again from time to time, and messages are repeated by who sent them.
 /// </summary>
-public sealed class RedisPeers : ICoordinatorPeers, IAsyncDisposable
+public sealed partial class RedisPeers : ICoordinatorPeers, IAsyncDisposable
 {
     private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(2);
@@ -157,6 +160,7 @@ public sealed class RedisPeers : ICoordinatorPeers, IAsyncDisposable
         RedisValue[] lease = [(long)_options.Lease.TotalMilliseconds];
         await _store.Link.RunAsync(Script.List, [_store.Keys.Nodes], [node.Name!, lease[0]]).ConfigureAwait(false);
         await _store.Link.RunAsync(Script.Renew, [_store.Keys.Node(node)], lease).ConfigureAwait(false);
+        await _store.Link.RunAsync(Script.Renew, Book, lease).ConfigureAwait(false);
         await _store.Link.RunAsync(Script.Renew, [.. Enumerable.Range(0, RedisKeys.Shards).Select(s => _store.Keys.Clients(node, s))], lease).ConfigureAwait(false);
         foreach (var address in addresses)
         {
@@ -209,6 +213,14 @@ public sealed class RedisPeers : ICoordinatorPeers, IAsyncDisposable
             {
                 // Redis was away, not the coordinator.
                 _readSoon = true;
+            }
+        }
+        else if (PeerFrames.TryReadAddressesChanged(frame, out life))
+        {
+            if (life != _life)
+            {
+                _others.TryAdd(life, true);
+                _post(() => _listener!.OnAddressesChanged());
             }
         }
         else if (PeerFrames.ReadPresence(frame) is { } presence)

@@ -19,6 +19,10 @@ internal static class Script
     public static readonly string Settle = Read("settle");
     public static readonly string Renew = Read("renew");
     public static readonly string Observe = Read("observe");
+    public static readonly string Addresses = Read("addresses");
+    public static readonly string Book = Read("book");
+    public static readonly string Drain = Read("drain");
+    public static readonly string Strike = Read("strike");
 
     private static string Read(string name)
     {

@@ -151,6 +151,9 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
     public void OnCoordinatorGone(ulong life) => _core.OnCoordinatorGone(life, Now());
 
     /// <inheritdoc/>
+    public void OnAddressesChanged() => _core.OnAddressesChanged(Now());
+
+    /// <inheritdoc/>
     public void OnRelayed(ulong from, NodeId node, ControlMessage message) => _core.OnRelayed(from, node, message, Now());
 
     /// <summary>Homes that have changed may close a loop, which is refused when a connection meets it; better it is said at once.</summary>

@@ -138,6 +138,11 @@ public sealed record ClientRecord
     /// <summary>What has ended lately, the most recent last, at most <see cref="MaxEnded"/>.</summary>
     public ImmutableArray<EndMark> Ended { get; init; } = [];
 
+    /// <summary>
+    /// The state of the book of addresses by which HAMs were last made right here; 0 if they never had to be. Who knows only an older state must not undo that.
+    /// </summary>
+    public ulong AddressesAsOf { get; init; }
+
     /// <summary>The client's addresses.</summary>
     public ImmutableArray<IpAddress> Addresses { get; init; } = [];
 

@@ -24,6 +24,9 @@ public sealed record NodePresence
     /// <summary>Counts up with every session of the node, wherever it is: the highest number is right.</summary>
     public ulong Number { get; init; }
 
+    /// <summary>Other nodes' addresses that it can take over.</summary>
+    public IReadOnlyList<IpPrefix> Takes { get; init; } = [];
+
     /// <summary>Whether it has a session.</summary>
     public bool IsConnected { get; init; }
 }
@@ -36,7 +39,7 @@ public readonly record struct Registration(ulong Number, bool MustForget, StoreF
 
 /// <summary>
 /// The other coordinators over the same store. Completions come as those of a store do; what the others say comes to <see cref="CoordinatorCore.OnPresence"/>,
-/// <see cref="CoordinatorCore.OnCoordinatorGone"/> and <see cref="CoordinatorCore.OnRelayed"/>. Anything may get lost: what matters is repeated.
+/// <see cref="CoordinatorCore.OnCoordinatorGone"/>, <see cref="CoordinatorCore.OnRelayed"/> and <see cref="CoordinatorCore.OnAddressesChanged"/>. Anything may get lost: what matters is repeated.
 /// </summary>
 public interface ICoordinatorPeers
 {
@@ -54,4 +57,21 @@ public interface ICoordinatorPeers
 
     /// <summary>A message for a node that another coordinator has the session of; or a node's answer to what another coordinator asked it.</summary>
     void Relay(ulong life, NodeId node, ControlMessage message);
+
+    /// <summary>
+    /// To be told by <see cref="CoordinatorCore.OnCoordinatorGone"/> when another coordinator is not there any more. False: it is known already that it is not.
+    /// </summary>
+    bool Watch(ulong life);
+
+    /// <summary>Reads the book of addresses.</summary>
+    void ReadAddresses(Action<AddressBook> done);
+
+    /// <summary>Changes the book of addresses if it still says what is thought, and tells the others.</summary>
+    /// <param name="changes">The changes.</param>
+    /// <param name="asOf">The version that was read last: the next one is higher in any case, also after a loss.</param>
+    /// <param name="done">The completion.</param>
+    void WriteAddresses(IReadOnlyList<AddressChange> changes, ulong asOf, Action<AddressesWritten> done);
+
+    /// <summary>Writes down whether a node is drained, and tells the others.</summary>
+    void WriteDrained(NodeId node, bool isDrained, Action<StoreFailure> done);
 }

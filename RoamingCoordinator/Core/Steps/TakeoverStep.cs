@@ -14,7 +14,10 @@ public static class TakeoverStep
     /// <summary>
     /// Makes the owner of each mapping's address its HAM, and tells the owner of the mapping and the client's FAM of the owner. Null if all is so already.
     /// </summary>
-    public static Decision? Converge(ClientRecord state, NodeDirectory nodes)
+    /// <param name="state">The client.</param>
+    /// <param name="nodes">Who owns which address.</param>
+    /// <param name="told">Addresses of which everything is told, whether or not it is so already.</param>
+    public static Decision? Converge(ClientRecord state, NodeDirectory nodes, IReadOnlyList<IpAddress> told)
     {
         List<MappingEntry>? moved = null;
         ImmutableDictionary<MappingId, MappingEntry>.Builder? mappings = null;
@@ -24,6 +27,11 @@ public static class TakeoverStep
             var fams = entry.Fams.RemoveAll(f => nodes.MovedTo(f.Endpoint.Address) is { IsNone: false } now && now != f.Node);
             if ((owner.IsNone || owner == entry.Record.Ham) && fams.Length == entry.Fams.Length)
             {
+                if (told.Contains(entry.Record.Mapping.Masquerade.Address))
+                {
+                    (moved ??= []).Add(entry);
+                }
+
                 continue;
             }
 
@@ -42,13 +50,13 @@ public static class TakeoverStep
             (mappings ??= state.Mappings.ToBuilder())[entry.Record.Mapping] = next;
         }
 
-        if (mappings is null)
+        if (mappings is null && moved is null)
         {
             return null;
         }
 
-        var converged = state with { Mappings = mappings.ToImmutable() };
-        var decision = new Decision(converged, null);
+        var converged = mappings is null ? state : state with { Mappings = mappings.ToImmutable(), AddressesAsOf = nodes.AddressesAsOf };
+        var decision = new Decision(mappings is null ? null : converged, null);
         foreach (var group in (moved ?? []).GroupBy(e => e.Record.Ham.Name, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal))
         {
             var records = Routes.InOrder(group).Select(e => Routes.For(e, converged.Fam)).ToList();

@@ -84,7 +84,8 @@ public static partial class ClientRecordCodec
 
             // The count stands at the end again: a record that was cut is not taken for a short one.
             Check(UInt64() == (ulong)count && mappings.Count == count);
-            for (; fields > Fields + 3 && !_failed; fields--)
+            var asOf = fields > Fields + 3 ? UInt64() : 0;
+            for (; fields > Fields + 4 && !_failed; fields--)
             {
                 Check(_reader.TrySkip());
             }
@@ -101,6 +102,7 @@ public static partial class ClientRecordCodec
                 Since = since,
                 ArriveId = arriveId,
                 Decider = decider,
+                AddressesAsOf = asOf,
                 Token = token,
                 LastArrivals = arrivals.ToImmutable(),
                 Pending = pending,

@@ -31,7 +31,7 @@ public static partial class ClientRecordCodec
 
         // The tables are known last and must be read first.
         var writer = new MessagePackWriter(output);
-        writer.WriteArrayHeader(Fields + 3);
+        writer.WriteArrayHeader(Fields + 3 + (record.AddressesAsOf == 0 ? 0 : 1));
         writer.Write((ulong)Version);
         writer.WriteArrayHeader(tables.Nodes.Count);
         foreach (var node in tables.Nodes)
@@ -118,6 +118,10 @@ public static partial class ClientRecordCodec
         }
 
         writer.Write((ulong)record.Mappings.Count);
+        if (record.AddressesAsOf != 0)
+        {
+            writer.Write(record.AddressesAsOf);
+        }
     }
 
     private static void Write(MappingEntry entry, Tables tables, MessagePackWriter writer)

@@ -8,9 +8,10 @@ namespace Masquerade.Coordinator.Tests.Many;
 
 /// <summary>
 /// An access point played by the test over real connections, with an agent's manners: it tries one coordinator after the other, repeats what is unanswered, acknowledges pushes,
-/// hands clients over, disowns what others believe to be anchored here and is not, and says everything anew when it is told that the store is another one.
+/// hands clients over, disowns what others believe to be anchored here and is not, says everything anew when it is told that the store is another one, and takes over what it is
+/// asked to.
 /// </summary>
-internal sealed class PlayedAgent : IAsyncDisposable
+internal sealed partial class PlayedAgent : IAsyncDisposable
 {
     private readonly ulong _number;
     private readonly IReadOnlyList<IPEndPoint> _coordinators;
@@ -26,13 +27,14 @@ internal sealed class PlayedAgent : IAsyncDisposable
     private ulong? _store;
     private int _first;
 
-    public PlayedAgent(ulong number, IReadOnlyList<IPEndPoint> coordinators, int first, ulong incarnation = 1)
+    public PlayedAgent(ulong number, IReadOnlyList<IPEndPoint> coordinators, int first, ulong incarnation = 1, PlayedUplink? uplink = null)
     {
-        (_number, _coordinators, _first, Incarnation) = (number, coordinators, first, incarnation);
+        (_number, _coordinators, _first, Incarnation, _uplink) = (number, coordinators, first, incarnation, uplink);
+        uplink?.Join(this, At(_number, 4_747));
         _running = Task.Run(RunAsync);
     }
 
-    public ulong Incarnation { get; }
+    public ulong Incarnation { get; private set; }
 
     public int Welcomes { get; private set; }
 
@@ -113,6 +115,7 @@ internal sealed class PlayedAgent : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        _uplink?.Leave(this);
         await _stop.CancelAsync();
         await _running;
         _stop.Dispose();
@@ -150,7 +153,7 @@ internal sealed class PlayedAgent : IAsyncDisposable
                 await client.ConnectAsync(_coordinators[_first++ % _coordinators.Count], _stop.Token);
                 await SpeakAsync(client.GetStream());
             }
-            catch (Exception e) when (e is SocketException or IOException or OperationCanceledException)
+            catch (Exception e) when (e is SocketException or IOException or OperationCanceledException or ObjectDisposedException)
             {
                 // The next one.
             }
@@ -172,7 +175,7 @@ internal sealed class PlayedAgent : IAsyncDisposable
         lock (_gate)
         {
             hello = ++_lastId;
-            Write(stream, new Hello { Id = hello, Node = Name(_number), Incarnation = Incarnation, PeerEndpoint = At(_number, 4_747), Addresses = [Address(_number)] });
+            Write(stream, Greeting(hello));
         }
 
         using var end = new ControlEnd(stream);
@@ -190,6 +193,12 @@ internal sealed class PlayedAgent : IAsyncDisposable
         switch (message)
         {
             case Welcome welcome when welcome.Id == hello:
+                if (IsFencedBy(welcome.Owners))
+                {
+                    stream.Close();
+                    break;
+                }
+
                 Welcomes++;
                 _stream = stream;
                 foreach (var (asked, _) in _unanswered.Values)
@@ -214,7 +223,29 @@ internal sealed class PlayedAgent : IAsyncDisposable
                 Forget(ended.Client, ended.Mappings);
                 Send(new Ack { Id = message.Id, Status = AckStatus.Ok });
                 break;
-            case FamCleared or ArrivalUpdate:
+            case ArrivalUpdate update:
+                TakeUpdate(update);
+                Send(new Ack { Id = message.Id, Status = AckStatus.Ok });
+                break;
+            case AddressOwners owners:
+                if (IsFencedBy(owners.Owners))
+                {
+                    stream.Close();
+                }
+                else if (!HoldsOffers)
+                {
+                    Send(new Ack { Id = message.Id, Status = AckStatus.Ok });
+                }
+
+                break;
+            case AdoptMappings adopt when !HoldsAdoptions:
+                Adopt(adopt);
+                Send(new Ack { Id = message.Id, Status = AckStatus.Ok });
+                break;
+            case ProbeNode probe:
+                Send(new ProbeResult { Id = probe.Id, Alive = _uplink?.IsAlive(probe.Peer) ?? true });
+                break;
+            case FamCleared:
                 Send(new Ack { Id = message.Id, Status = AckStatus.Ok });
                 break;
         }
@@ -293,6 +324,11 @@ internal sealed class PlayedAgent : IAsyncDisposable
             await Task.WhenAny(Task.Delay(100, _stop.Token));
             lock (_gate)
             {
+                if (_uplink is not null)
+                {
+                    Send(new Heartbeat { Id = ++_lastId, Mappings = (uint)_anchored.Count });
+                }
+
                 foreach (var (asked, _) in _unanswered.Values.Take(100))
                 {
                     Send(asked);
