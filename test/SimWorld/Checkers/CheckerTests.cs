@@ -50,7 +50,7 @@ public sealed class CheckerTests
     public void An_epoch_that_goes_back_is_noticed()
     {
         var current = _network.Coordinator.Store.Load(_flow.Client.Mac).Record!;
-        Refuses("moves in epoch", () => ((ICoordinatorOutput)_network).Report(new ClientMoved(_flow.Client.Mac, current.Epoch, current.Fam, current.Fam, 0, Complete: true)));
+        Refuses("moves in epoch", () => ((ICoordinatorOutput)_network.Coordinators[0]).Report(new ClientMoved(_flow.Client.Mac, current.Epoch, current.Fam, current.Fam, 0, Complete: true)));
     }
 
     [Fact]

@@ -10,13 +10,12 @@ internal static class TableCheck
     public static string? FirstDisagreement(SimNetwork network)
     {
         var books = new Dictionary<MappingId, (MacAddress Client, TransportEndpoint Endpoint, NodeId Ham, TransportEndpoint Fam)>();
-        foreach (var mac in network.Coordinator.Store.Clients())
+        foreach (var client in network.Records())
         {
-            var client = network.Coordinator.Store.Load(mac).Record!;
             foreach (var entry in client.Mappings.Values)
             {
                 var at = client.Fam.IsNone ? TransportEndpoint.None : entry.EndpointAt(client.Fam);
-                books[entry.Record.Mapping] = (mac, entry.Record.ClientEndpoint, entry.Record.Ham, at);
+                books[entry.Record.Mapping] = (client.Client, entry.Record.ClientEndpoint, entry.Record.Ham, at);
             }
         }
 
@@ -53,7 +52,7 @@ internal static class TableCheck
         {
             foreach (var view in ap.Node.Fam.DescribeClients(int.MaxValue).Where(v => string.Equals(v.State, "Serving", StringComparison.Ordinal)))
             {
-                var client = network.Coordinator.Store.Load(view.Client).Record;
+                var client = network.RecordOf(view.Client);
                 if (client is null || client.Fam != new NodeId(ap.Name) || client.Epoch != view.Epoch)
                 {
                     return $"{ap.Name} serves {view.Client} in epoch {view.Epoch}, the coordinator has it at {client?.Fam} in epoch {client?.Epoch}";

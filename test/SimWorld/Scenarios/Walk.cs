@@ -14,7 +14,7 @@ internal static class Walk
 {
     public static SimNetwork Run(ulong seed, Settings? settings = null)
     {
-        var network = new SimNetwork(seed, settings ?? Settings.From(seed));
+        var network = new SimNetwork(seed, settings ?? Settings.Of(WorldKind.Walk, seed));
         try
         {
             Live(network);
@@ -27,6 +27,9 @@ internal static class Walk
         return network;
     }
 
+    /// <summary>A world of a kind.</summary>
+    public static SimNetwork Run(WorldKind kind, ulong seed) => Run(seed, Settings.Of(kind, seed));
+
     private static void Live(SimNetwork network)
     {
         network.Run(TimeSpan.FromMilliseconds(50));
@@ -34,11 +37,15 @@ internal static class Walk
         {
             network.Attach(client, network.Random.NextInt(network.AccessPoints.Count));
             network.AddFlow(client, TransportProtocol.Udp, ipv6: false, 0);
-            ScheduleMove(network, client);
+            if (!network.Settings.PingPong || client.Index > 0)
+            {
+                ScheduleMove(network, client);
+            }
+
             ScheduleFlows(network, client);
         }
 
-        ScheduleFaults(network);
+        Faults.Schedule(network);
         network.Run(TimeSpan.FromMilliseconds(network.Settings.FaultPhase));
         CheckClean(network);
         Quiet(network);
@@ -151,88 +158,6 @@ internal static class Walk
         }
     });
 
-    private static void ScheduleFaults(SimNetwork network)
-    {
-        if (network.Settings.Partitions)
-        {
-            Repeat(network, 1_200, () =>
-            {
-                var ap = network.AccessPoints[network.Random.NextInt(network.AccessPoints.Count)];
-                network.Disconnect(ap);
-                network.At(TimeSpan.FromMilliseconds(network.Random.NextInt(900)), () => network.Connect(ap));
-            });
-        }
-
-        if (network.Settings.CoordinatorRestarts)
-        {
-            Repeat(network, 2_500, network.RestartCoordinator);
-        }
-
-        if (network.Settings.Deaths)
-        {
-            Repeat(network, 2_000, () => Die(network, network.AccessPoints[network.Random.NextInt(network.AccessPoints.Count)]));
-        }
-
-        if (network.Settings.Crashes)
-        {
-            Repeat(network, 1_800, () => Crash(network, network.AccessPoints[network.Random.NextInt(network.AccessPoints.Count)]));
-        }
-    }
-
-    /// <summary>An access point fails for seconds, with all that it knew; its clients find another one. Two are left at least: one to see it, one that may fail itself.</summary>
-    private static void Die(SimNetwork network, SimAccessPoint ap)
-    {
-        if (ap.IsDead || network.AccessPoints.Count(a => !a.IsDead) < 3)
-        {
-            return;
-        }
-
-        network.Kill(ap, silently: network.Random.Chance(0.5));
-        foreach (var client in network.Clients.Where(c => c.At == ap.Index))
-        {
-            network.Detach(client);
-        }
-
-        network.At(TimeSpan.FromMilliseconds(100 + network.Random.NextInt(4_000)), () =>
-        {
-            if (ap.IsDead)
-            {
-                network.Revive(ap);
-            }
-        });
-    }
-
-    private static void Crash(SimNetwork network, SimAccessPoint ap)
-    {
-        network.Chronicle.Note(network.Now, ap.Name, ap.Name, "crashes");
-        if (ap.IsDead)
-        {
-            return;
-        }
-
-        network.Disconnect(ap);
-        ap.Start(network.NewModel(ap.Index, network.Random.NextUInt64()), network.Random.NextUInt64());
-        network.Connect(ap);
-    }
-
-    private static void ReviveAll(SimNetwork network)
-    {
-        foreach (var ap in network.AccessPoints.Where(a => a.IsDead))
-        {
-            network.Revive(ap);
-        }
-    }
-
-    private static void Repeat(SimNetwork network, int milliseconds, Action fault) =>
-        network.At(TimeSpan.FromMilliseconds(100 + network.Random.NextInt(milliseconds)), () =>
-        {
-            if (network.Faulty)
-            {
-                fault();
-                Repeat(network, milliseconds, fault);
-            }
-        });
-
     /// <summary>Where nothing but moves happens, nothing that reached a live link is lost, duplicated or reordered.</summary>
     private static void CheckClean(SimNetwork network)
     {
@@ -268,7 +193,7 @@ internal static class Walk
     /// <summary>Where nothing but moves happens, coordinator, HAMs and FAMs agree when it is quiet.</summary>
     private static void CheckTables(SimNetwork network)
     {
-        if ((TableCheck.FirstDisagreement(network) ?? TableCheck.FirstStrayServer(network)) is { } what)
+        if ((TableCheck.FirstDisagreement(network) ?? TableCheck.FirstStrayServer(network) ?? network.FirstStoreDisagreement() ?? network.FirstLostNode()) is { } what)
         {
             throw network.Fail(what);
         }
@@ -277,7 +202,8 @@ internal static class Walk
     private static void Quiet(SimNetwork network)
     {
         network.Faulty = false;
-        ReviveAll(network);
+        network.MendAll();
+        Faults.ReviveAll(network);
         foreach (var client in network.Clients.Where(c => c.At < 0))
         {
             network.At(TimeSpan.FromMilliseconds(5), () =>
@@ -300,7 +226,8 @@ internal static class Walk
             flow.ServerEnd?.Close();
         }
 
-        network.Run(TimeSpan.FromSeconds(8));
+        // What was lost with the store is told within seconds; records and index are compared ten seconds later.
+        network.Run(TimeSpan.FromSeconds(network.Redis is null ? 8 : network.Redis.FailOvers > 0 ? 20 : 12));
         var before = network.Flows.Select(f => (f.ReceivedUp, f.ReceivedDown)).ToArray();
         network.Run(TimeSpan.FromSeconds(1));
         for (var i = 0; i < network.Flows.Count; i++)
@@ -333,7 +260,7 @@ internal static class Walk
     private static string Explain(SimNetwork network, Flow flow)
     {
         var lines = new List<string>();
-        var client = network.Coordinator.Store.Load(flow.Client.Mac).Record;
+        var client = network.RecordOf(flow.Client.Mac);
         lines.Add($"coordinator: epoch {client?.Epoch}, FAM {client?.Fam}, pending {client?.Pending is not null}");
         foreach (var entry in client?.Mappings.Values.Where(e => e.Record.ClientEndpoint == flow.Local && e.Record.Mapping.Protocol == flow.Protocol) ?? [])
         {
@@ -356,6 +283,7 @@ internal static class Walk
 
     private static void End(SimNetwork network)
     {
+        network.IsEnding = true;
         foreach (var flow in network.Flows)
         {
             flow.Stopped = true;
@@ -391,7 +319,7 @@ internal static class Walk
             }
         }
 
-        var left = network.Coordinator.Store.Clients().Sum(c => network.Coordinator.Store.Load(c).Record!.Mappings.Count);
+        var left = network.Records().Sum(r => r.Mappings.Count);
         if (left != 0)
         {
             throw network.Fail($"the coordinator keeps {left} mappings hours after the last packet");

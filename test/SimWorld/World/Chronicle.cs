@@ -139,7 +139,3 @@ internal sealed class Chronicle
 
     private void Mix(Instant at) => Trace = (Trace ^ (ulong)at.Nanoseconds) * 1_099_511_628_211;
 }
-
-/// <summary>A seed has failed; the message says how to replay it.</summary>
-internal sealed class SimFailure(ulong seed, string what, string files)
-    : Exception($"seed {seed}: {what}\nreplay: MASQ_SIM_SEED={seed} dotnet test test/SimWorld --filter Replay\nwritten: {files}.mmd, {files}.pcap");

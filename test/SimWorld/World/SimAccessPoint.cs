@@ -26,6 +26,15 @@ internal sealed class SimAccessPoint(SimNetwork network, int index) : INodeOutpu
     /// <summary>The control session; 0 while there is none.</summary>
     public ulong Session { get; set; }
 
+    /// <summary>Who has its session, or had the last one.</summary>
+    public SimCoordinator? Coordinator { get; set; }
+
+    /// <summary>The coordinator that it tries next; agents spread by beginning anywhere.</summary>
+    public int NextCoordinator { get; set; } = index;
+
+    /// <summary>It looks for a coordinator.</summary>
+    public bool IsDialing { get; set; }
+
     /// <summary>When it last had no session, or a message to or from it got lost.</summary>
     public Instant ControlTroubleAt => Session == 0 ? network.Now : _controlTroubleAt;
 

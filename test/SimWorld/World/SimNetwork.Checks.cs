@@ -12,6 +12,7 @@ internal sealed partial class SimNetwork
     private readonly Dictionary<MappingId, (Flow Flow, Instant At)> _owners = [];
     private readonly Dictionary<MappingId, (SimAccessPoint By, Instant First, Instant At)> _anchored = [];
     private Instant _storeLostAt = new(long.MinValue / 2);
+    private Instant _storeTroubleAt = new(long.MinValue / 2);
 
     /// <summary>How long after the last trouble on a control channel something may still be repeated: the longest interval of an outbox, twice.</summary>
     private static readonly TimeSpan ControlRecovery = TimeSpan.FromSeconds(4);
@@ -174,7 +175,7 @@ internal sealed partial class SimNetwork
         // Repetitions are up to two seconds apart, so the trouble may be over and its consequences not.
         var since = anchoring.At - ControlRecovery;
         return AccessPoints.Exists(ap => (ap == anchoring.By || ap == before.By || flow.Client.Visited.Contains(ap.Index)) && ap.ControlTroubleAt >= since)
-            || _storeLostAt >= since;
+            || _storeLostAt >= since || _storeTroubleAt >= since || Redis?.TroubleAt >= since;
     }
 
     private bool OwnerRestartedSince(IpAddress address, Instant at) => AccessPoints.Exists(ap => ap.Owns(address) && ap.StartedAt > at);
@@ -210,7 +211,7 @@ internal sealed partial class SimNetwork
             CheckNodeEpochs(ap);
         }
 
-        foreach (var node in Coordinator.Nodes.Nodes)
+        foreach (var node in Coordinators.Where(c => !c.IsDead).SelectMany(c => c.Core.Nodes.Nodes))
         {
             if (node.PushesWaiting > new CoordinatorOptions().MaxPushesPerNode)
             {
@@ -254,6 +255,10 @@ internal sealed partial class SimNetwork
             }
 
             ap.ClientEpochs[view.Client] = view.Epoch > before ? view.Epoch : before;
+            if (string.Equals(view.State, "Serving", StringComparison.Ordinal))
+            {
+                NoteFam(view.Client, view.Epoch, new NodeId(ap.Name), $"{ap.Name} serves it");
+            }
         }
 
         foreach (var view in ap.Node.Ham.Describe(int.MaxValue))

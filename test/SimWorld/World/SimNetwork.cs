@@ -14,14 +14,15 @@ namespace Masquerade.SimWorld.World;
 /// A whole site from one seed, on one thread, in virtual time: the product's own nodes and coordinator, joined by links that delay, lose, repeat and reorder.
 /// Every message between them goes through the real codec.
 /// </summary>
-internal sealed partial class SimNetwork : ICoordinatorOutput
+internal sealed partial class SimNetwork
 {
     private readonly Dictionary<IpAddress, SimAccessPoint> _routes = [];
+
+    private const long MaxSteps = 20_000_000;
 
     public static readonly MacAddress RouterMac = new(0x02AA_0000_0001);
 
     private readonly PriorityQueue<Action, (long At, long Order)> _events = new();
-    private readonly ArrayBufferWriter<byte> _wire = new();
     private long _order;
     private Instant _burstUntil;
     private ulong _incarnation = 1;
@@ -31,7 +32,7 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
         Seed = seed;
         Settings = settings;
         Random = new SeededRandom(seed);
-        Coordinator = NewCoordinator();
+        StartCoordinators();
         for (var i = 0; i < settings.AccessPoints; i++)
         {
             var ap = new SimAccessPoint(this, i);
@@ -60,8 +61,6 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
 
     public Instant Now { get; private set; } = Instant.FromMilliseconds(1);
 
-    public CoordinatorCore Coordinator { get; private set; }
-
     public List<SimAccessPoint> AccessPoints { get; } = [];
 
     public List<SimClient> Clients { get; } = [];
@@ -72,6 +71,9 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
 
     /// <summary>Faults are on: links misbehave.</summary>
     public bool Faulty { get; set; } = true;
+
+    /// <summary>Nothing happens any more but timers.</summary>
+    public bool IsEnding { get; set; }
 
     /// <summary>An access point whose uplink is dead.</summary>
     public SimAccessPoint? CutOff { get; set; }
@@ -102,128 +104,16 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
         {
             _events.Dequeue();
             Now = new Instant(key.At);
-            Steps++;
+            if (++Steps > MaxSteps)
+            {
+                throw Fail("the world does not come to rest");
+            }
+
             action();
             CheckEveryStep();
         }
 
         Now = end;
-    }
-
-    // ---- control channel -----------------------------------------------------------------------------------------------
-
-    public void Connect(SimAccessPoint ap)
-    {
-        if (ap.Session != 0 || ap.IsDead)
-        {
-            return;
-        }
-
-        ap.NoteControlTrouble();
-        ap.Session = ++_incarnation;
-        Coordinator.OnConnected(ap.Session, Now);
-        Chronicle.Note(Now, ap.Name, "coordinator", "connects");
-        ap.Node.OnControlConnected(Now);
-        ap.Wake();
-        WakeCoordinator();
-    }
-
-    public void Disconnect(SimAccessPoint ap)
-    {
-        if (ap.Session == 0)
-        {
-            return;
-        }
-
-        var session = ap.Session;
-        ap.Session = 0;
-        Chronicle.Note(Now, ap.Name, "coordinator", "loses its session");
-        ap.Node.OnControlDisconnected(Now);
-        Coordinator.OnDisconnected(session, Now);
-        WakeCoordinator();
-        ap.Wake();
-    }
-
-    public void SendToCoordinator(SimAccessPoint ap, ControlMessage message)
-    {
-        var (session, coordinator) = (ap.Session, Coordinator);
-        Chronicle.Note(Now, ap.Name, "coordinator", Chronicle.Describe(message));
-        OverControl(ap, () =>
-        {
-            if (session != 0 && ap.Session == session && coordinator == Coordinator)
-            {
-                Coordinator.OnMessage(session, OverTheWire(message), Now);
-                WakeCoordinator();
-            }
-        });
-    }
-
-    void ICoordinatorOutput.Send(ulong session, ControlMessage message)
-    {
-        var ap = AccessPoints.Find(a => a.Session == session);
-        if (ap is null)
-        {
-            return;
-        }
-
-        Chronicle.Note(Now, "coordinator", ap.Name, Chronicle.Describe(message));
-        OverControl(ap, () =>
-        {
-            if (ap.Session == session)
-            {
-                ap.Node.OnControl(OverTheWire(message), Now);
-                ap.Wake();
-            }
-        });
-    }
-
-    void ICoordinatorOutput.Close(ulong session, string reason)
-    {
-        if (AccessPoints.Find(a => a.Session == session) is { } ap)
-        {
-            Disconnect(ap);
-            At(TimeSpan.FromMilliseconds(100), () => Connect(ap));
-        }
-    }
-
-    void ICoordinatorOutput.Report(CoordinatorEvent coordinatorEvent)
-    {
-        switch (coordinatorEvent)
-        {
-            case NodeFailed:
-                Failures++;
-                break;
-            case AddressMoved:
-                AddressMoves++;
-                break;
-        }
-
-        if (coordinatorEvent is ClientMoved moved)
-        {
-            CheckEpoch(moved);
-        }
-    }
-
-    /// <summary>The coordinator's process and store are new; agents connect again.</summary>
-    public void RestartCoordinator()
-    {
-        Chronicle.Note(Now, "coordinator", "coordinator", "restarts with an empty store");
-        _storeLostAt = Now;
-        foreach (var ap in AccessPoints)
-        {
-            ap.Session = 0;
-            if (!ap.IsDead)
-            {
-                ap.Node.OnControlDisconnected(Now);
-            }
-        }
-
-        Coordinator = NewCoordinator();
-        _epochs.Clear();
-        foreach (var ap in AccessPoints)
-        {
-            At(TimeSpan.FromMilliseconds(10 + Random.NextInt(300)), () => Connect(ap));
-        }
     }
 
     // ---- data network --------------------------------------------------------------------------------------------------
@@ -267,27 +157,6 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
     /// <summary>Whoever has said last that an address is there gets its packets.</summary>
     public void RouteTo(SimAccessPoint ap, IpAddress address) => _routes[address] = ap;
 
-    /// <summary>An access point fails. Its connection to the coordinator breaks, or, if its power has failed, is just silent.</summary>
-    public void Kill(SimAccessPoint ap, bool silently = false)
-    {
-        Chronicle.Note(Now, ap.Name, ap.Name, "fails");
-        var session = ap.Session;
-        ap.Kill();
-        ap.Session = 0;
-        if (session != 0 && !silently)
-        {
-            Coordinator.OnDisconnected(session, Now);
-            WakeCoordinator();
-        }
-    }
-
-    /// <summary>An access point that failed starts anew.</summary>
-    public void Revive(SimAccessPoint ap)
-    {
-        ap.Start(NewModel(ap.Index, ++_incarnation), Random.NextUInt64());
-        Connect(ap);
-    }
-
     private void OverUplink(byte[] packet, Action arrive)
     {
         if (Settings.UplinkBursts && Faulty && Now >= _burstUntil && Random.Chance(0.000_3))
@@ -308,64 +177,8 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
         }
     }
 
-    private void OverControl(SimAccessPoint ap, Action arrive)
-    {
-        if (Faulty && Random.Chance(Settings.ControlLoss))
-        {
-            ap.NoteControlTrouble();
-            return;
-        }
-
-        At(Delay(Settings.ControlDelay, Settings.ControlJitter), arrive);
-        if (Faulty && Random.Chance(Settings.ControlDuplication))
-        {
-            At(Delay(Settings.ControlDelay, Settings.ControlJitter * 3), arrive);
-        }
-    }
-
     private TimeSpan Delay(int fixedPart, int jitter) =>
         TimeSpan.FromMicroseconds(fixedPart + (Faulty && jitter > 0 ? Random.NextInt(jitter) : 0));
-
-    private ControlMessage OverTheWire(ControlMessage message)
-    {
-        _wire.ResetWrittenCount();
-        ControlCodec.Encode(message, _wire);
-        return ControlCodec.TryDecode(_wire.WrittenSpan, out var decoded, out var error) ? decoded! : throw Fail($"{message} does not survive the wire: {error}");
-    }
-
-    private CoordinatorCore NewCoordinator()
-    {
-        var core = new CoordinatorCore(
-            new CoordinatorOptions { EpochClock = 0, Heartbeat = Settings.Takeover ? TimeSpan.FromMilliseconds(100) : TimeSpan.FromSeconds(20), SessionTimeout = TimeSpan.FromSeconds(120), Placement = new PlacementRules(new PlacementRule(Settings.HamAt < 0 ? NodeId.None : new NodeId($"ap{Settings.HamAt + 1}"))) },
-            new InMemoryClientStore(++_incarnation),
-            Random.NextUInt64(),
-            this);
-        _coordinatorWake = Instant.Never;
-        return core;
-    }
-
-    private Instant _coordinatorWake = Instant.Never;
-
-    private void WakeCoordinator()
-    {
-        var due = Coordinator.NextDeadline;
-        if (due >= _coordinatorWake || due == Instant.Never)
-        {
-            return;
-        }
-
-        _coordinatorWake = due;
-        var core = Coordinator;
-        At(due, () =>
-        {
-            if (core == Coordinator)
-            {
-                _coordinatorWake = Instant.Never;
-                core.Advance(Now);
-                WakeCoordinator();
-            }
-        });
-    }
 
     public AccessPointModel NewModel(int index, ulong incarnation)
     {
@@ -399,5 +212,5 @@ internal sealed partial class SimNetwork : ICoordinatorOutput
         };
     }
 
-    public Exception Fail(string what) => new SimFailure(Seed, what, Chronicle.Write(Seed));
+    public Exception Fail(string what) => new SimFailure(Seed, Settings.Kind, what, Chronicle.Write(Seed));
 }
