@@ -87,6 +87,9 @@ public sealed class LabTopology : IDisposable
     /// <summary>The server's IPv6 address.</summary>
     public static IPAddress ServerAddress6 { get; } = IPAddress.Parse("fd00:10:1:100::2");
 
+    /// <summary>The number of the subnet that coordinators are in.</summary>
+    internal const int CoordinatorSubnet = 200;
+
     /// <summary>The addresses of the machine where coordinators run; each coordinator has one.</summary>
     public static IReadOnlyList<IPAddress> CoordinatorAddresses { get; } = [IPAddress.Parse("10.1.200.2"), IPAddress.Parse("10.1.200.3")];
 
@@ -217,7 +220,7 @@ public sealed class LabTopology : IDisposable
         }
 
         BuildHost(Server, "s0", 100);
-        BuildHost(Coordinator, "k0", 200);
+        BuildHost(Coordinator, "k0", CoordinatorSubnet);
         Tool.IpBatch(Coordinator.Name, [.. CoordinatorAddresses.Skip(1).Select(a => $"addr add {a}/24 dev eth0")]);
         for (var k = 1; k <= AccessPointCount; k++)
         {

@@ -60,4 +60,10 @@ public sealed record DemoOptions
 
     /// <summary>The program that an access point (0 is AP1) has routes changed with; null if there is none.</summary>
     internal Func<int, string>? AddressCommand { get; init; }
+
+    /// <summary>All HAMs at one node, which runs where the coordinator runs.</summary>
+    internal bool Central { get; init; }
+
+    /// <summary>With <see cref="Central"/>: a file with the homes of clients, which come before the central node; null if nobody has one.</summary>
+    internal string? Homes { get; init; }
 }

@@ -17,6 +17,7 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
     private readonly List<ProgramUnderTest> _programs = [];
     private readonly ProgramUnderTest?[] _agents = new ProgramUnderTest?[LabTopology.AccessPointCount];
     private readonly ProgramUnderTest?[] _coordinators;
+    private ProgramUnderTest? _central;
     private readonly LabTopology _topology;
     private readonly SimulatedRadio _radio;
     private readonly DemoOptions _options;
@@ -29,7 +30,7 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
         _coordinators = new ProgramUnderTest?[options.Redis ? 2 : 1];
         try
         {
-            _files = new SiteFiles(topology);
+            _files = new SiteFiles(topology, options);
             if (options.Redis)
             {
                 _redis = new RedisServer(topology.Coordinator, new IPEndPoint(IPAddress.Loopback, LabPorts.Redis), [], Path.Combine(topology.ScratchDirectory, "redis"));
@@ -50,6 +51,14 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
             {
                 _files.WriteAgent(k, Enumerable.Range(0, _coordinators.Length).Select(Listen), options.Events ? radio.ControlSocket(k) : null, options.AddressCommand?.Invoke(k));
                 StartAgent(k);
+            }
+
+            if (options.Central)
+            {
+                // Its client interface has no clients.
+                Tool.IpBatch(topology.Coordinator.Name, "link add cl0 type veth peer name cl0-none", "link set cl0 up", "link set cl0-none up");
+                _files.WriteCentral(Enumerable.Range(0, _coordinators.Length).Select(Listen));
+                StartCentral();
             }
 
             WaitForAgents(cancel);
@@ -77,6 +86,27 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
     {
         StartAgent(accessPoint);
         WaitForAgents(cancel);
+    }
+
+    /// <summary>The central node is gone from one moment to the next (SIGKILL).</summary>
+    public void KillCentral() => Kill(ref _central);
+
+    /// <summary>Starts the central node.</summary>
+    public void StartCentral()
+    {
+        _central = new ProgramUnderTest(_topology.Coordinator, "central", ProgramLocator.Agent(), ["--config", _files.CentralConfig], _options.LogDirectory);
+        _programs.Add(_central);
+    }
+
+    /// <summary>Has an access point's agent end in order (SIGTERM), and waits for that.</summary>
+    public void Stop(int accessPoint)
+    {
+        if (_agents[accessPoint] is { } agent)
+        {
+            _programs.Remove(agent);
+            agent.Dispose();
+            _agents[accessPoint] = null;
+        }
     }
 
     public void Dispose()

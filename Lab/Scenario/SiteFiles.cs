@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using Masquerade.Core.Flow;
@@ -12,11 +11,12 @@ namespace Masquerade.Lab.Scenario;
 internal sealed class SiteFiles
 {
     private readonly LabTopology _topology;
+    private readonly DemoOptions _options;
     private readonly PkiDirectory _pki;
 
-    public SiteFiles(LabTopology topology)
+    public SiteFiles(LabTopology topology, DemoOptions options)
     {
-        _topology = topology;
+        (_topology, _options) = (topology, options);
         _pki = new PkiDirectory(Path.Combine(topology.ScratchDirectory, "pki"), TimeProvider.System);
         _pki.Initialise("demo", days: 90);
     }
@@ -26,6 +26,9 @@ internal sealed class SiteFiles
 
     /// <summary>Where an access point's agent is told what to do (0 is AP1).</summary>
     public string ConfigOf(int accessPoint) => Path.Combine(_topology.ScratchDirectory, $"ap{accessPoint + 1}", "agent.json");
+
+    /// <summary>Where the central node is told what to do.</summary>
+    public string CentralConfig => Path.Combine(_topology.ScratchDirectory, "central.json");
 
     /// <summary>Writes a coordinator's file.</summary>
     /// <param name="name">Its name.</param>
@@ -44,6 +47,24 @@ internal sealed class SiteFiles
             json.WriteStartObject("api");
             json.WriteString("listen", new IPEndPoint(IPAddress.Loopback, apiPort).ToString());
             json.WriteEndObject();
+            if (_options.Central)
+            {
+                json.WriteString("coordinatorNode", "central");
+                json.WriteStartArray("placement");
+                foreach (var at in (string[])(_options.Homes is null ? ["@coordinator"] : ["@home", "@coordinator"]))
+                {
+                    json.WriteStartObject();
+                    json.WriteString("at", at);
+                    json.WriteEndObject();
+                }
+
+                json.WriteEndArray();
+                if (_options.Homes is { } homes)
+                {
+                    json.WriteString("homes", homes);
+                }
+            }
+
             if (redis is not null)
             {
                 json.WriteStartObject("store");
@@ -62,18 +83,26 @@ internal sealed class SiteFiles
     /// <param name="addressCommand">The program that changes routes, or null.</param>
     public void WriteAgent(int accessPoint, IEnumerable<IPEndPoint> coordinators, string? hostapd, string? addressCommand)
     {
-        var subnet = (accessPoint + 1).ToString(CultureInfo.InvariantCulture);
-        var onLink = Enumerable.Range(1, LabTopology.AccessPointCount).Where(k => _topology.SharedUplink || k == accessPoint + 1).ToArray();
-        var identity = new SiteIdentity(SiteRole.Agent, new NodeId("ap" + subnet));
-        _pki.Issue(identity, [], [], days: 60);
+        var onLink = Enumerable.Range(1, LabTopology.AccessPointCount).Where(k => _topology.SharedUplink || k == accessPoint + 1);
         Directory.CreateDirectory(Path.GetDirectoryName(ConfigOf(accessPoint))!);
-        File.WriteAllBytes(ConfigOf(accessPoint), Json(json =>
+        WriteAgent(ConfigOf(accessPoint), $"ap{accessPoint + 1}", "up0", accessPoint + 1, [.. onLink], coordinators, hostapd, addressCommand);
+    }
+
+    /// <summary>Writes the file of the central node, which has addresses of the coordinator's subnet.</summary>
+    public void WriteCentral(IEnumerable<IPEndPoint> coordinators) =>
+        WriteAgent(CentralConfig, "central", "eth0", LabTopology.CoordinatorSubnet, [LabTopology.CoordinatorSubnet], coordinators, null, null);
+
+    private void WriteAgent(string path, string name, string uplink, int subnet, int[] onLink, IEnumerable<IPEndPoint> coordinators, string? hostapd, string? addressCommand)
+    {
+        var identity = new SiteIdentity(SiteRole.Agent, new NodeId(name));
+        _pki.Issue(identity, [], [], days: 60);
+        File.WriteAllBytes(path, Json(json =>
         {
-            json.WriteString("node", identity.Name.Name);
+            json.WriteString("node", name);
             Strings(json, "coordinator", [.. coordinators.Select(c => c.ToString())]);
             Tls(json, identity);
             json.WriteStartObject("uplink");
-            json.WriteString("interface", "up0");
+            json.WriteString("interface", uplink);
             Strings(json, "addresses", $"10.1.{subnet}.10", $"10.1.{subnet}.11", $"fd00:10:1:{subnet}::10");
             Strings(json, "onLink", [.. onLink.Select(k => $"10.1.{k}.0/24"), .. onLink.Select(k => $"fd00:10:1:{k}::/64")]);
             Strings(json, "gateways", $"10.1.{subnet}.1", $"fd00:10:1:{subnet}::1");
@@ -89,6 +118,13 @@ internal sealed class SiteFiles
             Strings(json, "gatewayAddresses", LabTopology.GatewayAddress.ToString(), "fe80::1");
             Strings(json, "prefixes", "192.168.77.0/24", "fd00:77::/64");
             json.WriteEndObject();
+            if (_options.Central)
+            {
+                json.WriteStartObject("fam");
+                json.WriteString("anchoring", "askCoordinator");
+                json.WriteEndObject();
+            }
+
             if (hostapd is not null)
             {
                 json.WriteString("hostapd", hostapd);

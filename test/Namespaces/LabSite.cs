@@ -1,0 +1,122 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+using Masquerade.Lab;
+using Masquerade.Lab.Net;
+using Masquerade.Lab.Radio;
+using Masquerade.Lab.Scenario;
+using Masquerade.Lab.Traffic;
+
+namespace Masquerade.Namespaces.Tests;
+
+/// <summary>The product's programs in namespaces, clients that move, and connections that are watched.</summary>
+internal sealed class LabSite : IDisposable
+{
+    private static readonly TimeSpan Switch = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
+    private readonly List<LabConnection> _connections = [];
+    private int _port = 21_000;
+
+    /// <param name="options">What the programs are told, once the network is there.</param>
+    /// <param name="prepare">What else is to be in the network before the programs start; is ended with it.</param>
+    public LabSite(Func<LabTopology, DemoOptions> options, Func<LabTopology, IDisposable>? prepare = null)
+    {
+        Topology = new LabTopology(clients: 2, offload: true);
+        try
+        {
+            Prepared = prepare?.Invoke(Topology);
+            Radio = new SimulatedRadio(Topology, events: true);
+            Network = new MasqueradeNetwork(Topology, Radio, options(Topology) with { LogDirectory = Environment.GetEnvironmentVariable("MASQ_LAB_LOGS") }, CancellationToken.None);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    public LabTopology Topology { get; }
+
+    public SimulatedRadio? Radio { get; }
+
+    public MasqueradeNetwork? Network { get; }
+
+    public IDisposable? Prepared { get; }
+
+    public void Dispose()
+    {
+        _connections.ForEach(c => c.Dispose());
+        Network?.Dispose();
+        Radio?.Dispose();
+        Prepared?.Dispose();
+        Topology.Dispose();
+    }
+
+    /// <summary>A conversation that has come about.</summary>
+    public PingPong Open(string name, int client, bool ipv6)
+    {
+        var flow = new PingPong(Topology, name, client, new IPEndPoint(ipv6 ? LabTopology.ServerAddress6 : LabTopology.ServerAddress, _port++), 4_096, TimeSpan.FromMilliseconds(10));
+        _connections.Add(flow);
+        flow.Start();
+        WaitFor(() => flow.Bytes > 20_000, $"{name} does not come about: {flow.Health} {flow.Failure}");
+        return flow;
+    }
+
+    public void Move(int client, int to)
+    {
+        // On a thread of its own, because moving wants a real-time priority, which must not stay with this one.
+        var thread = new Thread(() =>
+        {
+            LabClock.MakeThreadPrompt();
+            Radio!.Move(client, to, Switch);
+        })
+        { IsBackground = true };
+        thread.Start();
+        thread.Join();
+    }
+
+    /// <summary>Every connection, or those that are given, goes on.</summary>
+    public void Progress(string when, TimeSpan within, params LabConnection[] connections)
+    {
+        var since = LabClock.Now;
+        WaitFor(() => (connections.Length == 0 ? _connections : (IEnumerable<LabConnection>)connections).All(c => c.LastProgress > since), $"{when} a connection does not go on", within);
+    }
+
+    public void WaitFor(Func<bool> condition, string otherwise, TimeSpan? within = null)
+    {
+        var deadline = LabClock.Now + ((within ?? Patience).Ticks * 100);
+        while (!condition())
+        {
+            Assert.Null(Network?.Failure);
+            if (LabClock.Now > deadline)
+            {
+                Assert.Fail($"{otherwise}: {string.Join("; ", _connections.Select(c => $"{c.Name} {c.Health} {c.Failure} {(LabClock.Now - c.LastProgress) / 1e6:F0} ms ago"))}");
+            }
+
+            Thread.Sleep(10);
+        }
+    }
+
+    /// <summary>A document of the coordinator's API.</summary>
+    public JsonElement Ask(string path) => Topology.Coordinator.Invoke(() =>
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveTimeout = 5_000 };
+        socket.Connect(IPAddress.Loopback, 4751);
+        socket.Send(Encoding.ASCII.GetBytes($"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n"));
+        using var stream = new NetworkStream(socket);
+        using var reader = new StreamReader(stream);
+        var answer = reader.ReadToEnd();
+        using var document = JsonDocument.Parse(answer[(answer.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4)..]);
+        return document.RootElement.Clone();
+    });
+
+    /// <summary>Every connection ends in order, every octet verified.</summary>
+    public void Finish()
+    {
+        _connections.ForEach(c => c.Stop());
+        var deadline = LabClock.Now + LabClock.Milliseconds(4_000);
+        _connections.ForEach(c => c.Complete(deadline));
+        Assert.All(_connections, c => Assert.Equal(ConnectionHealth.Finished, c.Health));
+    }
+}
