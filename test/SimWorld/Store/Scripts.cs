@@ -13,6 +13,12 @@ internal sealed record StoredPresence(NodePresence Presence, bool IsSettled);
 /// <summary>The number of the store's life, boxed.</summary>
 internal sealed record StoredIncarnation(ulong Value);
 
+/// <summary>The book of addresses.</summary>
+internal sealed record StoredAddresses(ImmutableSortedDictionary<IpAddress, AddressRecord> Records);
+
+/// <summary>The version of the book of addresses, boxed.</summary>
+internal sealed record StoredVersion(ulong Value);
+
 /// <summary>The sign that a coordinator is alive.</summary>
 internal sealed record StoredLife;
 
@@ -102,8 +108,7 @@ internal static class Scripts
     public static Registration Register(SimMaster master, StoreKey key, NodePresence presence, TimeSpan lease)
     {
         var before = master.Get<StoredPresence>(key);
-        var clock = (ulong)((master.Now + master.Skew).Nanoseconds / 1_000_000) + SimRedis.Epoch;
-        var number = Math.Max((before?.Presence.Number ?? 0) + 1, clock);
+        var number = Math.Max((before?.Presence.Number ?? 0) + 1, Clock(master));
         var forget = before is not null && (before.Presence.Incarnation != presence.Incarnation || !before.IsSettled);
         master.Set(key, new StoredPresence(presence with { Number = number, IsConnected = true }, !forget), lease);
         return new Registration(number, forget);
@@ -130,6 +135,37 @@ internal static class Scripts
         master.Set(masters, ImmutableSortedSet.CreateRange(StringComparer.Ordinal, present));
         return fresh;
     }
+
+    /// <summary>book.lua.</summary>
+    public static AddressBook Book(SimMaster master, StoreKey addresses, StoreKey version, StoreKey drained) => new(
+        [.. master.Get<StoredAddresses>(addresses)?.Records.Values ?? []],
+        Members(master, drained).Select(n => new NodeId(n)).ToHashSet(),
+        master.Get<StoredVersion>(version)?.Value ?? 0);
+
+    /// <summary>addresses.lua: all or nothing.</summary>
+    public static AddressesWritten Addresses(SimMaster master, StoreKey addresses, StoreKey version, ulong asOf, IReadOnlyList<AddressChange> changes, TimeSpan lease)
+    {
+        var records = master.Get<StoredAddresses>(addresses)?.Records ?? ImmutableSortedDictionary<IpAddress, AddressRecord>.Empty;
+        if (changes.Any(c => records.GetValueOrDefault(c.After.Address) != c.Before))
+        {
+            return new AddressesWritten(StoreOutcome.Changed);
+        }
+
+        var before = master.Get<StoredVersion>(version)?.Value ?? 0;
+        var next = Math.Max(Math.Max(before, asOf) + 1, Clock(master));
+        master.Set(addresses, new StoredAddresses(records.SetItems(changes.Select(c => KeyValuePair.Create(c.After.Address, c.After)))), lease);
+        master.Set(version, new StoredVersion(next), lease);
+        return new AddressesWritten(StoreOutcome.Stored, next, before);
+    }
+
+    /// <summary>drain.lua.</summary>
+    public static bool Drain(SimMaster master, StoreKey drained, string node, bool isDrained, TimeSpan lease)
+    {
+        master.Set(drained, isDrained ? Members(master, drained).Add(node) : Members(master, drained).Remove(node), lease);
+        return true;
+    }
+
+    private static ulong Clock(SimMaster master) => (ulong)((master.Now + master.Skew).Nanoseconds / 1_000_000) + SimRedis.Epoch;
 
     private static bool Change(SimMaster master, StoreKey key, ulong number, Func<StoredPresence, StoredPresence> change)
     {

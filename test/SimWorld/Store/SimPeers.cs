@@ -11,7 +11,7 @@ namespace Masquerade.SimWorld.Store;
 /// The other coordinators over the same store, as the Redis adapter sees them: where each node is connected stands in the store, what changes is published, messages for a node go
 /// over the channel of the coordinator that it is connected to. Published messages may get lost; what is in the store is read again from time to time.
 /// </summary>
-internal sealed class SimPeers : ICoordinatorPeers
+internal sealed partial class SimPeers : ICoordinatorPeers
 {
     private const ulong Everybody = 0;
 
@@ -105,6 +105,7 @@ internal sealed class SimPeers : ICoordinatorPeers
     {
         await _link.RunAsync(NodesKey, m => Scripts.List(m, NodesKey, node.Name!, _store.Lease));
         await _link.RunAsync(SimStore.NodeKey(node), m => Scripts.Renew(m, [SimStore.NodeKey(node), .. Enumerable.Range(0, 16).Select(s => SimStore.ListKey(node, s))], _store.Lease));
+        await _link.RunAsync(AddressesKey, m => Scripts.Renew(m, [AddressesKey, AddressesVersionKey, DrainedKey], _store.Lease));
         foreach (var address in addresses)
         {
             MappingId[] firsts =
@@ -128,6 +129,10 @@ internal sealed class SimPeers : ICoordinatorPeers
             case AliveFrame { Life: var life }:
                 _others.Add(life);
                 _readSoon |= _gone.Remove(life);
+                break;
+            case AddressesFrame { Life: var life } when life != _life:
+                _others.Add(life);
+                _coordinator.OnAddressesChanged();
                 break;
             case PresenceFrame { Presence: var presence } when presence.Life != _life:
                 _others.Add(presence.Life);

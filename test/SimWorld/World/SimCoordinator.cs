@@ -121,6 +121,8 @@ internal sealed class SimCoordinator(SimNetwork network, int index) : ICoordinat
         Core.OnCoordinatorGone(life, Local);
     });
 
+    public void OnAddressesChanged() => InLoop(() => Core.OnAddressesChanged(Local));
+
     public void OnRelayed(ulong from, NodeId node, ControlMessage message) => InLoop(() => Core.OnRelayed(from, node, message, Local));
 
     void ICoordinatorOutput.Send(ulong session, ControlMessage message) => network.SendToAgent(this, session, message);
