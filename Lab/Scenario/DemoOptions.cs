@@ -16,6 +16,19 @@ public enum NetworkKind
     Ideal,
 }
 
+/// <summary>Where clients get their addresses from.</summary>
+internal enum LabAddressing
+{
+    /// <summary>The laboratory gives them.</summary>
+    Static,
+
+    /// <summary>A DHCP server beside the correspondent, by way of relay agents.</summary>
+    Relay,
+
+    /// <summary>The coordinator's pool: 192.168.77.150 to .199.</summary>
+    Pool,
+}
+
 /// <summary>What the demonstration does.</summary>
 public sealed record DemoOptions
 {
@@ -57,6 +70,9 @@ public sealed record DemoOptions
 
     /// <summary>Where logs of the programs under test are kept; null: nowhere.</summary>
     public string? LogDirectory { get; init; }
+
+    /// <summary>Where clients get their addresses from.</summary>
+    internal LabAddressing Addressing { get; init; }
 
     /// <summary>The program that an access point (0 is AP1) has routes changed with; null if there is none.</summary>
     internal Func<int, string>? AddressCommand { get; init; }

@@ -65,6 +65,18 @@ internal sealed class SiteFiles
                 }
             }
 
+            if (_options.Addressing == LabAddressing.Pool)
+            {
+                json.WriteStartObject("addressing");
+                json.WriteString("prefix", "192.168.77.0/24");
+                json.WriteString("first", "192.168.77.150");
+                json.WriteString("last", "192.168.77.199");
+                json.WriteNumber("leaseTimeMilliseconds", 60_000);
+                json.WriteString("domain", "lab.example");
+                Strings(json, "dnsServers", LabTopology.ServerAddress.ToString());
+                json.WriteEndObject();
+            }
+
             if (redis is not null)
             {
                 json.WriteStartObject("store");
@@ -117,6 +129,16 @@ internal sealed class SiteFiles
             json.WriteString("gatewayMac", LabTopology.GatewayMac);
             Strings(json, "gatewayAddresses", LabTopology.GatewayAddress.ToString(), "fe80::1");
             Strings(json, "prefixes", "192.168.77.0/24", "fd00:77::/64");
+            if (_options.Addressing != LabAddressing.Static)
+            {
+                json.WriteString("addressing", _options.Addressing == LabAddressing.Pool ? "pool" : "relay");
+            }
+
+            if (_options.Addressing == LabAddressing.Relay)
+            {
+                Strings(json, "dhcpServers", LabTopology.ServerAddress.ToString());
+            }
+
             json.WriteEndObject();
             if (_options.Central)
             {

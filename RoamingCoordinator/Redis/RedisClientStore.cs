@@ -77,7 +77,7 @@ public sealed partial class RedisClientStore : IClientStore, IAsyncDisposable
         _stop.Dispose();
     }
 
-    private void Answer<T>(Task<T> task, Action<T> done) => _ = AnswerAsync(task, done);
+    internal void Answer<T>(Task<T> task, Action<T> done) => _ = AnswerAsync(task, done);
 
     private async Task AnswerAsync<T>(Task<T> task, Action<T> done)
     {
@@ -241,7 +241,7 @@ public sealed partial class RedisClientStore : IClientStore, IAsyncDisposable
     }
 
     /// <summary>A key of the wrong type is removed, so that the next attempt succeeds.</summary>
-    private async Task<StoreFailure> RepairAsync(StoreFailure failure, RedisKey key, string type)
+    internal async Task<StoreFailure> RepairAsync(StoreFailure failure, RedisKey key, string type)
     {
         if (failure == StoreFailure.Garbage)
         {

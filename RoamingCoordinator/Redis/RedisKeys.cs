@@ -60,6 +60,12 @@ internal sealed class RedisKeys(string prefix)
     /// <summary>The names of the nodes at which nothing is to be anchored.</summary>
     public RedisKey Drained => prefix + "{store}:drained";
 
+    /// <summary>Which client has which address of the pool, and until when.</summary>
+    public RedisKey Leases => prefix + "{pool}:leases";
+
+    /// <summary>Which address a client has.</summary>
+    public RedisKey LeaseHolders => prefix + "{pool}:clients";
+
     public static byte[] Claim(MacAddress client, ulong ticket)
     {
         var claim = new byte[10];

@@ -23,6 +23,8 @@ internal static class Script
     public static readonly string Book = Read("book");
     public static readonly string Drain = Read("drain");
     public static readonly string Strike = Read("strike");
+    public static readonly string Lease = Read("lease");
+    public static readonly string Release = Read("release");
 
     private static string Read(string name)
     {

@@ -50,7 +50,7 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
             store = _api.Watch(store, Now);
         }
 
-        _core = new CoordinatorCore(options, store, Fresh(), this, shared?.Peers);
+        _core = new CoordinatorCore(options, store, Fresh(), this, shared?.Peers, shared?.Addresses);
     }
 
     /// <summary>Serves until cancelled. Returns the exit code.</summary>

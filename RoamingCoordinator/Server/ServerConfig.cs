@@ -73,6 +73,7 @@ internal sealed record ServerConfig
         {
             Name = root.Optional("name", Values.Node, Values.NodeText, new NodeId("coordinator")),
             Placement = placement,
+            Pool = AddressingSection.Read(root),
         };
         var roaming = root.Object("roaming");
         OptionGroup.Read(roaming, options, nameof(CoordinatorOptions.Lease));

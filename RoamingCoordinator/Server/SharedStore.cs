@@ -11,11 +11,15 @@ internal sealed class SharedStore : IAsyncDisposable
     private SharedStore(RedisClientStore store, RedisPeers peers, ulong life)
     {
         Store = store;
+        Addresses = new RedisAddressStore(store);
         Peers = peers;
         Life = life;
     }
 
     public RedisClientStore Store { get; }
+
+    /// <summary>Where clients' addresses are.</summary>
+    public RedisAddressStore Addresses { get; }
 
     public RedisPeers Peers { get; }
 

@@ -36,7 +36,7 @@ internal sealed class CoordinatorBench : ICoordinatorOutput
 
     public IClientStore Store { get; }
 
-    public Instant Now { get; private set; } = Instant.FromMilliseconds(1_000);
+    public Instant Now { get; set; } = Instant.FromMilliseconds(1_000);
 
     public List<(ulong Session, string Reason)> Closed { get; } = [];
 

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Numerics;
 using Masquerade.Core.Flow;
 
@@ -28,12 +29,15 @@ public sealed record AddressPool
     public IReadOnlySet<IpAddress> Excluded { get; init; } = new HashSet<IpAddress>();
 
     /// <summary>How long a client may use an address without asking again.</summary>
+    [Range(10_000, 2_592_000_000)]
     public TimeSpan LeaseTime { get; init; } = TimeSpan.FromHours(1);
 
     /// <summary>How long an address that was offered waits for the client to take it.</summary>
+    [Range(1_000, 600_000)]
     public TimeSpan OfferTime { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>How long an address is not given out that a client found in use by somebody else.</summary>
+    [Range(1_000, 86_400_000)]
     public TimeSpan Quarantine { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>The DNS servers.</summary>

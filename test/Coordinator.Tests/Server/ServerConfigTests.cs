@@ -2,6 +2,7 @@ using System.Text;
 using Masquerade.Configuration;
 using Masquerade.Core.Flow;
 using Masquerade.RoamingCoordinator;
+using Masquerade.RoamingCoordinator.Addressing;
 using Masquerade.RoamingCoordinator.Api;
 using Masquerade.RoamingCoordinator.Api.Telemetry;
 using Masquerade.RoamingCoordinator.Redis;
@@ -135,10 +136,12 @@ public sealed class ServerConfigTests
         var api = OptionGroup.Keys(new ApiSettings(), nameof(ApiSettings.IsAskedFor)).ToList();
         var redis = OptionGroup.Keys(new RedisOptions { Endpoints = [] }).ToList();
         var telemetry = OptionGroup.Keys(new TelemetrySettings { Endpoint = new Uri("http://127.0.0.1/") }, nameof(TelemetrySettings.IsGrpc)).ToList();
+        var pool = OptionGroup.Keys(new AddressPool { Prefix = default, First = default, Last = default }).ToList();
         string[] keys =
         [
             "store", "store.redis.servers", "store.redis.passwordFile", "store.redis.tlsAuthorities", "store.redis.tlsName", "store.redis.prefix", .. redis.Select(k => "store.redis." + k.Key),
             "name", "listen", "statusSocket", "maxSessions", "maxClients", "coordinatorNode", "homes", "placement[].at", "placement[].from", "placement[].protocol", "placement[].ports", "placement[].clients",
+            "addressing.prefix", "addressing.first", "addressing.last", "addressing.exclude", "addressing.dnsServers", "addressing.domain", .. pool.Select(k => "addressing." + k.Key),
             "api.listen", "api.tokens", "api.certificate", "api.key", .. api.Select(k => "api." + k.Key),
             "telemetry.otlp.endpoint", "telemetry.otlp.protocol", "telemetry.otlp.headersFile", "telemetry.otlp.serviceName", "telemetry.otlp.instance", "telemetry.otlp.attributes",
             .. telemetry.Select(k => "telemetry.otlp." + k.Key),
@@ -151,6 +154,7 @@ public sealed class ServerConfigTests
         Assert.All(tls, k => Assert.Contains($"| `tls.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
         Assert.All(api, k => Assert.Contains($"| `api.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
         Assert.All(telemetry, k => Assert.Contains($"| `telemetry.otlp.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
+        Assert.All(pool, k => Assert.Contains($"| `addressing.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
         Assert.All(knobs, k => Assert.Contains($"| `roaming.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
     }
 
@@ -209,6 +213,39 @@ public sealed class ServerConfigTests
     {
         Assert.Null(Read(text, out var mistakes));
         Assert.StartsWith(key + ":", Assert.Single(mistakes).ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory, Trait("Req", "A-28")]
+    [InlineData("{}", "addressing.prefix")]
+    [InlineData("""{ "prefix": "fd00::/64" }""", "addressing.prefix")]
+    [InlineData("""{ "prefix": "10.0.0.0/8" }""", "addressing.last")]
+    [InlineData("""{ "prefix": "192.168.77.0/24", "first": "192.168.78.1" }""", "addressing.first")]
+    [InlineData("""{ "prefix": "192.168.77.0/24", "first": "192.168.77.9", "last": "192.168.77.8" }""", "addressing.last")]
+    [InlineData("""{ "prefix": "192.168.77.0/24", "exclude": "192.168.1.1" }""", "addressing.exclude")]
+    [InlineData("""{ "prefix": "192.168.77.0/24", "dnsServers": "fd00::1" }""", "addressing.dnsServers")]
+    [InlineData("""{ "prefix": "192.168.77.0/24", "domain": "no domain" }""", "addressing.domain")]
+    [InlineData("""{ "prefix": "192.168.77.0/24", "leaseTimeMilliseconds": 1 }""", "addressing.leaseTimeMilliseconds")]
+    [InlineData("""{ "prefix": "192.168.77.0/24", "range": 1 }""", "addressing.range")]
+    public void A_pool_that_cannot_be_is_named(string pool, string key)
+    {
+        Assert.Null(Read($"{{ \"addressing\": {pool} }}", out var mistakes));
+        Assert.StartsWith(key + ":", Assert.Single(mistakes).ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact, Trait("Req", "A-28")]
+    public void A_pool_is_a_subnet_and_what_clients_are_told()
+    {
+        Assert.Null(Read("{}", out _)!.Options.Pool);
+        var pool = Read(
+            """
+            { "addressing": { "prefix": "192.168.77.0/24", "first": "192.168.77.100", "last": "192.168.77.110", "exclude": ["192.168.77.105"], "leaseTimeMilliseconds": 60000,
+              "dnsServers": ["9.9.9.9"], "domain": "example.net" } }
+            """, out var mistakes)!.Options.Pool!;
+        Assert.Empty(mistakes);
+        Assert.True(pool.Contains(IpAddress.Parse("192.168.77.110")));
+        Assert.False(pool.Contains(IpAddress.Parse("192.168.77.105")));
+        Assert.False(pool.Contains(IpAddress.Parse("192.168.77.111")));
+        Assert.Equal((TimeSpan.FromMinutes(1), "example.net", "9.9.9.9"), (pool.LeaseTime, pool.Domain, Assert.Single(pool.DnsServers).ToString()));
     }
 
     [Fact]
