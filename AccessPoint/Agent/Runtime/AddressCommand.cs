@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Globalization;
 using System.Threading.Channels;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
@@ -7,25 +8,25 @@ using Masquerade.Core.Flow;
 namespace Masquerade.AccessPoint.Agent.Runtime;
 
 /// <summary>
-/// Has routes changed when this node takes or gives up an address: runs the operator's command with <c>take ADDRESS</c> or <c>yield ADDRESS</c>, one at a time. What has changed
-/// back before its turn came is not done at all, so what waits is bounded by the number of addresses.
+/// Has routes changed when this node takes or gives up an address: runs the operator's command with <c>take ADDRESS EPOCH</c> or <c>yield ADDRESS EPOCH</c>, one at a time. What has
+/// changed back before its turn came is not done at all, so what waits is bounded by the number of addresses. When the agent ends it gives up what it has, in bounded time.
 /// </summary>
 internal sealed class AddressCommand(string path, TextWriter log)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
-    private readonly Dictionary<IpAddress, bool> _waiting = [];
-    private readonly Dictionary<IpAddress, bool> _done = [];
+    private readonly Dictionary<IpAddress, (bool IsHere, Epoch Epoch)> _waiting = [];
+    private readonly Dictionary<IpAddress, (bool IsHere, Epoch Epoch)> _done = [];
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
 
     /// <summary>Notes an event; never waits.</summary>
     public void Note(EngineEvent engineEvent)
     {
-        var (address, isHere) = engineEvent switch
+        var (address, isHere, epoch) = engineEvent switch
         {
-            AddressTaken taken => (taken.Address, true),
-            AddressYielded yielded => (yielded.Address, false),
-            _ => (IpAddress.None, false),
+            AddressTaken taken => (taken.Address, true, taken.Epoch),
+            AddressYielded yielded => (yielded.Address, false, yielded.Epoch),
+            _ => (IpAddress.None, false, Epoch.None),
         };
         if (address.IsNone)
         {
@@ -34,13 +35,13 @@ internal sealed class AddressCommand(string path, TextWriter log)
 
         lock (_waiting)
         {
-            _waiting[address] = isHere;
+            _waiting[address] = (isHere, epoch);
         }
 
         _wake.Writer.TryWrite(true);
     }
 
-    /// <summary>Runs commands until cancelled.</summary>
+    /// <summary>Runs commands until cancelled, and then those that give up what this node has.</summary>
     public async Task RunAsync(CancellationToken stop)
     {
         try
@@ -48,9 +49,10 @@ internal sealed class AddressCommand(string path, TextWriter log)
             while (await _wake.Reader.WaitToReadAsync(stop).ConfigureAwait(false))
             {
                 _wake.Reader.TryRead(out _);
-                while (TryTake(out var address, out var isHere))
+                while (!stop.IsCancellationRequested && TryTake(out var address, out var wanted))
                 {
-                    await RunAsync(isHere ? "take" : "yield", address, stop).ConfigureAwait(false);
+                    using var limit = new CancellationTokenSource(Patience);
+                    await RunAsync(wanted.IsHere, address, wanted.Epoch, limit.Token).ConfigureAwait(false);
                 }
             }
         }
@@ -58,47 +60,57 @@ internal sealed class AddressCommand(string path, TextWriter log)
         {
             // The agent stops.
         }
+
+        // What waits is not begun any more; what was begun is undone, all together within the time of one command.
+        using var end = new CancellationTokenSource(Patience);
+        foreach (var (address, (isHere, epoch)) in _done.OrderBy(d => d.Key))
+        {
+            if (isHere)
+            {
+                await RunAsync(isHere: false, address, epoch, end.Token).ConfigureAwait(false);
+            }
+        }
     }
 
-    private bool TryTake(out IpAddress address, out bool isHere)
+    private bool TryTake(out IpAddress address, out (bool IsHere, Epoch Epoch) wanted)
     {
         lock (_waiting)
         {
-            foreach (var (waiting, wanted) in _waiting)
+            foreach (var (waiting, latest) in _waiting)
             {
                 _waiting.Remove(waiting);
-                if (_done.TryGetValue(waiting, out var before) && before == wanted)
+                if (_done.TryGetValue(waiting, out var before) && before == latest)
                 {
                     continue;
                 }
 
-                (address, isHere) = (waiting, wanted);
-                _done[waiting] = wanted;
+                (address, wanted) = (waiting, latest);
+                _done[waiting] = latest;
                 return true;
             }
         }
 
-        (address, isHere) = (IpAddress.None, false);
+        (address, wanted) = (IpAddress.None, default);
         return false;
     }
 
-    private async Task RunAsync(string what, IpAddress address, CancellationToken stop)
+    private async Task RunAsync(bool isHere, IpAddress address, Epoch epoch, CancellationToken limit)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(stop);
-        limit.CancelAfter(Patience);
+        var what = isHere ? "take" : "yield";
         try
         {
-            using var process = Process.Start(new ProcessStartInfo(path, [what, address.ToString()]) { UseShellExecute = false, RedirectStandardInput = true })
+            string[] arguments = [what, address.ToString(), epoch.Value.ToString(CultureInfo.InvariantCulture)];
+            using var process = Process.Start(new ProcessStartInfo(path, arguments) { UseShellExecute = false, RedirectStandardInput = true })
                 ?? throw new InvalidOperationException("it did not start");
             process.StandardInput.Close();
             try
             {
-                await process.WaitForExitAsync(limit.Token).ConfigureAwait(false);
+                await process.WaitForExitAsync(limit).ConfigureAwait(false);
             }
             catch (OperationCanceledException)
             {
                 process.Kill(entireProcessTree: true);
-                await log.WriteLineAsync($"{path} {what} {address}: ended, for it took longer than {Patience.TotalSeconds:F0} s or the agent stops").ConfigureAwait(false);
+                await log.WriteLineAsync($"{path} {what} {address}: ended, for it took longer than {Patience.TotalSeconds:F0} s").ConfigureAwait(false);
                 return;
             }
 
