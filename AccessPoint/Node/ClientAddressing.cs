@@ -244,6 +244,14 @@ public sealed partial class AccessPointNode
         }
 
         _leaseQuestions.Remove(reply.Client);
+        if (_clientLink.IsGateway(reply.Address))
+        {
+            // The pool does not know which address is the gateway's. Nobody is to have it, and the client asks again.
+            var decline = new LeaseRequest { Id = _outbox.NextId(), Client = reply.Client, Action = LeaseAction.Decline, Address = reply.Address };
+            Drops.Count(_outbox.Send(decline, _now, canWait: true) ? DropReason.Refused : DropReason.ControlQueueFull);
+            return;
+        }
+
         var length = _dhcpServer!.Answer(message, question.Action, reply, _dhcpPacket.AsSpan(UdpPackets.HeadersLength(ipv4: true)));
         if (length > 0)
         {

@@ -1,3 +1,5 @@
+using Masquerade.Lab.Net;
+
 namespace Masquerade.Lab.Scenario;
 
 /// <summary>What makes the access points route and translate.</summary>
@@ -73,6 +75,9 @@ public sealed record DemoOptions
 
     /// <summary>Where clients get their addresses from.</summary>
     internal LabAddressing Addressing { get; init; }
+
+    /// <summary>The DHCP servers that relay agents know.</summary>
+    internal IReadOnlyList<string> DhcpServers { get; init; } = [LabTopology.ServerAddress.ToString()];
 
     /// <summary>The program that an access point (0 is AP1) has routes changed with; null if there is none.</summary>
     internal Func<int, string>? AddressCommand { get; init; }

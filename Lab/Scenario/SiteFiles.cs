@@ -136,7 +136,7 @@ internal sealed class SiteFiles
 
             if (_options.Addressing == LabAddressing.Relay)
             {
-                Strings(json, "dhcpServers", LabTopology.ServerAddress.ToString());
+                Strings(json, "dhcpServers", [.. _options.DhcpServers]);
             }
 
             json.WriteEndObject();

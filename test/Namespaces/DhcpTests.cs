@@ -16,6 +16,7 @@ namespace Masquerade.Namespaces.Tests;
 [Trait("Req", "A-28")]
 public sealed class DhcpTests(ITestOutputHelper output) : IDisposable
 {
+    private const string AbsentServer = "10.1.100.9";
     private static readonly TimeSpan Switch = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
     private readonly List<Process> _programs = [];
@@ -25,19 +26,19 @@ public sealed class DhcpTests(ITestOutputHelper output) : IDisposable
     private int _said;
 
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void A_client_has_the_same_address_of_the_sites_server_at_every_access_point(bool events)
+    [InlineData(true, true)]
+    [InlineData(false, false)]
+    public void A_client_has_the_same_address_of_the_sites_server_at_every_access_point(bool events, bool alone)
     {
-        Build(LabAddressing.Relay, events);
+        Build(LabAddressing.Relay, events, servers: alone ? [LabTopology.ServerAddress.ToString()] : [LabTopology.ServerAddress.ToString(), AbsentServer]);
         StartServer();
         Move(0, 0);
         var client = StartClient();
         var (address, server, router) = Told("bound");
         Assert.InRange(int.Parse(address.Split('.')[3], CultureInfo.InvariantCulture), 150, 199);
 
-        // The server's identifier is the gateway address (RFC 5107): a renewal goes to it, wherever the client is.
-        Assert.Equal(("192.168.77.1", "192.168.77.1"), (server, router));
+        // The server's identifier is the gateway address (RFC 5107), unless there may be another server. A renewal comes to the relay agent in both cases.
+        Assert.Equal((alone ? "192.168.77.1" : LabTopology.ServerAddress.ToString(), "192.168.77.1"), (server, router));
         Reach();
 
         Move(0, 1);
@@ -118,11 +119,15 @@ public sealed class DhcpTests(ITestOutputHelper output) : IDisposable
 
     private string Scratch(string name) => Path.Combine(_topology!.ScratchDirectory, name);
 
-    private void Build(LabAddressing addressing, bool events, bool redis = false)
+    private void Build(LabAddressing addressing, bool events, bool redis = false, params string[] servers)
     {
         _topology = new LabTopology(clients: 2, offload: true);
         _radio = new SimulatedRadio(_topology, events);
-        var options = new DemoOptions { Addressing = addressing, Events = events, Redis = redis, LogDirectory = Environment.GetEnvironmentVariable("MASQ_LAB_LOGS") };
+        var options = new DemoOptions
+        {
+            Addressing = addressing, Events = events, Redis = redis, DhcpServers = servers.Length > 0 ? servers : new DemoOptions().DhcpServers,
+            LogDirectory = Environment.GetEnvironmentVariable("MASQ_LAB_LOGS"),
+        };
         _network = new MasqueradeNetwork(_topology, _radio, options, CancellationToken.None);
         foreach (var client in _topology.Clients)
         {

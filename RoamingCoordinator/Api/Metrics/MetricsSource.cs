@@ -49,6 +49,7 @@ internal sealed class MetricsSource(Site site, IReadOnlyList<Action<MetricsSnaps
         snapshot.Gauge("masq_outbox_bytes", "Octets of pushes that wait for a node's acknowledgment, at most.", nodes.Sum(n => n.PushesWaitingBytes));
         snapshot.Gauge("masq_decisions_under_way", "Decisions about clients that are being made or wait for another about the same client.", core.DecisionsUnderWay);
         snapshot.Counter("masq_placement_loops_total", "New connections that placement rules would have sent round in a loop.", core.PlacementLoops);
+        snapshot.Counter("masq_leases_refused_total", "Questions of clients for which the pool had no address, or not the one they asked for.", core.LeasesRefused);
         snapshot.Counter("masq_requests_postponed_total", "Requests of agents that were not taken because too many waited; they come again.", core.RequestsRefused);
         snapshot.Counter(
             "masq_store_failures_total", "How often the store could not do what it was asked.", "reason",

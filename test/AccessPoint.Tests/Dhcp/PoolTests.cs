@@ -162,6 +162,22 @@ public sealed class PoolTests
         Assert.Equal(1, _node.Drops[DropReason.Refused]);
     }
 
+    [Fact]
+    public void The_gateways_own_address_is_declined_for_the_client()
+    {
+        Say(DhcpMessageType.Discover);
+        var question = Question();
+        _node.OnControl(Reply(question, AckStatus.Ok) with { Address = IpAddress.FromBytes(Gateway) }, _now);
+        Assert.Empty(_output.Client);
+        Assert.Equal((Client, LeaseAction.Decline, "192.168.77.1"), (Question().Client, Question().Action, Question().Address.ToString()));
+        Assert.NotEqual(question.Id, Question().Id);
+
+        // Its answer is nobody's to hear, and ends the asking.
+        _node.OnControl(Reply(Question(), AckStatus.Ok), _now);
+        Assert.Empty(_output.Client);
+        Assert.Equal(0, _node.AwaitedAnswers - Arrivals);
+    }
+
     /// <summary>The client's arrival is asked about as well, as its first frame has told of it.</summary>
     private int Arrivals => _output.Control.OfType<Arrive>().Select(a => a.Id).Distinct().Count();
 
