@@ -41,8 +41,11 @@ internal static class Views
         return elsewhere.Length == 0 ? Of(row, "owned") : $"{Of(row, "owned")} ({elsewhere})";
     }
 
-    private static string Session(JsonElement row) =>
-        row.GetProperty("failed").GetBoolean() ? "FAILED" : row.GetProperty("connected").GetBoolean() && row.GetProperty("fenced").GetBoolean() ? "fenced" : !row.GetProperty("connected").GetBoolean() ? "DOWN" : row.GetProperty("here").GetBoolean() ? "up" : "elsewhere";
+    private static string Session(JsonElement row)
+    {
+        bool Is(string what) => row.GetProperty(what).GetBoolean();
+        return Is("failed") ? "FAILED" : !Is("connected") ? "DOWN" : Is("draining") ? (Is("fenced") ? "drained" : "draining") : Is("fenced") ? "fenced" : Is("here") ? "up" : "elsewhere";
+    }
 
     public static Sheet Clients(IEnumerable<JsonElement> rows)
     {

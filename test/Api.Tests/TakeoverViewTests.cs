@@ -19,11 +19,15 @@ public sealed class TakeoverViewTests
         var failing = await site.AgentAsync(1);
         var other = await site.AgentAsync(2, Link);
         using var end = new CancellationTokenSource();
+        using var failure = new CancellationTokenSource();
+        var dying = failing.LiveAsync(failure.Token);
         var living = other.LiveAsync(end.Token);
         var before = await site.GetAsync("/v1/aps");
         Assert.Equal(("192.0.2.1", "", false, false), Row(before, 0));
         Assert.Equal(("192.0.2.2", "", false, false), Row(before, 1));
 
+        await failure.CancelAsync();
+        await dying;
         failing.Dispose();
         var failed = await Next(events);
         Assert.Equal(("apFailed", "ap1", 1), (failed.Type, failed.Text("ap"), failed.Data.GetProperty("addresses").GetInt32()));

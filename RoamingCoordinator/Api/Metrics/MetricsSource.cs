@@ -42,6 +42,7 @@ internal sealed class MetricsSource(Site site, IReadOnlyList<Action<MetricsSnaps
         snapshot.Gauge("masq_nodes", "Access points and other nodes that are known.", nodes.Count);
         snapshot.Gauge("masq_nodes_connected", "Nodes that are connected with any coordinator.", nodes.Count(n => n.IsConnected));
         snapshot.Gauge("masq_sessions", "Nodes that are connected with this coordinator.", nodes.Count(n => n.IsHere));
+        snapshot.Gauge("masq_nodes_draining", "Nodes that operators have told to give their addresses away.", nodes.Count(n => n.IsDraining));
         snapshot.Gauge("masq_nodes_fenced", "Nodes that have no address of their own now and serve nobody.", nodes.Count(n => n.Addresses.Count > 0 && core.Nodes.IsFenced(n)));
         snapshot.Gauge("masq_addresses_elsewhere", "Addresses that another node owns than the one that they are configured at.", core.Nodes.Elsewhere.Count());
         snapshot.Gauge("masq_addresses_moving", "Addresses of which the next owner has not got everything yet.", core.AddressesMoving);

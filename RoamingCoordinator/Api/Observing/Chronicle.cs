@@ -12,7 +12,6 @@ internal sealed class Chronicle
 {
     private readonly TimeProvider _wall;
     private readonly Dictionary<NodeId, Instant> _sessions = [];
-    private readonly HashSet<NodeId> _failed = [];
 
     public Chronicle(ApiSettings settings, TimeProvider wall)
     {
@@ -73,9 +72,6 @@ internal sealed class Chronicle
     /// <summary>Since when a node is connected, or is not any more; null if it was never seen.</summary>
     public Instant? SessionSince(NodeId node) => _sessions.TryGetValue(node, out var since) ? since : null;
 
-    /// <summary>Whether a node was taken for dead and has not been back since.</summary>
-    public bool HasFailed(NodeId node) => _failed.Contains(node);
-
     /// <summary>Takes an event of the coordinator.</summary>
     public void Report(CoordinatorEvent report, Instant now)
     {
@@ -83,7 +79,6 @@ internal sealed class Chronicle
         {
             case NodeUp up:
                 _sessions[up.Node] = now;
-                _failed.Remove(up.Node);
                 SessionsOpened++;
                 Tell(new ApUp(up.Node, up.Restarted));
                 break;
@@ -101,7 +96,6 @@ internal sealed class Chronicle
                 break;
             case NodeFailed failed:
                 NodesFailed++;
-                _failed.Add(failed.Node);
                 Tell(new ApFailed(failed.Node, failed.Addresses));
                 break;
             case AddressMoved moved:

@@ -44,7 +44,8 @@ internal static class ApRoute
             node.PushesWaiting,
             [.. node.Addresses.Where(a => !elsewhere.Exists(e => e.Address == a)), .. guests.Take(MostAddresses).Select(g => g.Address)],
             elsewhere,
-            site.Chronicle.HasFailed(node.Id),
+            node.HasFailed,
+            node.IsDraining,
             node.Addresses.Count > 0 && core.Nodes.IsFenced(node));
     }
 
@@ -80,6 +81,7 @@ internal static class ApRoute
         json.WriteEndArray();
         json.WriteBoolean("failed", row.Failed);
         json.WriteBoolean("fenced", row.Fenced);
+        json.WriteBoolean("draining", row.Draining);
         json.WriteNumber("clients", figures.Clients);
         json.WriteNumber("mappingsServed", figures.Served);
         json.WriteNumber("mappingsAnchored", figures.Anchored);
@@ -88,5 +90,5 @@ internal static class ApRoute
 
     private sealed record ApRow(
         NodeId Node, bool Connected, bool Here, DateTimeOffset? Since, TransportEndpoint Peer, IReadOnlyList<IpAddress> Addresses, TimeSpan? Silence, int PushesWaiting,
-        IReadOnlyList<IpAddress> Owned, IReadOnlyList<Elsewhere> Elsewhere, bool Failed, bool Fenced);
+        IReadOnlyList<IpAddress> Owned, IReadOnlyList<Elsewhere> Elsewhere, bool Failed, bool Draining, bool Fenced);
 }

@@ -49,7 +49,7 @@ public static class AttachStep
         }
 
         var ham = context.Options.Placement.Choose(node, message.Client, message.Protocol, message.Server);
-        if (mayPlace && ham != node && context.Nodes.IsConnected(ham))
+        if (mayPlace && ham != node && context.Nodes.Find(ham) is { IsConnected: true, IsDraining: false })
         {
             placeAt = ham;
             return new Decision(null, null);
