@@ -4,6 +4,7 @@ using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
+using Xunit.Abstractions;
 
 namespace Masquerade.AccessPoint.Tests.Dhcp;
 
@@ -15,11 +16,13 @@ public sealed class PoolTests
     private static readonly byte[] Gateway = [192, 168, 77, 1];
     private static readonly IpAddress Given = IpAddress.Parse("192.168.77.50");
     private readonly RecordingOutput _output = new();
+    private readonly ITestOutputHelper _testOutput;
     private readonly AccessPointNode _node;
     private Instant _now = Instant.FromMilliseconds(1_000);
 
-    public PoolTests()
+    public PoolTests(ITestOutputHelper output)
     {
+        _testOutput = output;
         _node = new AccessPointNode(RelayTests.Model(ClientAddressing.Pool) with { Standalone = false }, 7, _output);
         _node.OnControlConnected(_now);
         _node.OnControl(
@@ -176,6 +179,51 @@ public sealed class PoolTests
         _node.OnControl(Reply(Question(), AckStatus.Ok), _now);
         Assert.Empty(_output.Client);
         Assert.Equal(0, _node.AwaitedAnswers - Arrivals);
+    }
+
+    [Fact]
+    public void Whatever_clients_say_the_node_stands_and_says_only_what_can_be_read()
+    {
+        var random = Seed.Fresh(_testOutput);
+        var answered = 0;
+        for (var i = 0; i < 20_000; i++)
+        {
+            _now += TimeSpan.FromMilliseconds(50);
+            var client = new MacAddress(0x0200_0000_0000 + (ulong)random.NextInt(200));
+            var message = DhcpMessages.Build(
+                1, (DhcpMessageType)(1 + random.NextInt(8)), client, (uint)random.NextUInt64(), random.Chance(0.5) ? "0.0.0.0" : "192.168.77.50", broadcast: random.Chance(0.3),
+                options: [(50, new byte[random.Chance(0.8) ? 4 : random.NextInt(9)]), (61, new byte[random.NextInt(256)]), ((byte)(100 + random.NextInt(100)), new byte[random.NextInt(256)])]);
+            for (var flips = random.NextInt(3); flips > 0; flips--)
+            {
+                message[random.Chance(0.5) ? random.NextInt(message.Length) : 236 + random.NextInt(message.Length - 236)] = (byte)random.NextUInt64();
+            }
+
+            var frame = DhcpMessages.FromClient(client, message[..(random.Chance(0.9) ? message.Length : random.NextInt(message.Length))]);
+            if (random.Chance(0.1))
+            {
+                frame[random.NextInt(frame.Length)] ^= (byte)(1 << random.NextInt(8));
+            }
+
+            _node.OnClientFrame(frame.AsSpan(0, random.Chance(0.95) ? frame.Length : random.NextInt(frame.Length)), OffloadInfo.None, _now);
+            foreach (var question in _output.Control.OfType<LeaseRequest>())
+            {
+                Answer(question, random.Chance(0.7) ? AckStatus.Ok : AckStatus.Refused);
+            }
+
+            foreach (var said in _output.Client.Where(f => f[12] == 8 && f[13] == 0))
+            {
+                answered++;
+                var read = DhcpMessages.Read(said).Message;
+                Assert.InRange(read.Length, 300, 1_472);
+                Assert.True(DhcpMessage.TryParse(read, out var parsed) && parsed.Operation == DhcpMessage.Reply);
+                Assert.Equal(Gateway, DhcpMessages.Options(read)[54]);
+            }
+
+            _output.Control.Clear();
+            _output.Client.Clear();
+        }
+
+        Assert.InRange(answered, 1_000, 20_000);
     }
 
     /// <summary>The client's arrival is asked about as well, as its first frame has told of it.</summary>
