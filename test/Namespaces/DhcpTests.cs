@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
@@ -20,6 +21,7 @@ public sealed class DhcpTests(ITestOutputHelper output) : IDisposable
     private static readonly TimeSpan Switch = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
     private readonly List<Process> _programs = [];
+    private readonly ConcurrentQueue<string> _notes = new();
     private LabTopology? _topology;
     private SimulatedRadio? _radio;
     private MasqueradeNetwork? _network;
@@ -42,8 +44,7 @@ public sealed class DhcpTests(ITestOutputHelper output) : IDisposable
         Reach();
 
         Move(0, 1);
-        Signal(client, "USR1");
-        Assert.Equal((address, server, router), Told("renew"));
+        Renew(client, address, server, router);
         Reach();
         Assert.True(HasAnsweredBy(0) && HasAnsweredBy(1) && !HasAnsweredBy(2), ServerLog());
 
@@ -90,8 +91,7 @@ public sealed class DhcpTests(ITestOutputHelper output) : IDisposable
         Assert.NotEqual(address, Told("bound").Address);
 
         Move(0, 1);
-        Signal(client, "USR1");
-        Assert.Equal((address, server, router), Told("renew"));
+        Renew(client, address, server, router);
         Reach();
 
         Kill(client);
@@ -194,6 +194,7 @@ public sealed class DhcpTests(ITestOutputHelper output) : IDisposable
 
     private void Note(string program, string? line)
     {
+        _notes.Enqueue($"{program}: {line}");
         try
         {
             output.WriteLine($"{program}: {line}");
@@ -205,6 +206,17 @@ public sealed class DhcpTests(ITestOutputHelper output) : IDisposable
     }
 
     private static void Signal(Process process, string signal) => Tool.Run("kill", ["-" + signal, process.Id.ToString(CultureInfo.InvariantCulture)]);
+
+    /// <summary>
+    /// The client renews its lease with its server, and gets the answer. When it gets none it goes on to ask everybody, which would hide that renewals do not come to the server.
+    /// </summary>
+    private void Renew(Process client, string address, string server, string router)
+    {
+        Signal(client, "USR1");
+        Assert.Equal((address, server, router), Told("renew"));
+        WaitFor(() => _notes.Contains($"udhcpc: udhcpc: sending renew to server {server}", StringComparer.Ordinal), "the client does not say that it renews");
+        Assert.DoesNotContain(_notes, note => note.Contains("broadcasting renew", StringComparison.Ordinal));
+    }
 
     private static void Kill(Process process)
     {
