@@ -12,12 +12,18 @@ internal sealed class FrrDaemons : IDisposable
     private readonly List<string> _said = [];
 
     /// <param name="where">The namespace.</param>
-    /// <param name="folder">An empty folder.</param>
+    /// <param name="folder">A folder of its own; what an earlier life has left there is deleted.</param>
     /// <param name="configuration">What bgpd is told.</param>
     public FrrDaemons(NetNamespace where, string folder, string configuration)
     {
         Folder = folder;
         Directory.CreateDirectory(folder);
+        foreach (var left in Directory.GetFiles(folder))
+        {
+            // Of a life before this one.
+            File.Delete(left);
+        }
+
         File.WriteAllText(Path.Combine(folder, "zebra.conf"), string.Empty);
         File.WriteAllText(Path.Combine(folder, "bgpd.conf"), configuration);
 
