@@ -76,17 +76,17 @@ public sealed partial class AccessPointNode
     private void OnAddressOwners(AddressOwners message, Instant now)
     {
         var incarnation = _incarnation;
-        var taken = TryFollow(message.Owners, now, out var refused);
+        var taken = TryFollow(message.Owners, message.Planned, now, out var refused);
         if (incarnation == _incarnation && taken)
         {
             _output.SendControl(new Ack { Id = message.Id, Status = refused ? AckStatus.Refused : AckStatus.Ok });
         }
     }
 
-    private bool TryFollow(IReadOnlyList<AddressOwner> owners, Instant now) => TryFollow(owners, now, out _);
+    private bool TryFollow(IReadOnlyList<AddressOwner> owners, Instant now) => TryFollow(owners, planned: false, now, out _);
 
     /// <summary>Takes and gives up addresses. False if this node began a new life by it: whatever else the message says is for the old one.</summary>
-    private bool TryFollow(IReadOnlyList<AddressOwner> owners, Instant now, out bool refused)
+    private bool TryFollow(IReadOnlyList<AddressOwner> owners, bool planned, Instant now, out bool refused)
     {
         refused = false;
         var lost = false;
@@ -116,9 +116,10 @@ public sealed partial class AccessPointNode
             }
             else
             {
-                lost |= isOwn && _pool.Owns(owner.Address);
+                var isMissed = isOwn && !(planned && HasAnother(owner.Address));
+                lost |= isMissed && _pool.Owns(owner.Address);
                 _owners[owner.Address] = owner;
-                GiveUp(owner, isOwn, now);
+                GiveUp(owner, isOwn, isMissed, now);
             }
         }
 
@@ -156,7 +157,10 @@ public sealed partial class AccessPointNode
         return true;
     }
 
-    private void GiveUp(AddressOwner owner, bool isOwn, Instant now)
+    /// <summary>Whether this node has another address of its own by which what it serves can be reached.</summary>
+    private bool HasAnother(IpAddress address) => _model.Uplink.Addresses.Any(a => a != address && a.IsIPv4 == address.IsIPv4 && _pool.Owns(a));
+
+    private void GiveUp(AddressOwner owner, bool isOwn, bool isMissed, Instant now)
     {
         if (!_pool.Owns(owner.Address))
         {
@@ -164,7 +168,13 @@ public sealed partial class AccessPointNode
         }
 
         _uplinkLink.Yield(owner.Address);
-        if (!isOwn)
+        if (isOwn)
+        {
+            // Nothing is to be allocated at it from now on.
+            _pool.Yield(owner.Address);
+        }
+
+        if (!isMissed)
         {
             // The FAM first: it allocates what it needs now and asks for it.
             Fam.Yield(owner.Address, owner.Node, now);

@@ -45,13 +45,18 @@ internal sealed class ApiClient : IDisposable
     }
 
     /// <summary>One document.</summary>
-    public async Task<JsonElement> GetAsync(string path, CancellationToken cancel)
+    public Task<JsonElement> GetAsync(string path, CancellationToken cancel) => AskAsync(HttpMethod.Get, path, cancel);
+
+    /// <summary>Has something done; the answer says what.</summary>
+    public Task<JsonElement> PostAsync(string path, CancellationToken cancel) => AskAsync(HttpMethod.Post, path, cancel);
+
+    private async Task<JsonElement> AskAsync(HttpMethod method, string path, CancellationToken cancel)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         limit.CancelAfter(Patience);
         try
         {
-            using var response = await OpenAsync(path, limit.Token).ConfigureAwait(false);
+            using var response = await OpenAsync(method, path, limit.Token).ConfigureAwait(false);
             using var document = await JsonDocument.ParseAsync(await response.Content.ReadAsStreamAsync(limit.Token).ConfigureAwait(false), default, limit.Token).ConfigureAwait(false);
             return document.RootElement.Clone();
         }
@@ -89,12 +94,15 @@ internal sealed class ApiClient : IDisposable
 
     /// <summary>Opens a document or stream.</summary>
     /// <exception cref="CliException">It cannot be had.</exception>
-    public async Task<HttpResponseMessage> OpenAsync(string path, CancellationToken cancel)
+    public Task<HttpResponseMessage> OpenAsync(string path, CancellationToken cancel) => OpenAsync(HttpMethod.Get, path, cancel);
+
+    private async Task<HttpResponseMessage> OpenAsync(HttpMethod method, string path, CancellationToken cancel)
     {
         HttpResponseMessage response;
         try
         {
-            response = await _http.GetAsync(path, HttpCompletionOption.ResponseHeadersRead, cancel).ConfigureAwait(false);
+            using var request = new HttpRequestMessage(method, path);
+            response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel).ConfigureAwait(false);
         }
         catch (Exception e) when (e is HttpRequestException or SocketException)
         {

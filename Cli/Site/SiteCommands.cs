@@ -22,6 +22,62 @@ internal static class SiteCommands
         var (client, fam, ham) = (ClientOption(), new Option<string?>("--at") { Description = "Only those of clients at this access point." }, new Option<string?>("--ham") { Description = "Only those anchored here." });
         yield return Table("flows", "List the connections: client, server, masquerade endpoint, HAM and FAM.", "/v1/connections", Views.Flows, [(client, "client"), (fam, "ap"), (ham, "ham")]);
         yield return Events();
+        yield return Drain("drain", "Move what an access point anchors to others, without breaking a connection, and keep it so. Its last address goes when no client is there any more.", "is drained");
+        yield return Drain("undrain", "Let a drained access point anchor again; it gets its addresses back.", "has all its addresses");
+    }
+
+    private static Command Drain(string name, string description, string end)
+    {
+        var common = new Common();
+        var ap = new Argument<string>("AP") { Description = "The access point's name." };
+        var wait = new Option<int>("--wait") { Description = "Wait so many seconds for the end of it, 0 to 86400; exit code 1 if it does not come.", DefaultValueFactory = _ => 0, HelpName = "SECONDS" };
+        wait.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is < 0 or > 86_400)
+            {
+                result.AddError("--wait must be from 0 to 86400.");
+            }
+        });
+        var command = common.AddTo(new Command(name, description) { ap, wait });
+        command.Options.Remove(common.Watch);
+        command.SetAction((parse, cancel) => GuardAsync(parse, name, async () =>
+        {
+            using var api = common.Open(parse);
+            var node = parse.GetValue(ap)!;
+            var done = await api.PostAsync($"/v1/aps/{Uri.EscapeDataString(node)}/{name}", cancel).ConfigureAwait(false);
+            var output = parse.InvocationConfiguration.Output;
+            var until = Environment.TickCount64 + (parse.GetValue(wait) * 1_000L);
+            var row = await ApAsync(api, node, cancel).ConfigureAwait(false);
+            while (!IsOver(row, name is "drain") && Environment.TickCount64 < until)
+            {
+                await Task.Delay(200, cancel).ConfigureAwait(false);
+                row = await ApAsync(api, node, cancel).ConfigureAwait(false);
+            }
+
+            var isOver = IsOver(row, name is "drain");
+            if (parse.GetValue(common.Json))
+            {
+                await output.WriteLineAsync(row.GetRawText()).ConfigureAwait(false);
+            }
+            else
+            {
+                await output.WriteLineAsync(isOver ? $"{node} {end}" : $"{node}: {row.GetProperty("owned").GetArrayLength()} of its addresses are there, {row.GetProperty("clients").GetInt64()} clients").ConfigureAwait(false);
+            }
+
+            if (!isOver && parse.GetValue(wait) > 0)
+            {
+                throw new CliException($"{node} is not that far after {parse.GetValue(wait)} seconds; it goes on");
+            }
+        }));
+        return command;
+    }
+
+    private static bool IsOver(JsonElement row, bool drained) => drained ? row.GetProperty("fenced").GetBoolean() : row.GetProperty("elsewhere").GetArrayLength() == 0;
+
+    private static async Task<JsonElement> ApAsync(ApiClient api, string node, CancellationToken cancel)
+    {
+        var (rows, _) = await api.ListAsync("/v1/aps", MostRows, cancel).ConfigureAwait(false);
+        return rows.FirstOrDefault(r => string.Equals(r.GetProperty("ap").GetString(), node, StringComparison.Ordinal)) is { ValueKind: JsonValueKind.Object } row ? row : throw new CliException($"there is no access point {node}");
     }
 
     private static Command Status()

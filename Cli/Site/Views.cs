@@ -89,6 +89,8 @@ internal static class Views
             "apReplaced" => $"{Of(happened, "ap")}: a newer session took the place of one that was up",
             "apBehind" => $"{Of(happened, "ap")} did not take its news ({Of(happened, "lost")}) and starts over",
             "apFailed" => $"{Of(happened, "ap")} has FAILED; its addresses ({Of(happened, "addresses")}) go to others",
+            "apDrained" => $"{Of(happened, "ap")} is drained: what is anchored there moves to others",
+            "apUndrained" => $"{Of(happened, "ap")} may anchor again",
             "addressMoved" => $"{Of(happened, "address")} belongs to {Of(happened, "to")} now, no longer to {Of(happened, "from")}",
             "claimRefused" => $"{Of(happened, "ap")}: refused a claim on {client}: {Of(happened, "reason")}",
             "placementLoop" => $"placement rules send {Of(happened, "count")} new connections round in a loop, the latest of {client} at {Of(happened, "ap")}; they are anchored where they are opened",

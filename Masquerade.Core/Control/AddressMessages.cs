@@ -19,6 +19,12 @@ public sealed record AddressOwners : ControlMessage
 {
     /// <summary>The addresses.</summary>
     public required IReadOnlyList<AddressOwner> Owners { get; init; }
+
+    /// <summary>
+    /// Whether an operator has wanted it so: who had an address until now, without a break, and has others, goes on serving what it serves at those. Otherwise who learns that an
+    /// address of its own is another's knows nothing any more.
+    /// </summary>
+    public bool Planned { get; init; }
 }
 
 /// <summary>Coordinator → agent (repeated until answered): a node does not answer the coordinator; does it answer you on the data path?</summary>

@@ -141,6 +141,9 @@ public sealed record Heartbeat : ControlMessage
 {
     /// <summary>How many mappings the node anchors.</summary>
     public uint Mappings { get; init; }
+
+    /// <summary>How many clients it serves.</summary>
+    public uint Clients { get; init; }
 }
 
 /// <summary>Either way: the message with this id was taken.</summary>

@@ -49,7 +49,7 @@ public sealed partial class FamEngine
                 continue;
             }
 
-            Rebind(slot, to, fresh, now);
+            Rebind(slot, mapping.Id.Masquerade.Address == address ? to : mapping.Ham, fresh, now);
             AttachKnown(client, slot, now);
         }
     }

@@ -183,6 +183,8 @@ public sealed class CoordinatorApi : IAsyncDisposable
         AddMetrics(snapshot => Measure(snapshot, events, gatekeeper, doorman));
         Map(server, "/v1/status", context => SiteRoutes.StatusAsync(context, _site));
         Map(server, "/v1/aps", context => ApRoute.ListAsync(context, _site));
+        server.MapPost("/v1/aps/{ap}/drain", context => ApRoute.DrainAsync(context, _site, isDrained: true));
+        server.MapPost("/v1/aps/{ap}/undrain", context => ApRoute.DrainAsync(context, _site, isDrained: false));
         Map(server, "/v1/clients", context => ClientRoute.ListAsync(context, _site));
         Map(server, "/v1/clients/{mac}", context => ClientRoute.OneAsync(context, _site));
         Map(server, "/v1/clients/{mac}/location", context => ClientRoute.LocationAsync(context, _site));
@@ -224,7 +226,7 @@ public sealed class CoordinatorApi : IAsyncDisposable
                 await Problem.WriteAsync(context, context.Response.StatusCode, context.Response.StatusCode switch
                 {
                     StatusCodes.Status404NotFound => "there is nothing here; docs/api.md lists what there is",
-                    StatusCodes.Status405MethodNotAllowed => "only GET is answered",
+                    StatusCodes.Status405MethodNotAllowed => "this cannot be done here; docs/api.md lists what can",
                     _ => "the request cannot be answered",
                 }).ConfigureAwait(false);
             }

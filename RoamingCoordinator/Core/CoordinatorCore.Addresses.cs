@@ -156,7 +156,7 @@ public sealed partial class CoordinatorCore
         Nodes.AddressesAsOf = Math.Max(Nodes.AddressesAsOf, book.Version);
         foreach (var node in Nodes.Nodes)
         {
-            node.IsDraining = book.Drained.Contains(node.Id);
+            SetDraining(node, book.Drained.Contains(node.Id));
         }
 
         foreach (var move in _moves.Where(m => m.Stage != MoveStage.Writing && !m.Addresses.All(a => IsMine(m, a))).ToList())
@@ -218,13 +218,13 @@ public sealed partial class CoordinatorCore
         if (record.Next.IsNone)
         {
             var to = Nodes.Find(record.Owner) ?? AddNode(record.Owner);
-            Own(new Move(record.Previous, to, [record.Address], record.Failed && !Nodes.IsConnected(record.Previous), _now, []), [record with { Mover = _options.Life }]);
+            Own(new Move(record.Previous, to, [record.Address], CauseOf(record), _now, []), [record with { Mover = _options.Life }]);
         }
         else if (record.Failed && Nodes.Find(record.Owner) is { } owner && !IsThere(owner))
         {
             // Asked anew; whoever had been asked before hears how that ends.
             var asked = Nodes.Find(record.Next);
-            if (MoveAway(owner, [record.Address], failed: true, [], () => Tell(asked, [record.Address])).Count > 0)
+            if (MoveAway(owner, [record.Address], MoveCause.Failure, [], () => Tell(asked, [record.Address])).Count > 0)
             {
                 Withdraw([record], asked);
             }
@@ -234,6 +234,9 @@ public sealed partial class CoordinatorCore
             Withdraw([record], Nodes.Find(record.Next));
         }
     }
+
+    private MoveCause CauseOf(AddressRecord record) =>
+        record.Failed && !Nodes.IsConnected(record.Previous) ? MoveCause.Failure : record.Planned ? MoveCause.Drain : MoveCause.Return;
 
     /// <summary>
     /// What a node has heard of moves that this coordinator has forgotten. Later on, and where a node says of another's address that it has it, the coordinator's own word counts:

@@ -37,6 +37,11 @@ public sealed partial class CoordinatorCore
                 });
             }
 
+            foreach (var node in Nodes.Nodes)
+            {
+                next = node.IsDraining && node.IsHere ? Instant.Min(next, node.DrainAt) : next;
+            }
+
             if (_options.Takeover)
             {
                 foreach (var moved in Nodes.Moved)
@@ -89,7 +94,7 @@ public sealed partial class CoordinatorCore
     }
 
     /// <summary>Gives addresses away, each to whom policy chooses. What nobody can take stays, and is returned.</summary>
-    private List<IpAddress> MoveAway(NodeState from, IReadOnlyList<IpAddress> addresses, bool failed, IReadOnlyCollection<NodeState> refused, Action? offered = null)
+    private List<IpAddress> MoveAway(NodeState from, IReadOnlyList<IpAddress> addresses, MoveCause cause, IReadOnlyCollection<NodeState> refused, Action? offered = null)
     {
         // Whoever has been asked to take them is asked anew, or another one is.
         foreach (var move in _moves.Where(m => m.Stage == MoveStage.Offered && m.Addresses.Any(addresses.Contains)).ToList())
@@ -102,7 +107,7 @@ public sealed partial class CoordinatorCore
             .Select(a => (Address: a, To: FindTaker(a, from, refused))).ToList();
         foreach (var group in takers.Where(t => t.To is not null).GroupBy(t => t.To!).OrderBy(g => g.Key.Id.Name, StringComparer.Ordinal).ToList())
         {
-            Begin(new Move(from.Id, group.Key, [.. group.Select(t => t.Address)], failed, _now, refused), offered);
+            Begin(new Move(from.Id, group.Key, [.. group.Select(t => t.Address)], cause, _now, refused), offered);
         }
 
         return [.. takers.Where(t => t.To is null).Select(t => t.Address)];
@@ -116,7 +121,7 @@ public sealed partial class CoordinatorCore
         {
             var known = Nodes.FindMoved(address) ?? new AddressRecord(address);
             known = known.Owner.IsNone ? known with { Owner = move.From } : known;
-            records.Add(known.OfferedTo(move.To.Id, NextEpoch(known.Latest.Epoch), move.Failed, _options.Life));
+            records.Add(known.OfferedTo(move.To.Id, NextEpoch(known.Latest.Epoch), move.Failed, move.Cause == MoveCause.Drain, _options.Life));
         }
 
         Write(records, isWritten =>
@@ -209,7 +214,7 @@ public sealed partial class CoordinatorCore
 
             foreach (var id in move.Sources.Concat(move.Addresses.Select(Nodes.HomeOf)).Where(id => id != move.To.Id && !id.IsNone).Distinct().ToList())
             {
-                Push(id, new AddressOwners { Id = 0, Owners = [.. move.Addresses.Select(a => Nodes.FindMoved(a)!.Latest)] });
+                Push(id, new AddressOwners { Id = 0, Owners = [.. move.Addresses.Select(a => Nodes.FindMoved(a)!.Latest)], Planned = move.Cause == MoveCause.Drain });
             }
 
             move.Stage = MoveStage.Telling;
@@ -283,6 +288,7 @@ public sealed partial class CoordinatorCore
             }
         }
 
+        AdvanceDrains(now);
         if (_options.Takeover)
         {
             Return(now);
@@ -315,7 +321,7 @@ public sealed partial class CoordinatorCore
         var due = Nodes.Moved.Select(m => (m.Address, m.Owner, Home: HomeInWaiting(m))).Where(m => m.Home is { } home && home.UpSince + _options.ReturnAfter <= now).ToList();
         foreach (var group in due.GroupBy(m => (m.Owner, m.Home)))
         {
-            Begin(new Move(group.Key.Owner, group.Key.Home!, [.. group.Select(m => m.Address)], failed: false, now, []));
+            Begin(new Move(group.Key.Owner, group.Key.Home!, [.. group.Select(m => m.Address)], MoveCause.Return, now, []));
         }
     }
 
@@ -332,7 +338,7 @@ public sealed partial class CoordinatorCore
         Unoffer(move);
         _moves.Remove(move);
         var from = Nodes.Find(move.From);
-        var left = from is null ? [.. move.Addresses] : MoveAway(from, move.Addresses, move.Failed, [.. move.Refused, move.To], () => Tell(move.To, move.Addresses));
+        var left = from is null ? [.. move.Addresses] : MoveAway(from, move.Addresses, move.Cause, [.. move.Refused, move.To], () => Tell(move.To, move.Addresses));
         if (left.Count > 0 && from is { IsConnected: false })
         {
             // Nobody is left now.
@@ -377,7 +383,19 @@ public sealed partial class CoordinatorCore
         Settling,
     }
 
-    private sealed class Move(NodeId from, NodeState to, IReadOnlyList<IpAddress> addresses, bool failed, Instant since, IReadOnlyCollection<NodeState> refused)
+    private enum MoveCause
+    {
+        /// <summary>The owner has failed.</summary>
+        Failure,
+
+        /// <summary>The node that the address was configured at is back.</summary>
+        Return,
+
+        /// <summary>An operator wants nothing to be anchored at the owner.</summary>
+        Drain,
+    }
+
+    private sealed class Move(NodeId from, NodeState to, IReadOnlyList<IpAddress> addresses, MoveCause cause, Instant since, IReadOnlyCollection<NodeState> refused)
     {
         public NodeId From { get; } = from;
 
@@ -385,7 +403,9 @@ public sealed partial class CoordinatorCore
 
         public IReadOnlyList<IpAddress> Addresses { get; } = addresses;
 
-        public bool Failed { get; } = failed;
+        public MoveCause Cause { get; } = cause;
+
+        public bool Failed => Cause == MoveCause.Failure;
 
         public Instant Since { get; } = since;
 

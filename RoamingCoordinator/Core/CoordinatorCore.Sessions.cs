@@ -140,6 +140,7 @@ public sealed partial class CoordinatorCore
         node.HelloId = hello.Id;
         node.LastHeard = _now;
         node.UpSince = _now;
+        node.Clients = null;
         node.Takes = hello.Takes;
         node.Claimed = [.. hello.Owners.Select(o => o.Address)];
         node.Incarnation = hello.Incarnation;

@@ -175,6 +175,6 @@ public sealed partial class CoordinatorCore
         }
 
         GiveUpMovesTo(node);
-        MoveAway(node, addresses, failed: true, []);
+        MoveAway(node, addresses, MoveCause.Failure, []);
     }
 }

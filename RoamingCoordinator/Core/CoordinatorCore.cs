@@ -138,6 +138,7 @@ public sealed partial class CoordinatorCore
                 break;
             case Heartbeat heartbeat:
                 node.Mappings = heartbeat.Mappings;
+                node.Clients = heartbeat.Clients;
                 Send(node, new Ack { Id = heartbeat.Id, Status = AckStatus.Ok });
                 break;
             case Ack or AnchorReply or ProbeResult when TryPassOn(node, message):

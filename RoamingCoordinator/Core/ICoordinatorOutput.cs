@@ -34,6 +34,9 @@ public sealed record NodeReplaced(NodeId Node, ulong Old, ulong New) : Coordinat
 /// <summary>A node has failed: it answers neither the coordinator nor other nodes. What it owned is given to others.</summary>
 public sealed record NodeFailed(NodeId Node, int Addresses) : CoordinatorEvent;
 
+/// <summary>An operator has drained a node, or lets it anchor again.</summary>
+public sealed record NodeDrained(NodeId Node, bool Drained) : CoordinatorEvent;
+
 /// <summary>An address belongs to another node now.</summary>
 public sealed record AddressMoved(IpAddress Address, NodeId From, NodeId To, Epoch Epoch) : CoordinatorEvent;
 

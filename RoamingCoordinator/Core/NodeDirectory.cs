@@ -37,6 +37,12 @@ public sealed class NodeState
     /// <summary>Whether an operator wants nothing to be anchored at it.</summary>
     public bool IsDraining { get; internal set; }
 
+    /// <summary>How many clients it served when it was last heard; null: it has not said so in this session.</summary>
+    public uint? Clients { get; internal set; }
+
+    /// <summary>When it is looked at again what of its addresses can be moved away.</summary>
+    internal Instant DrainAt { get; set; }
+
     /// <summary>How many mappings it anchored when it was last heard.</summary>
     public uint Mappings { get; internal set; }
 

@@ -18,7 +18,7 @@ internal static class AddressRecordCodec
         writer.Write((ulong)Version);
         writer.Write(record.Owner.Name ?? string.Empty);
         writer.Write(record.Epoch.Value);
-        writer.Write((record.Settled ? 1UL : 0) | (record.Failed ? 2UL : 0));
+        writer.Write((record.Settled ? 1UL : 0) | (record.Failed ? 2UL : 0) | (record.Planned ? 4UL : 0));
         writer.Write(record.Next.Name ?? string.Empty);
         writer.Write(record.NextEpoch.Value);
         writer.Write(record.Previous.Name ?? string.Empty);
@@ -53,6 +53,7 @@ internal static class AddressRecordCodec
             Epoch = new Epoch(epoch),
             Settled = (flags & 1) != 0,
             Failed = (flags & 2) != 0,
+            Planned = (flags & 4) != 0,
             Next = next,
             NextEpoch = new Epoch(nextEpoch),
             Previous = previous,

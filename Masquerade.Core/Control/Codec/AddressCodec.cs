@@ -8,8 +8,9 @@ public static partial class ControlCodec
         switch (message)
         {
             case AddressOwners owners:
-                Begin(writer, message, 1);
+                Begin(writer, message, 2);
                 Write(writer, owners.Owners);
+                writer.Write(owners.Planned);
                 break;
             case ProbeNode probe:
                 Begin(writer, message, 2);
@@ -25,7 +26,7 @@ public static partial class ControlCodec
 
     private static ControlMessage? ReadAddress(ulong type, ulong id, ref FieldReader fields) => type switch
     {
-        48 => new AddressOwners { Id = id, Owners = fields.Owners() },
+        48 => new AddressOwners { Id = id, Owners = fields.Owners(), Planned = fields.Boolean() },
         49 => new ProbeNode { Id = id, Peer = fields.Endpoint(), Token = fields.UInt64() },
         50 => new ProbeResult { Id = id, Alive = fields.Boolean() },
         _ => null,

@@ -33,8 +33,9 @@ public static partial class ControlCodec
                 writer.Write((ulong)ack.Status);
                 break;
             case Heartbeat heartbeat:
-                Begin(writer, message, 1);
+                Begin(writer, message, 2);
                 writer.Write((ulong)heartbeat.Mappings);
+                writer.Write((ulong)heartbeat.Clients);
                 break;
         }
     }
@@ -61,7 +62,7 @@ public static partial class ControlCodec
             Owners = fields.Owners(),
         },
         3 => new Goodbye { Id = id, Reason = fields.Text(ControlLimits.MaxReasonLength) },
-        4 => new Heartbeat { Id = id, Mappings = fields.UInt32() },
+        4 => new Heartbeat { Id = id, Mappings = fields.UInt32(), Clients = fields.UInt32() },
         5 => new Ack { Id = id, Status = fields.AckStatus() },
         _ => null,
     };

@@ -98,6 +98,9 @@ internal sealed class Chronicle
                 NodesFailed++;
                 Tell(new ApFailed(failed.Node, failed.Addresses));
                 break;
+            case NodeDrained drained:
+                Tell(new ApDrained(drained.Node, drained.Drained));
+                break;
             case AddressMoved moved:
                 AddressesMoved++;
                 Tell(new AddressChanged(moved.Address, moved.From, moved.To, moved.Epoch));

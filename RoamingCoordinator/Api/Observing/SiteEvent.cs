@@ -29,6 +29,9 @@ internal sealed record ApBehind(NodeId Node, int Lost) : SiteEvent("apBehind", M
 /// <summary>An access point has failed: neither the coordinator nor other nodes hear it, and its addresses are given to others.</summary>
 internal sealed record ApFailed(NodeId Node, int Addresses) : SiteEvent("apFailed", MacAddress.None);
 
+/// <summary>An operator has drained an access point, or lets it anchor again.</summary>
+internal sealed record ApDrained(NodeId Node, bool Drained) : SiteEvent(Drained ? "apDrained" : "apUndrained", MacAddress.None);
+
 /// <summary>An address has another owner.</summary>
 internal sealed record AddressChanged(IpAddress Address, NodeId From, NodeId To, Epoch Epoch) : SiteEvent("addressMoved", MacAddress.None);
 

@@ -34,6 +34,47 @@ internal static class ApRoute
         await Reply.JsonAsync(context, json => Documents.Page(json, site.AsOf(asOf), more ? shown[^1].Node.Name : null, shown, (w, row) => Write(w, row, census))).ConfigureAwait(false);
     }
 
+    /// <summary>Drains an access point or lets it anchor again. What comes of it is seen in the list.</summary>
+    public static async Task DrainAsync(HttpContext context, Site site, bool isDrained)
+    {
+        _ = new Query(context.Request);
+        if (context.Request.Headers.Origin.Count > 0 || context.Request.Headers.ContainsKey("Sec-Fetch-Site"))
+        {
+            // A page that somebody looks at must not do this behind their back.
+            throw new ProblemException(StatusCodes.Status403Forbidden, "browsers may look but not change anything");
+        }
+
+        var node = new NodeId((string?)context.Request.RouteValues["ap"] ?? string.Empty);
+        var failure = NodeId.IsValid(node.Name)
+            ? await site.Inquiry.AskLaterAsync<StoreFailure?>(
+                (core, now, answer) =>
+                {
+                    if (!core.TryDrain(node, isDrained, now, failure => answer.TrySetResult(failure)))
+                    {
+                        answer.TrySetResult(null);
+                    }
+                },
+                context.RequestAborted).ConfigureAwait(false)
+            : null;
+        switch (failure)
+        {
+            case null:
+                throw new ProblemException(StatusCodes.Status404NotFound, "no access point of this name has been here");
+            case StoreFailure.None:
+                await Reply.JsonAsync(context, json =>
+                {
+                    json.WriteStartObject();
+                    json.WriteNumber("version", Documents.Version);
+                    json.WriteString("ap", node.Name);
+                    json.WriteBoolean("draining", isDrained);
+                    json.WriteEndObject();
+                }).ConfigureAwait(false);
+                break;
+            default:
+                throw new NotAvailableException($"the store cannot take it: {failure}");
+        }
+    }
+
     private static ApRow Row(NodeState node, CoordinatorCore core, Site site, IEnumerable<Elsewhere> gone, IEnumerable<Elsewhere> guests, Instant now)
     {
         var today = DateTimeOffset.UtcNow;

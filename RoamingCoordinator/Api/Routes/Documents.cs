@@ -166,6 +166,9 @@ internal static class Documents
                 json.WriteString("ap", Name(failed.Node));
                 json.WriteNumber("addresses", failed.Addresses);
                 break;
+            case ApDrained drained:
+                json.WriteString("ap", drained.Node.Name);
+                break;
             case AddressChanged moved:
                 json.WriteString("address", moved.Address.ToString());
                 json.WriteString("from", Name(moved.From));

@@ -28,6 +28,9 @@ public sealed record AddressRecord(IpAddress Address)
     /// <summary>Whether it moves, or has moved, because its owner has failed.</summary>
     public bool Failed { get; init; }
 
+    /// <summary>Whether it moves, or has moved, because an operator wants it so: its owner goes on with what else it has.</summary>
+    public bool Planned { get; init; }
+
     /// <summary>The life of the coordinator that moves it; 0 where there is only one.</summary>
     public ulong Mover { get; init; }
 
@@ -43,7 +46,8 @@ public sealed record AddressRecord(IpAddress Address)
     private (Epoch Latest, Epoch Taken, bool Settled) Order => (Latest.Epoch, Epoch, Settled);
 
     /// <summary>This address offered to a node.</summary>
-    internal AddressRecord OfferedTo(NodeId next, Epoch epoch, bool failed, ulong mover) => this with { Next = next, NextEpoch = epoch, Failed = failed, Mover = mover };
+    internal AddressRecord OfferedTo(NodeId next, Epoch epoch, bool failed, bool planned, ulong mover) =>
+        this with { Next = next, NextEpoch = epoch, Failed = failed, Planned = planned, Mover = mover };
 
     /// <summary>This address in the hands of the node that it was offered to.</summary>
     internal AddressRecord Taken() => this with { Owner = Next, Epoch = NextEpoch, Settled = false, Next = NodeId.None, NextEpoch = Epoch.None, Previous = Owner };
@@ -52,5 +56,5 @@ public sealed record AddressRecord(IpAddress Address)
     internal AddressRecord Kept(Epoch epoch) => this with { Epoch = epoch, Next = NodeId.None, NextEpoch = Epoch.None, Mover = Settled ? 0 : Mover };
 
     /// <summary>This address with an owner that knows all.</summary>
-    internal AddressRecord AllTold() => this with { Settled = true, Previous = NodeId.None, Failed = !Next.IsNone && Failed, Mover = Next.IsNone ? 0 : Mover };
+    internal AddressRecord AllTold() => this with { Settled = true, Previous = NodeId.None, Failed = !Next.IsNone && Failed, Planned = !Next.IsNone && Planned, Mover = Next.IsNone ? 0 : Mover };
 }
