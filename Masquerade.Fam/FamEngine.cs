@@ -61,6 +61,21 @@ public sealed partial class FamEngine
     /// <summary>Clients known here, in any state.</summary>
     public int ClientCount => _clients.Count;
 
+    /// <summary>Clients that no other FAM serves, as far as is known here: present, on their way in, or out.</summary>
+    public int ServedCount
+    {
+        get
+        {
+            var served = 0;
+            for (var client = _clients.Next(0); client >= 0; client = _clients.Next(client + 1))
+            {
+                served += _clients[client].State == ClientState.Superseded ? 0 : 1;
+            }
+
+            return served;
+        }
+    }
+
     /// <summary>Mappings known here.</summary>
     public int MappingCount => _table.MappingCount;
 

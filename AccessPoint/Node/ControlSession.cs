@@ -219,7 +219,7 @@ public sealed partial class AccessPointNode
         else
         {
             _sessionDeadline = now + _heartbeat;
-            _output.SendControl(new Heartbeat { Id = _outbox.NextId(), Mappings = (uint)Ham.MappingCount, Clients = (uint)Fam.ClientCount });
+            _output.SendControl(new Heartbeat { Id = _outbox.NextId(), Mappings = (uint)Ham.MappingCount, Clients = (uint)Fam.ServedCount });
         }
     }
 

@@ -119,7 +119,7 @@ public sealed class DrainTests
 
     private static IReadOnlyList<IpAddress> Held(SimNetwork network) => network.AccessPoints[0].Node.HeldAddresses;
 
-    private static void Talk(SimNetwork network, IReadOnlyList<Flow> flows)
+    private static void Talk(SimNetwork network, List<Flow> flows)
     {
         var before = flows.Select(f => (f.ReceivedUp, f.ReceivedDown)).ToList();
         network.Run(TimeSpan.FromMilliseconds(600));

@@ -51,7 +51,7 @@ public sealed class ControlCodecTests(ITestOutputHelper output)
                 Owners = [new AddressOwner(IpAddress.Parse("10.1.1.9"), new Epoch(7), new NodeId("ap2"), Settled: true)],
             })));
         Assert.Equal("94010505" + "01", Convert.ToHexString(Encoded.Body(new Ack { Id = 5, Status = AckStatus.StaleEpoch })));
-        Assert.Equal("94010406" + "07", Convert.ToHexString(Encoded.Body(new Heartbeat { Id = 6, Mappings = 7 })));
+        Assert.Equal("95010406" + "07" + "02", Convert.ToHexString(Encoded.Body(new Heartbeat { Id = 6, Mappings = 7, Clients = 2 })));
         Assert.Equal(
             "95" + "01" + "2B" + "09" + "92" + "11" + "92C404C0000201CD0400" + "C406020000000007",
             Convert.ToHexString(Encoded.Body(new FamQuery { Id = 9, Mapping = new MappingId(TransportProtocol.Udp, Endpoint), Client = Client })));
