@@ -28,6 +28,9 @@ public sealed class PingPong : TcpConnection
     /// <summary>The longest time from a message to its answer, ns.</summary>
     public long LongestRoundTrip { get; private set; }
 
+    /// <summary>The longest time is that from now on; one that is under way counts.</summary>
+    public void ForgetLongest() => LongestRoundTrip = 0;
+
     /// <inheritdoc/>
     protected override void RunClient(Socket socket)
     {

@@ -20,9 +20,10 @@ internal sealed class LabSite : IDisposable
 
     /// <param name="options">What the programs are told, once the network is there.</param>
     /// <param name="prepare">What else is to be in the network before the programs start; is ended with it.</param>
-    public LabSite(Func<LabTopology, DemoOptions> options, Func<LabTopology, IDisposable>? prepare = null)
+    /// <param name="sharedLink">Whether all access points are on one uplink.</param>
+    public LabSite(Func<LabTopology, DemoOptions> options, Func<LabTopology, IDisposable>? prepare = null, bool sharedLink = false)
     {
-        Topology = new LabTopology(clients: 2, offload: true);
+        Topology = new LabTopology(clients: 2, offload: true, sharedLink);
         try
         {
             Prepared = prepare?.Invoke(Topology);
@@ -53,12 +54,57 @@ internal sealed class LabSite : IDisposable
         Topology.Dispose();
     }
 
+    /// <summary>A site whose access points take over each other's addresses: on one uplink, or across links by a command that changes routes.</summary>
+    public static LabSite WithTakeover(bool sharedLink, DemoOptions? options = null) => new(
+        topology => (options ?? new DemoOptions()) with { AddressCommand = sharedLink ? null : accessPoint => RouteCommand(topology, accessPoint) }, sharedLink: sharedLink);
+
+    /// <summary>What an operator would do with a routing daemon: a host route to the access point that has the address, or none where the subnet's own route leads to it.</summary>
+    private static string RouteCommand(LabTopology topology, int accessPoint)
+    {
+        var k = accessPoint + 1;
+        var path = Path.Combine(topology.ScratchDirectory, $"ap{k}", "route");
+        File.WriteAllText(path, $"""
+            #!/bin/sh
+            test "$1" = take || exit 0
+            case "$2" in
+              10.1.{k}.*|fd00:10:1:{k}:*) ip -n {topology.Router.Name} route del "$2" 2>/dev/null; exit 0 ;;
+              *:*) exec ip -n {topology.Router.Name} route replace "$2" via fd00:10:1:{k}::10 dev u{k} ;;
+              *) exec ip -n {topology.Router.Name} route replace "$2" via 10.1.{k}.10 dev u{k} ;;
+            esac
+            """ + "\n");
+        Tool.Run("chmod", ["700", path]);
+        return path;
+    }
+
+    /// <summary>The access point that the router sends an address's packets to, 0 is AP1; -1 if it does not know.</summary>
+    public int OwnerOf(IPAddress address)
+    {
+        if (Topology.SharedUplink)
+        {
+            var neighbour = Tool.Run("ip", ["-n", Topology.Router.Name, "neigh", "show", address.ToString(), "dev", "ubr"]);
+            return Enumerable.Range(0, LabTopology.AccessPointCount).Where(k => neighbour.Contains(LabTopology.UplinkMac(k), StringComparison.Ordinal)).DefaultIfEmpty(-1).First();
+        }
+
+        var route = Tool.Run("ip", ["-n", Topology.Router.Name, "route", "get", address.ToString()]);
+        return Enumerable.Range(0, LabTopology.AccessPointCount).Where(k => route.Contains($"dev u{k + 1} ", StringComparison.Ordinal)).DefaultIfEmpty(-1).First();
+    }
+
+    /// <summary>A server's endpoint that no other connection has.</summary>
+    public IPEndPoint Server(bool ipv6) => new(ipv6 ? LabTopology.ServerAddress6 : LabTopology.ServerAddress, _port++);
+
+    /// <summary>A connection that is watched from now on.</summary>
+    public T Add<T>(T connection)
+        where T : LabConnection
+    {
+        _connections.Add(connection);
+        connection.Start();
+        return connection;
+    }
+
     /// <summary>A conversation that has come about.</summary>
     public PingPong Open(string name, int client, bool ipv6)
     {
-        var flow = new PingPong(Topology, name, client, new IPEndPoint(ipv6 ? LabTopology.ServerAddress6 : LabTopology.ServerAddress, _port++), 4_096, TimeSpan.FromMilliseconds(10));
-        _connections.Add(flow);
-        flow.Start();
+        var flow = Add(new PingPong(Topology, name, client, Server(ipv6), 4_096, TimeSpan.FromMilliseconds(10)));
         WaitFor(() => flow.Bytes > 20_000, $"{name} does not come about: {flow.Health} {flow.Failure}");
         return flow;
     }
