@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Net;
 using System.Text.Json;
 using Masquerade.Cli.Site;
 using Masquerade.Core.Flow;
@@ -56,6 +57,45 @@ public sealed class TakeoverViewTests
         Assert.Contains("192.0.2.1 belongs to ap1 now, no longer to ap2", told, StringComparison.Ordinal);
         await end.CancelAsync();
         await Task.WhenAll(living, living1);
+    }
+
+    [Fact]
+    [Trait("Req", "A-15")]
+    public async Task An_access_point_is_drained_and_put_back_by_request_and_by_command()
+    {
+        await using var site = await TestSite.StartAsync();
+        await using var events = await EventReader.OpenAsync(site.Http, "/v1/events?type=apDrained,apUndrained,addressMoved");
+        using var end = new CancellationTokenSource();
+        var agents = new[] { (await site.AgentAsync(1, Link)).LiveAsync(end.Token), (await site.AgentAsync(2, Link)).LiveAsync(end.Token) };
+        Assert.Matches("ap1", await RunAsync("drain", "ap1", $"--url=http://{site.Api}", "--wait", "10"));
+        Assert.Equal(("apDrained", "ap1"), ((await Next(events)) is var drained ? (drained.Type, drained.Text("ap")) : default));
+        var moved = await Next(events);
+        Assert.Equal(("addressMoved", "192.0.2.1", "ap2"), (moved.Type, moved.Text("address"), moved.Text("to")));
+        var row = (await site.GetAsync("/v1/aps")).GetProperty("items")[0];
+        Assert.True(row.GetProperty("draining").GetBoolean());
+        Assert.Matches(@"(?m)^ap1 +drained ", await RunAsync("aps", $"--url=http://{site.Api}"));
+
+        using var answer = await site.Http.PostAsync(new Uri("/v1/aps/ap1/undrain", UriKind.Relative), null);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal("apUndrained", (await Next(events)).Type);
+        moved = await Next(events);
+        Assert.Equal(("addressMoved", "192.0.2.1", "ap1"), (moved.Type, moved.Text("address"), moved.Text("to")));
+        await end.CancelAsync();
+        await Task.WhenAll(agents);
+    }
+
+    [Fact]
+    public async Task Draining_is_refused_to_pages_in_browsers_and_for_names_that_nobody_has()
+    {
+        await using var site = await TestSite.StartAsync();
+        using var agent = await site.AgentAsync(1);
+        Assert.Equal(HttpStatusCode.Forbidden, (await site.RefusedAsync(HttpMethod.Post, "/v1/aps/ap1/drain", h => h.Add("Origin", "http://localhost"))).Status);
+        Assert.Equal(HttpStatusCode.Forbidden, (await site.RefusedAsync(HttpMethod.Post, "/v1/aps/ap1/drain", h => h.Add("Sec-Fetch-Site", "none"))).Status);
+        Assert.Equal(HttpStatusCode.NotFound, (await site.RefusedAsync(HttpMethod.Post, "/v1/aps/ap7/drain")).Status);
+        Assert.Equal(HttpStatusCode.NotFound, (await site.RefusedAsync(HttpMethod.Post, "/v1/aps/no%20name/drain")).Status);
+        Assert.Equal(HttpStatusCode.MethodNotAllowed, (await site.RefusedAsync(HttpMethod.Get, "/v1/aps/ap1/drain")).Status);
+        Assert.Equal(HttpStatusCode.BadRequest, (await site.RefusedAsync(HttpMethod.Post, "/v1/aps/ap1/drain?now=1")).Status);
+        Assert.False((await site.GetAsync("/v1/aps")).GetProperty("items")[0].GetProperty("draining").GetBoolean());
     }
 
     private static async Task<(double Failed, double Moved, double Elsewhere, double Fenced)> FiguresAsync(TestSite site) =>
