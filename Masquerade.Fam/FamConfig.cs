@@ -65,7 +65,7 @@ public sealed record FamConfig
     /// <summary>For how long after a move or disassociation frames of the client count as late frames of its old link, not as a new arrival.</summary>
     public TimeSpan ReturnGuard { get; init; } = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>How long packets wait for an answer about their connection.</summary>
+    /// <summary>How long packets wait for an answer about their connection, and a client's datagrams for another coordinator when one has just been lost.</summary>
     public TimeSpan AnswerTimeout { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>How long a client may speak without any answer before the coordinator is asked whether the way back still exists; doubles up to <see cref="ProbeMaximum"/>.</summary>

@@ -30,6 +30,7 @@ public sealed partial class FamEngine
     private readonly TimerWheel _idle;
     private readonly int[] _expired = new int[64];
     private bool _coordinatorUp;
+    private Instant _aloneFrom;
 
     /// <summary>Creates an engine with empty tables.</summary>
     /// <param name="config">Limits, times and policies.</param>
@@ -215,9 +216,13 @@ public sealed partial class FamEngine
         }
     }
 
-    /// <summary>The session with the coordinator is down: whoever is being waited for may be served without it (new connections go on).</summary>
+    /// <summary>
+    /// The session with the coordinator is down: whoever is being waited for may be served without it (new connections go on), but not before there was time to find another
+    /// coordinator. A datagram does not show whether it opens anything: one of a client that has just walked here would get another masquerade endpoint than it had.
+    /// </summary>
     public void OnCoordinatorDown(Instant now)
     {
+        _aloneFrom = _coordinatorUp ? now + _config.AnswerTimeout : _aloneFrom;
         _coordinatorUp = false;
         _nextClientDeadline = Instant.Min(_nextClientDeadline, now);
     }

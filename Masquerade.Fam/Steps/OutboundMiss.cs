@@ -66,10 +66,10 @@ public sealed partial class FamEngine
     }
 
     /// <summary>
-    /// Whether an access point that has no answer yet opens a connection by itself: a SYN after a short wait, anything that opens one when the coordinator is not there at all.
+    /// Whether an access point that has no answer yet opens a connection by itself: a SYN after a short wait, anything that opens one when there has been no coordinator for a while.
     /// </summary>
     private bool MayGoAlone(in FamClient client, PacketKind kind, Instant now) =>
-        now >= client.GuardUntil && (kind == PacketKind.Tcp || !_coordinatorUp);
+        now >= client.GuardUntil && (kind == PacketKind.Tcp || (!_coordinatorUp && now >= _aloneFrom));
 
     private Verdict Establish(int client, Span<byte> packet, in PacketSummary summary, in OffloadInfo offload, Instant now) =>
         _config.Anchoring == AnchorPolicy.Here || !_coordinatorUp

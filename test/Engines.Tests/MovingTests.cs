@@ -2,6 +2,7 @@ using Masquerade.Core.Control;
 using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
+using Masquerade.Core.Wire;
 using Masquerade.Fam;
 
 namespace Masquerade.Engines.Tests;
@@ -59,10 +60,32 @@ public sealed class MovingTests
     {
         var site = new Site();
         site.Fam.OnCoordinatorDown(site.Now);
+        site.Wait(1_000);
         Assert.Equal(VerdictKind.Held, site.FromClient(1000).Kind);
         site.Wait(25);
         Assert.Single(site.Uplink);
         Assert.Equal(VerdictKind.ForwardUplink, site.FromClient(1001).Kind);
+    }
+
+    /// <summary>A datagram of a client that walked here as the coordinator died would get another masquerade endpoint; a SYN is new in any case.</summary>
+    [Fact]
+    [Trait("Req", "A-16")]
+    public void Datagrams_wait_for_another_coordinator_when_one_has_just_been_lost()
+    {
+        var site = new Site();
+        site.Fam.OnCoordinatorUp(storeChanged: false, site.Now);
+        site.Fam.OnCoordinatorDown(site.Now);
+        Assert.Equal(VerdictKind.Held, site.FromClient(1000).Kind);
+        site.Wait(25);
+        Assert.Empty(site.Uplink);
+        Assert.Equal(VerdictKind.Held, site.FromClient(1000).Kind);
+        Assert.Equal(VerdictKind.ForwardUplink, site.Out(Site.Tcp(new TransportEndpoint(Site.ClientAddress, 1001), Site.Server, TcpFlags.Syn), out _).Kind);
+
+        site.Wait(200);
+        site.Fam.OnCoordinatorUp(storeChanged: false, site.Now);
+        site.Answer(5, mappings: Site.Elsewhere(1000, site.Said.OfType<Arrive>().Last().Offers.First(o => o.Protocol == TransportProtocol.Udp).Endpoint));
+        Assert.Equal(3, site.Uplink.Count);
+        Assert.Equal(TransportEndpoint.Parse("10.1.2.10:5000"), site.Seen());
     }
 
     /// <summary>Arrivals that come to nothing rest their offers for minutes; a storm of them leaves ports to connections.</summary>

@@ -12,6 +12,10 @@ public sealed class ScenarioTests
 {
     private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(200);
 
+    /// <summary>An access point that has lost its coordinator looks for another one before it takes a stranger's datagrams for new ones.</summary>
+    private static readonly TimeSpan AnotherCoordinator = TimeSpan.FromSeconds(1);
+
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -198,6 +202,7 @@ public sealed class ScenarioTests
         var (client, flow) = Settle(network, TransportProtocol.Udp, ipv6: false);
         network.Detach(client);
         network.Disconnect(network.AccessPoints[1]);
+        network.Run(AnotherCoordinator);
         network.Attach(client, 1);
         var opened = network.AddFlow(client, TransportProtocol.Udp, ipv6: false, 1);
         network.Run(Short);
@@ -225,6 +230,7 @@ public sealed class ScenarioTests
         var network = World();
         network.Run(TimeSpan.FromMilliseconds(50));
         network.Disconnect(network.AccessPoints[0]);
+        network.Run(AnotherCoordinator);
         network.Attach(network.Clients[0], 0);
         var flow = network.AddFlow(network.Clients[0], protocol, ipv6: false, 0);
         network.Run(Short);
