@@ -11,6 +11,8 @@ internal static class DemoCommand
     private const int ExitNotOk = 1;
     private const int ExitLab = 2;
     private const int ExitCancelled = 130;
+    private const double UsualRate = 40;
+    private const double ChaosRate = 8;
 
     public static Command Create()
     {
@@ -21,9 +23,14 @@ internal static class DemoCommand
         var compare = new Option<bool>("--compare") { Description = "First walk through ordinary kernel NAT at each access point, to see what happens today." };
         var kernelNat = new Option<bool>("--kernel-nat") { Description = "Walk through ordinary kernel NAT only, without the product; the verdict is then expected not to be ok." };
         var redis = new Option<bool>("--redis") { Description = "Two coordinators over a Redis, which the demonstration starts by itself, instead of one with everything in its memory." };
+        var chaos = new Option<bool>("--chaos") { Description = "Implies --redis. Kills a coordinator, Redis, the access point that anchors most connections and the one where the client is, with many connections in use." };
+        var connections = new Option<int>("--connections") { Description = "With --chaos: how many slow connections the client has besides the usual ones.", DefaultValueFactory = _ => 30 };
+        var kills = new Option<int>("--kills") { Description = "With --chaos: how many kills.", DefaultValueFactory = _ => 4 };
+        var seed = new Option<ulong?>("--seed") { Description = "With --chaos: draw what is killed, from this seed, instead of taking turns." };
+        var memory = new Option<bool>("--memory") { Description = "With --chaos: one coordinator with everything in its memory.", Hidden = true };
         var ideal = new Option<bool>("--calibrate") { Description = "Walk through home access points that are told the future, without the product: shows the error of the instruments." };
         var json = new Option<bool>("--json") { Description = "Print one JSON object at the end on standard output; progress goes to standard error." };
-        var rate = new Option<double>("--rate") { Description = "Rate of the bulk download and of the bulk upload, Mbit/s each.", DefaultValueFactory = _ => 40 };
+        var rate = new Option<double?>("--rate") { Description = $"Rate of the bulk download and of the bulk upload, Mbit/s each; {UsualRate} if not given, {ChaosRate} with --chaos." };
         var pps = new Option<int>("--udp-rate") { Description = "Datagrams per second in each direction.", DefaultValueFactory = _ => 1000 };
         var dwell = new Option<int>("--dwell") { Description = "How long the client stays at an access point, ms.", DefaultValueFactory = _ => 1600 };
         var switchTime = new Option<int>("--switch") { Description = "How long the client's link is dead while it changes, ms.", DefaultValueFactory = _ => 20 };
@@ -33,19 +40,21 @@ internal static class DemoCommand
         AtLeast(roams, 0, 200);
         AtLeast(warmUp, 0, 200);
         AtLeast(clients, 1, 9);
+        AtLeast(connections, 0, 5_000);
+        AtLeast(kills, 1, 100);
         AtLeast(pps, 1, 10_000);
         AtLeast(dwell, 500, 60_000);
         AtLeast(switchTime, 0, 5_000);
         rate.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<double>() is not (> 0 and <= 10_000))
+            if (result.GetValueOrDefault<double?>() is not (null or (> 0 and <= 10_000)))
             {
                 result.AddError("--rate must be above 0 and at most 10000.");
             }
         });
         var command = new Command("demo", "Walk a client with live TCP, UDP and ping traffic across three access points in different subnets, in network namespaces of this machine. Needs root.")
         {
-            roams, warmUp, clients, noEvents, redis, compare, kernelNat, ideal, json, rate, pps, dwell, switchTime, noOffload, ipv6, logs,
+            roams, warmUp, clients, noEvents, redis, chaos, connections, kills, seed, memory, compare, kernelNat, ideal, json, rate, pps, dwell, switchTime, noOffload, ipv6, logs,
         };
         command.SetAction((parse, cancel) => Task.Run(
             () => Run(
@@ -55,14 +64,17 @@ internal static class DemoCommand
                     WarmUpRoams = parse.GetValue(kernelNat) ? 0 : parse.GetValue(warmUp),
                     Clients = parse.GetValue(clients),
                     Events = !parse.GetValue(noEvents),
-                    Rate = parse.GetValue(rate),
+                    Rate = parse.GetValue(rate) ?? (parse.GetValue(chaos) ? ChaosRate : UsualRate),
                     DatagramRate = parse.GetValue(pps),
                     Dwell = TimeSpan.FromMilliseconds(parse.GetValue(dwell)),
                     SwitchTime = TimeSpan.FromMilliseconds(parse.GetValue(switchTime)),
                     Offload = !parse.GetValue(noOffload),
                     IPv6 = parse.GetValue(ipv6),
                     Network = parse.GetValue(kernelNat) ? NetworkKind.KernelNat : parse.GetValue(ideal) ? NetworkKind.Ideal : NetworkKind.Masquerade,
-                    Redis = parse.GetValue(redis),
+                    Redis = parse.GetValue(redis) || (parse.GetValue(chaos) && !parse.GetValue(memory)),
+                    Chaos = parse.GetValue(chaos)
+                        ? new ChaosOptions { Connections = parse.GetValue(connections), Kills = parse.GetValue(kills), Seed = parse.GetValue(seed) }
+                        : null,
                     LogDirectory = parse.GetValue(logs),
                 },
                 parse.GetValue(compare),
@@ -93,7 +105,7 @@ internal static class DemoCommand
             if (compare)
             {
                 // Eight roams show all that kernel NAT does to connections; the whole comparison should stay a matter of a minute.
-                today = Walk(options with { Network = NetworkKind.KernelNat, WarmUpRoams = 0, Roams = Math.Min(options.Roams, 8) }, "Today: ordinary kernel NAT at each access point", console, live, plain, cancel);
+                today = Walk(options with { Network = NetworkKind.KernelNat, Chaos = null, WarmUpRoams = 0, Roams = Math.Min(options.Roams, 8) }, "Today: ordinary kernel NAT at each access point", console, live, plain, cancel);
             }
 
             var ours = Walk(options, options.Network switch

@@ -7,6 +7,9 @@ namespace Masquerade.Cli.Demo;
 /// <summary>The result as one JSON object on one line. Names are part of the program's interface: add, never rename.</summary>
 internal static class DemoJson
 {
+    // The longest gaps of a kill: with a thousand connections the others would hide them.
+    private const int GapsShown = 100;
+
     // Readable arrows and quotes: the object is printed to a terminal or a pipe, never into a web page.
     private static readonly JsonWriterOptions s_writing = new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -63,6 +66,11 @@ internal static class DemoJson
         json.WriteNumber("udp_sent", r.Udp.Sent);
         json.WriteNumber("udp_unsent", r.Udp.Unsent);
         json.WriteNumber("udp_lost", r.Udp.Lost);
+        if (r.Kills is not null)
+        {
+            json.WriteNumber("udp_lost_in_kills", r.Udp.LostInKills);
+        }
+
         json.WriteNumber("udp_duplicated", r.Udp.Duplicated);
         json.WriteNumber("udp_reordered", r.Udp.Reordered);
         json.WriteNumber("udp_corrupted", r.Udp.Corrupted);
@@ -95,6 +103,11 @@ internal static class DemoJson
         }
 
         json.WriteEndArray();
+        if (r.Kills is { } kills)
+        {
+            WriteKills(json, r, kills);
+        }
+
         json.WriteStartArray("path_violations");
         foreach (var violation in r.Path.Violations)
         {
@@ -103,6 +116,46 @@ internal static class DemoJson
 
         json.WriteEndArray();
         json.WriteString("verdict", r.Verdict);
+    }
+
+    private static void WriteKills(Utf8JsonWriter json, DemoResult r, IReadOnlyList<KillReport> kills)
+    {
+        Ms(json, "takeover_gap_ms_p50", r.TakeoverGap(50));
+        Ms(json, "takeover_gap_ms_p99", r.TakeoverGap(99));
+        Ms(json, "takeover_gap_ms_max", r.TakeoverGap(100));
+        Ms(json, "outage_gap_ms_p99", r.OutageGap(99));
+        Ms(json, "outage_gap_ms_max", r.OutageGap(100));
+        Ms(json, "return_gap_ms_p99", r.ReturnGap(99));
+        Ms(json, "return_gap_ms_max", r.ReturnGap(100));
+        json.WriteStartArray("kills");
+        foreach (var kill in kills)
+        {
+            json.WriteStartObject();
+            json.WriteString("target", kill.Target switch { KillTarget.Coordinator => "coordinator", KillTarget.Redis => "redis", _ => "ap" });
+            json.WriteString("what", kill.What);
+            Ms(json, "at_s", kill.AtSeconds);
+            Ms(json, "back_s", kill.BackSeconds);
+            json.WriteNumber("connections", kill.Gaps.Count);
+            Ms(json, "gap_ms_p50", kill.Gap(50));
+            Ms(json, "gap_ms_p99", kill.Gap(99));
+            Ms(json, "gap_ms_max", kill.Gap(100));
+            Ms(json, "return_gap_ms_max", kill.ReturnGap(100));
+            json.WriteStartArray("gaps");
+            foreach (var gap in kill.Gaps.Take(GapsShown))
+            {
+                json.WriteStartObject();
+                json.WriteString("connection", gap.Connection);
+                json.WriteString("protocol", gap.Protocol);
+                json.WriteString("server", gap.Server);
+                Ms(json, "gap_ms", gap.Ms);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
     }
 
     private static void WriteSite(Utf8JsonWriter json, SiteSummary site)

@@ -7,6 +7,8 @@ namespace Masquerade.Cli.Demo;
 /// <summary>The end of a demonstration in plain words: the figures, side by side with today's network if asked for, and the verdict.</summary>
 internal static class DemoReport
 {
+    private const int ConnectionsShown = 40;
+
     public static void Print(IAnsiConsole console, bool styled, TextWriter plain, DemoOptions options, DemoResult ours, DemoResult? today)
     {
         var rows = Rows(ours);
@@ -38,14 +40,20 @@ internal static class DemoReport
             }
         }
 
-        foreach (var connection in ours.Connections.Where(c => c.Failure is not null))
+        foreach (var connection in ours.Connections.Where(c => c.Health is not "Finished").Take(ConnectionsShown))
         {
-            plain.WriteLine($"  {connection.Client} {connection.Protocol} {connection.Name}: {connection.Health}, {connection.Failure}");
+            plain.WriteLine($"  {connection.Client} {connection.Protocol} {connection.Name} to {connection.Server}, seen as {connection.SeenByServer}: {connection.Health} {connection.Failure}");
         }
 
         foreach (var loss in ours.Losses)
         {
             plain.WriteLine($"  lost: {loss}");
+        }
+
+        foreach (var kill in ours.Kills ?? [])
+        {
+            plain.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  killed at {kill.AtSeconds:F2} s, back at {kill.BackSeconds:F2} s: {kill.What}"));
+            plain.WriteLine($"    {PlainView.Describe(kill)}");
         }
 
         foreach (var violation in ours.Path.Violations)
@@ -61,9 +69,9 @@ internal static class DemoReport
                 : "Ordinary kernel NAT: no TCP connection died; this comparison shows nothing.");
         }
 
-        var sentence = ours.Verdict is "ok"
-            ? string.Create(CultureInfo.InvariantCulture, $"Verdict: ok. {ours.Roams} roams, {ours.TcpConnections} TCP connections, none died; the median gap was {ours.Gap(50):F1} ms beyond the {options.SwitchTime.TotalMilliseconds:F0} ms that the radio itself was off.")
-            : $"Verdict: not ok. {ours.Verdict}.";
+        var sentence = ours.Verdict is not "ok" ? $"Verdict: not ok. {ours.Verdict}."
+            : ours.Kills is { } kills ? string.Create(CultureInfo.InvariantCulture, $"Verdict: ok. {kills.Count} kills, {ours.Roams} roams, {ours.TcpConnections} TCP connections, none died; of those whose access point died 99 of 100 stood still for at most {ours.TakeoverGap(99):F0} ms.")
+            : string.Create(CultureInfo.InvariantCulture, $"Verdict: ok. {ours.Roams} roams, {ours.TcpConnections} TCP connections, none died; the median gap was {ours.Gap(50):F1} ms beyond the {options.SwitchTime.TotalMilliseconds:F0} ms that the radio itself was off.");
         if (styled)
         {
             console.MarkupLine(ours.Verdict is "ok" ? $"[green bold]{Markup.Escape(sentence)}[/]" : $"[red bold]{Markup.Escape(sentence)}[/]");
@@ -80,7 +88,7 @@ internal static class DemoReport
     {
         static string N(long n) => n.ToString("N0", CultureInfo.InvariantCulture);
         static string F(double n) => n.ToString("F1", CultureInfo.InvariantCulture);
-        return
+        List<(string Name, string Value)> rows =
         [
             ("roams", N(r.Roams)),
             ("TCP connections", N(r.TcpConnections)),
@@ -90,6 +98,7 @@ internal static class DemoReport
             ("UDP datagrams sent, both ways", N(r.Udp.Sent)),
             ("  not sent: the radio was off (udp_unsent)", N(r.Udp.Unsent)),
             ("  lost", N(r.Udp.Lost)),
+            .. r.Kills is null ? [] : new (string Name, string Value)[] { ("    while something killed was replaced", N(r.Udp.LostInKills)) },
             ("  duplicated", N(r.Udp.Duplicated)),
             ("  reordered", N(r.Udp.Reordered)),
             ("pings sent", N(r.PingSent)),
@@ -102,5 +111,21 @@ internal static class DemoReport
             ("direct path, proven by captures", r.Path.Ok ? "yes" : "no"),
             ("inbound datagrams seen at HAM, then FAM", N(r.Path.ViaHamThenFam)),
         ];
+        if (r.Kills is { } kills)
+        {
+            rows.AddRange(
+            [
+                ("kills", N(kills.Count)),
+                ("silence, an access point died: p50 (ms)", F(r.TakeoverGap(50))),
+                ("  99th percentile (ms)", F(r.TakeoverGap(99))),
+                ("  longest (ms)", F(r.TakeoverGap(100))),
+                ("silence, coordinator or store died: p99 (ms)", F(r.OutageGap(99))),
+                ("  longest (ms)", F(r.OutageGap(100))),
+                ("silence, what had died came back: p99 (ms)", F(r.ReturnGap(99))),
+                ("  longest (ms)", F(r.ReturnGap(100))),
+            ]);
+        }
+
+        return rows;
     }
 }

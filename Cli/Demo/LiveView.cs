@@ -17,6 +17,8 @@ internal sealed class LiveView : IDemoObserver
     private readonly List<(RoamRecord Roam, double Seconds, RoamGap? Gap)> _timeline = [];
     private IReadOnlyList<ConnectionRow> _rows = [];
     private double _seconds;
+    private readonly List<(string What, double Seconds, double? Back, KillReport? Report)> _kills = [];
+    private string _crowd = string.Empty;
     private string _note = string.Empty;
 
     private LiveView(LiveDisplayContext display, string title, DemoOptions options)
@@ -47,6 +49,27 @@ internal sealed class LiveView : IDemoObserver
         _timeline[number - 1] = _timeline[number - 1] with { Gap = gap };
         Draw();
     }
+
+    public void Killed(string what, double seconds)
+    {
+        _kills.Add((what, seconds, null, null));
+        Draw();
+    }
+
+    public void Back(string what, double seconds)
+    {
+        _kills[^1] = _kills[^1] with { Back = seconds };
+        Draw();
+    }
+
+    public void KillMeasured(KillReport kill)
+    {
+        _kills[^1] = _kills[^1] with { Report = kill };
+        Draw();
+    }
+
+    public void Crowd(int moving, int all, double seconds) =>
+        _crowd = string.Create(CultureInfo.InvariantCulture, $"{moving} of {all} slow connections received something within the last second");
 
     public void Table(IReadOnlyList<ConnectionRow> rows, double seconds)
     {
@@ -95,6 +118,30 @@ internal sealed class LiveView : IDemoObserver
         }
 
         var parts = new List<IRenderable> { table, timeline };
+        if (_kills.Count > 0)
+        {
+            var kills = new Table().Border(TableBorder.Simple).Title("Killed");
+            kills.AddColumns("at", "what", "back", "silence p50", "p99", "longest", "on its return");
+            foreach (var (what, seconds, back, report) in _kills.TakeLast(RoamsShown))
+            {
+                kills.AddRow(
+                    string.Create(CultureInfo.InvariantCulture, $"{seconds:F1} s"),
+                    Markup.Escape(what),
+                    back is { } b ? string.Create(CultureInfo.InvariantCulture, $"{b:F1} s") : "…",
+                    Ms(report?.Gap(50)),
+                    report is null ? "…" : report.Gap(99) < DemoVerdict.TakeoverLimitMs ? $"[green]{Ms(report.Gap(99))}[/]" : $"[red]{Ms(report.Gap(99))}[/]",
+                    Ms(report?.Gap(100)),
+                    Ms(report?.ReturnGap(100)));
+            }
+
+            parts.Add(kills);
+        }
+
+        if (_crowd.Length > 0)
+        {
+            parts.Add(new Text(_crowd));
+        }
+
         if (_note.Length > 0)
         {
             parts.Add(new Text(_note));

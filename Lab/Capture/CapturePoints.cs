@@ -95,6 +95,11 @@ public sealed class CapturePoints : IDisposable
             for (var i = 0; i < Count; i++)
             {
                 _rings[i].Drain(Log, (byte)i, _offset);
+                if ((fds[i].Returned & Libc.PollErr) != 0)
+                {
+                    // The link went down. Frames come again when it is up; until the error is taken, poll would not wait.
+                    _rings[i].TakeError();
+                }
             }
 
             if (last)

@@ -107,6 +107,14 @@ internal sealed unsafe class PacketRing : IDisposable
         }
     }
 
+    /// <summary>Takes the socket's error from it.</summary>
+    public void TakeError()
+    {
+        var error = 0;
+        uint length = sizeof(int);
+        _ = Libc.GetSockOpt(Fd, Libc.SolSocket, Libc.SoError, &error, &length);
+    }
+
     /// <summary>How many frames the kernel could not store since the last call.</summary>
     public uint TakeDropCount()
     {

@@ -164,6 +164,12 @@ public sealed class LabTopology : IDisposable
         }
     }
 
+    /// <summary>An access point's uplink loses its signal, as when its power fails (0 is AP1). Where links are shared, the others keep theirs.</summary>
+    internal void CutUplink(int accessPoint) => Tool.IpBatch(AccessPoints[accessPoint].Name, "link set up0 down");
+
+    /// <summary>The uplink is there again, with the addresses that the access point's kernel has.</summary>
+    internal void RestoreUplink(int accessPoint) => Tool.IpBatch(AccessPoints[accessPoint].Name, UplinkCommands(accessPoint + 1));
+
     private static bool OwnerIsDead(string name, string prefix)
     {
         if (!name.StartsWith(prefix, StringComparison.Ordinal))
@@ -269,13 +275,7 @@ public sealed class LabTopology : IDisposable
             $"addr add 10.1.{k}.1/24 dev {port}",
             $"addr add fd00:10:1:{k}::1/64 dev {port} nodad",
             $"link set u{k} up");
-        Tool.IpBatch(ap.Name,
-            $"link set up0 address {UplinkMac(k - 1)}",
-            $"addr add 10.1.{k}.2/24 dev up0",
-            $"addr add fd00:10:1:{k}::2/64 dev up0 nodad",
-            "link set up0 up",
-            $"route add default via 10.1.{k}.1",
-            $"route add default via fd00:10:1:{k}::1");
+        Tool.IpBatch(ap.Name, [$"link set up0 address {UplinkMac(k - 1)}", .. UplinkCommands(k)]);
         Tool.IpBatch(Air.Name,
             $"link add br{k} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
             $"link set br{k} up",
@@ -285,6 +285,15 @@ public sealed class LabTopology : IDisposable
         ap.Sysctl("net.ipv6.conf.cl0.disable_ipv6=1");
         Tool.IpBatch(ap.Name, $"link set cl0 address 02:6d:71:00:01:{k:x2}", "link set cl0 up");
     }
+
+    private static string[] UplinkCommands(int k) =>
+    [
+        "link set up0 up",
+        $"addr replace 10.1.{k}.2/24 dev up0",
+        $"addr replace fd00:10:1:{k}::2/64 dev up0 nodad",
+        $"route replace default via 10.1.{k}.1",
+        $"route replace default via fd00:10:1:{k}::1",
+    ];
 
     private void BuildClient(int n)
     {

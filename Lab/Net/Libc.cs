@@ -19,6 +19,7 @@ internal static unsafe partial class Libc
     public const int SockRaw = 3;
     public const int SockCloseOnExec = 0x8_0000;
     public const int SolSocket = 1;
+    public const int SoError = 4;
     public const int SoAttachFilter = 26;
     public const int SolPacket = 263;
 
@@ -27,6 +28,7 @@ internal static unsafe partial class Libc
     public const int MapShared = 1;
 
     public const short PollIn = 1;
+    public const short PollErr = 8;
 
     public struct TimeSpec
     {

@@ -63,6 +63,16 @@ internal sealed class HostapdSocket : IDisposable
         }
     }
 
+    /// <summary>Begins anew, as after a loss of power: no station, and nobody listens.</summary>
+    public void Reset()
+    {
+        lock (_listeners)
+        {
+            _stations.Clear();
+            _listeners.Clear();
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

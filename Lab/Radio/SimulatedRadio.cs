@@ -11,6 +11,8 @@ public sealed class SimulatedRadio : IDisposable
     private readonly LinkControl _links;
     private readonly uint[] _clientPorts;
     private readonly uint[] _bridges;
+    private readonly uint[] _antennas;
+    private readonly (long Begin, long End)?[] _off = new (long, long)?[LabTopology.AccessPointCount];
     private readonly int[] _where;
     private readonly HostapdSocket[] _hostapd;
     private readonly List<RoamRecord> _history = [];
@@ -24,10 +26,11 @@ public sealed class SimulatedRadio : IDisposable
         ArgumentNullException.ThrowIfNull(topology);
         _events = events;
         _where = [.. topology.Clients.Select(_ => -1)];
-        (_links, _clientPorts, _bridges) = topology.Air.Invoke(() => (
+        (_links, _clientPorts, _bridges, _antennas) = topology.Air.Invoke(() => (
             new LinkControl(),
             Enumerable.Range(1, topology.Clients.Count).Select(n => Index($"c{n}")).ToArray(),
-            Enumerable.Range(1, LabTopology.AccessPointCount).Select(k => Index($"br{k}")).ToArray()));
+            Enumerable.Range(1, LabTopology.AccessPointCount).Select(k => Index($"br{k}")).ToArray(),
+            Enumerable.Range(1, LabTopology.AccessPointCount).Select(k => Index($"a{k}")).ToArray()));
         _hostapd = [.. Enumerable.Range(1, LabTopology.AccessPointCount).Select(k => new HostapdSocket(Path.Combine(topology.ScratchDirectory, $"ap{k}", "hostapd", "cl0")))];
     }
 
@@ -55,7 +58,27 @@ public sealed class SimulatedRadio : IDisposable
     /// <summary>How many programs listen to an access point's radio.</summary>
     public int Listeners(int accessPoint) => _hostapd[accessPoint].Listeners;
 
+    /// <summary>
+    /// An access point's radio falls silent, as when its power fails (0 is AP1). Nobody is told: its clients stay where they are, deaf and mute, until they are moved, and
+    /// their link counts as dead from now on.
+    /// </summary>
+    public void PowerOff(int accessPoint)
+    {
+        var begin = LabClock.Now;
+        _links.SetForwarding(_antennas[accessPoint], forwarding: false);
+        _off[accessPoint] = (begin, LabClock.Now);
+        _hostapd[accessPoint].Reset();
+    }
+
+    /// <summary>The radio is back; it knows no client.</summary>
+    public void PowerOn(int accessPoint)
+    {
+        _links.SetForwarding(_antennas[accessPoint], forwarding: true);
+        _off[accessPoint] = null;
+    }
+
     /// <summary>Moves a client, with its link dead for <paramref name="switchTime"/>. Returns when the new link is up. Call it on a thread that may sleep.</summary>
+    /// <remarks>From an access point whose power failed it goes without a farewell; its link was dead since then.</remarks>
     /// <param name="client">The client; 0 is c1.</param>
     /// <param name="to">The access point, 0 is AP1; -1 for none.</param>
     /// <param name="switchTime">How long its link is dead.</param>
@@ -72,8 +95,9 @@ public sealed class SimulatedRadio : IDisposable
         }
 
         var downEnd = LabClock.Now;
+        var lost = from >= 0 ? _off[from] : null;
         Volatile.Write(ref _where[client], -1);
-        if (_events && from >= 0)
+        if (_events && from >= 0 && lost is null)
         {
             _hostapd[from].Disconnected(mac);
         }
@@ -98,7 +122,7 @@ public sealed class SimulatedRadio : IDisposable
             _hostapd[to].Connected(mac);
         }
 
-        var record = new RoamRecord(client, from, to, downBegin, downEnd, upBegin, upEnd);
+        var record = new RoamRecord(client, from, to, lost?.Begin ?? downBegin, lost?.End ?? downEnd, upBegin, upEnd);
         lock (_history)
         {
             _history.Add(record);

@@ -19,14 +19,21 @@ internal sealed class DatagramAccounting
 
     private readonly LinkHistory _links;
     private readonly PacketLog _log;
+    private readonly Func<long, bool>? _troubled;
     private readonly HashSet<(ushort Flow, bool Down, long Sequence)> _lost = [];
 
     // (flow, sequence) → heard at the client side of an access point; for downward ones whether any copy should have got through.
     private readonly HashSet<(ushort Flow, long Sequence)> _heardUp = [];
     private readonly Dictionary<(ushort Flow, long Sequence), bool> _putDown = [];
 
-    public DatagramAccounting(PacketLog log, LinkHistory links, IReadOnlyDictionary<ushort, int> clientOfFlow)
+    /// <summary>Takes the evidence.</summary>
+    /// <param name="log">What was captured.</param>
+    /// <param name="links">Where clients were.</param>
+    /// <param name="clientOfFlow">Whose the connections are.</param>
+    /// <param name="troubled">Whether something killed was being replaced at an instant; null: never.</param>
+    public DatagramAccounting(PacketLog log, LinkHistory links, IReadOnlyDictionary<ushort, int> clientOfFlow, Func<long, bool>? troubled = null)
     {
+        _troubled = troubled;
         _links = links;
         _log = log;
         for (var k = 0; k < LabTopology.AccessPointCount; k++)
@@ -53,10 +60,10 @@ internal sealed class DatagramAccounting
     }
 
     /// <summary>Adds up one flow.</summary>
-    public DatagramSummary Judge(UdpFlow flow)
+    public DatagramSummary Judge(DatagramFlow flow)
     {
         var id = (ushort)flow.Server.Port;
-        var (unsent, lost) = (0, 0);
+        var (unsent, lost, lostInKills) = (0, 0, 0);
         for (var i = 0; i < flow.Up.Sent; i++)
         {
             if (flow.Up.ReceivedAt(i) == 0)
@@ -68,6 +75,7 @@ internal sealed class DatagramAccounting
                 else
                 {
                     lost++;
+                    lostInKills += _troubled?.Invoke(flow.Up.SentAt(i)) is true ? 1 : 0;
                     _lost.Add((id, false, i));
                 }
             }
@@ -84,13 +92,15 @@ internal sealed class DatagramAccounting
                 else
                 {
                     lost++;
+                    lostInKills += _troubled?.Invoke(flow.Down.SentAt(i)) is true ? 1 : 0;
                     _lost.Add((id, true, i));
                 }
             }
         }
 
         return new DatagramSummary(flow.Up.Sent + flow.Down.Sent, unsent, lost, flow.Up.Duplicated + flow.Down.Duplicated,
-            flow.Up.Reordered + flow.Down.Reordered, flow.Up.Foreign + flow.Down.Foreign);
+            flow.Up.Reordered + flow.Down.Reordered, flow.Up.Foreign + flow.Down.Foreign)
+        { LostInKills = lostInKills };
     }
 
     /// <summary>Where the lost datagrams of the flows judged so far were last seen, with counts and the instants (ns) of the first and last: where to look for the fault.</summary>

@@ -73,6 +73,9 @@ public sealed record DemoOptions
     /// <summary>Where logs of the programs under test are kept; null: nowhere.</summary>
     public string? LogDirectory { get; init; }
 
+    /// <summary>Programs are killed while c1 walks; null: none is.</summary>
+    public ChaosOptions? Chaos { get; init; }
+
     /// <summary>Where clients get their addresses from.</summary>
     internal LabAddressing Addressing { get; init; }
 
@@ -87,4 +90,23 @@ public sealed record DemoOptions
 
     /// <summary>With <see cref="Central"/>: a file with the homes of clients, which come before the central node; null if nobody has one.</summary>
     internal string? Homes { get; init; }
+
+    /// <summary>Whether the addresses of an access point that has failed are given to another one.</summary>
+    internal bool Takeover { get; init; } = true;
+
+    /// <summary>Whether access points have routes changed when they take an address by the laboratory's own program, so that one in another subnet can take it over.</summary>
+    internal bool RouteCommand { get; init; }
+}
+
+/// <summary>What is killed.</summary>
+public sealed record ChaosOptions
+{
+    /// <summary>How many slow connections c1 has besides its usual ones, opened at all access points in turn.</summary>
+    public int Connections { get; init; } = 30;
+
+    /// <summary>How many kills. Without a seed they are, again and again: a coordinator, Redis, the access point that anchors most of c1's connections, the one where c1 is.</summary>
+    public int Kills { get; init; } = 4;
+
+    /// <summary>With it kills are drawn: a coordinator, Redis, or any access point.</summary>
+    public ulong? Seed { get; init; }
 }

@@ -34,7 +34,11 @@ public sealed record RoamGap(int From, int To, double AtSeconds, double SwitchMs
 /// <param name="Duplicated">Arrived again.</param>
 /// <param name="Reordered">Arrived after a later one.</param>
 /// <param name="Corrupted">Arrived with other content, or from another flow.</param>
-public sealed record DatagramSummary(int Sent, int Unsent, int Lost, int Duplicated, int Reordered, int Corrupted);
+public sealed record DatagramSummary(int Sent, int Unsent, int Lost, int Duplicated, int Reordered, int Corrupted)
+{
+    /// <summary>Of the lost ones, those sent while something killed was being replaced.</summary>
+    public int LostInKills { get; init; }
+}
 
 /// <summary>What the captures prove about the way of the packets.</summary>
 /// <param name="Ok">Whether the way was always the direct one, and enough was seen to say so.</param>
@@ -102,6 +106,12 @@ public sealed record DemoResult
     /// <summary>Every connection.</summary>
     public required IReadOnlyList<ConnectionOutcome> Connections { get; init; }
 
+    /// <summary>What was killed and what it did; null if nothing was to be.</summary>
+    public IReadOnlyList<KillReport>? Kills { get; init; }
+
+    /// <summary>What did not happen after a kill although it should have.</summary>
+    public IReadOnlyList<string> Troubles { get; init; } = [];
+
     /// <summary>The programs behind the access points when the traffic started; null if there are none.</summary>
     public SiteSummary? Site { get; init; }
 
@@ -114,10 +124,21 @@ public sealed record DemoResult
     /// <summary>The percentile (0…100) of the gaps beyond the switch, ms, nearest rank; 0 without roams.</summary>
     public double Gap(double percentile) => Percentile(Gaps.Select(g => g.BeyondMs), percentile);
 
+    /// <summary>The percentile (0…100) of how long connections stood still because their access point, or that of their client, was dead; ms, nearest rank.</summary>
+    public double TakeoverGap(double percentile) => KillGap(k => k.Target == KillTarget.AccessPoint ? k.Gaps : [], percentile);
+
+    /// <summary>The same for coordinators and the store.</summary>
+    public double OutageGap(double percentile) => KillGap(k => k.Target == KillTarget.AccessPoint ? [] : k.Gaps, percentile);
+
+    /// <summary>The same for what came back.</summary>
+    public double ReturnGap(double percentile) => KillGap(k => k.ReturnGaps, percentile);
+
     /// <summary>The percentile (0…100) of the whole silences, ms, nearest rank; 0 without roams.</summary>
     public double RawGap(double percentile) => Percentile(Gaps.Select(g => g.RawMs), percentile);
 
-    private static double Percentile(IEnumerable<double> values, double percentile)
+    private double KillGap(Func<KillReport, IReadOnlyList<ConnectionGap>> of, double percentile) => Percentile((Kills ?? []).SelectMany(of).Select(g => g.Ms), percentile);
+
+    internal static double Percentile(IEnumerable<double> values, double percentile)
     {
         var sorted = values.Order().ToArray();
         return sorted.Length == 0 ? 0 : sorted[Math.Clamp((int)Math.Ceiling(percentile / 100 * sorted.Length) - 1, 0, sorted.Length - 1)];

@@ -23,4 +23,16 @@ public interface IDemoObserver
 
     /// <summary>The state of all connections, a few times a second.</summary>
     void Table(IReadOnlyList<ConnectionRow> rows, double seconds);
+
+    /// <summary>How many of a crowd of connections received something within the last second.</summary>
+    void Crowd(int moving, int all, double seconds);
+
+    /// <summary>Something has been killed.</summary>
+    void Killed(string what, double seconds);
+
+    /// <summary>It is there again.</summary>
+    void Back(string what, double seconds);
+
+    /// <summary>What a kill did, as far as it is known.</summary>
+    void KillMeasured(KillReport kill);
 }

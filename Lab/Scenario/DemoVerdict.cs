@@ -8,6 +8,9 @@ public static class DemoVerdict
     /// <summary>Highest median of the gaps beyond the switch of the link, ms.</summary>
     public const double GapLimitMs = 5;
 
+    /// <summary>Where something is killed, that many milliseconds is the longest that 99 of 100 connections may stand still.</summary>
+    public const double TakeoverLimitMs = 2000;
+
     /// <summary>Judges a run; "ok" or all reasons why not.</summary>
     public static string Judge(DemoResult result, string? programFailure)
     {
@@ -27,10 +30,28 @@ public static class DemoVerdict
         Unless(result.TcpStalled == 0, $"{result.TcpStalled} TCP connections no longer moved");
         Unless(result.TcpCorrupted == 0, $"{result.TcpCorrupted} TCP connections delivered wrong bytes");
         Unless(result.Udp.Corrupted == 0, $"{result.Udp.Corrupted} datagrams had wrong content");
-        Unless(result.Udp.Lost <= Math.Max(1, result.Roams), $"{result.Udp.Lost} datagrams lost, more than one per roam");
+        var lost = result.Udp.Lost - result.Udp.LostInKills;
+        Unless(lost <= Math.Max(1, result.Roams), $"{lost} datagrams lost, more than one per roam");
         Unless(result.Udp.Duplicated == 0, $"{result.Udp.Duplicated} datagrams duplicated");
         Unless(result.Connections.All(c => c.Protocol is "TCP" || c.Health is "Finished"), "a UDP or ping flow never answered");
-        Unless(result.Gap(50) < GapLimitMs, string.Create(CultureInfo.InvariantCulture, $"the median gap is {result.Gap(50):F1} ms beyond the switch, not under {GapLimitMs} ms"));
+        if (result.Kills is null)
+        {
+            Unless(result.Gap(50) < GapLimitMs, string.Create(CultureInfo.InvariantCulture, $"the median gap is {result.Gap(50):F1} ms beyond the switch, not under {GapLimitMs} ms"));
+        }
+        else
+        {
+            void UnderLimit(double gap, string when) =>
+                Unless(gap < TakeoverLimitMs, string.Create(CultureInfo.InvariantCulture, $"the 99th percentile of the gaps {when} is {gap:F0} ms, not under {TakeoverLimitMs} ms"));
+            UnderLimit(result.TakeoverGap(99), "when an access point died");
+            UnderLimit(result.OutageGap(99), "when a coordinator or the store died");
+            UnderLimit(result.ReturnGap(99), "when what had died came back");
+            UnderLimit(result.Gap(99), "of roams");
+            foreach (var trouble in result.Troubles)
+            {
+                Unless(good: false, trouble);
+            }
+        }
+
         Unless(result.Path.Encapsulated == 0, $"{result.Path.Encapsulated} packets were encapsulated or longer than the original");
         Unless(result.Path.Ok, "packets took another way than the direct one: " + (result.Path.Violations.Count > 0 ? result.Path.Violations[0] : "?"));
         Unless(result.CaptureDrops == 0, $"the captures missed {result.CaptureDrops} frames, so the proof is incomplete");

@@ -15,6 +15,7 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
     private const int SpreadAttempts = 40;
     private static readonly string[] s_names = ["north", "south"];
     private readonly List<ProgramUnderTest> _programs = [];
+    private readonly HashSet<string> _started = new(StringComparer.Ordinal);
     private readonly ProgramUnderTest?[] _agents = new ProgramUnderTest?[LabTopology.AccessPointCount];
     private readonly ProgramUnderTest?[] _coordinators;
     private ProgramUnderTest? _central;
@@ -23,6 +24,7 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
     private readonly DemoOptions _options;
     private readonly SiteFiles _files;
     private readonly RedisServer? _redis;
+    private readonly RouteHook? _routes;
 
     public MasqueradeNetwork(LabTopology topology, SimulatedRadio radio, DemoOptions options, CancellationToken cancel)
     {
@@ -31,6 +33,7 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
         try
         {
             _files = new SiteFiles(topology, options);
+            _routes = options.RouteCommand ? new RouteHook(topology) : null;
             if (options.Redis)
             {
                 _redis = new RedisServer(topology.Coordinator, new IPEndPoint(IPAddress.Loopback, LabPorts.Redis), [], Path.Combine(topology.ScratchDirectory, "redis"));
@@ -49,7 +52,7 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
 
             for (var k = 0; k < LabTopology.AccessPointCount; k++)
             {
-                _files.WriteAgent(k, Enumerable.Range(0, _coordinators.Length).Select(Listen), options.Events ? radio.ControlSocket(k) : null, options.AddressCommand?.Invoke(k));
+                _files.WriteAgent(k, Enumerable.Range(0, _coordinators.Length).Select(Listen), options.Events ? radio.ControlSocket(k) : null, _routes?.Write(k) ?? options.AddressCommand?.Invoke(k));
                 StartAgent(k);
             }
 
@@ -78,6 +81,43 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
         [.. Enumerable.Range(0, _coordinators.Length).Select(i => new CoordinatorSummary(s_names[i], Listen(i).ToString(),
             [.. Enumerable.Range(0, LabTopology.AccessPointCount).Where(k => CoordinatorOf(k) == i).Select(k => k + 1)]))]);
 
+    /// <summary>How many coordinators there are, dead ones included.</summary>
+    public int CoordinatorCount => _coordinators.Length;
+
+    /// <summary>Whether coordinators share a store.</summary>
+    public bool HasRedis => _redis is not null;
+
+    /// <summary>Which access point has had which address until now.</summary>
+    public AddressOwners Owners => _routes?.Read() ?? new AddressOwners();
+
+    /// <summary>How many mappings the store has of a client, as the first coordinator that answers says; -1 if none does.</summary>
+    public int MappingsOf(int client) => Enumerable.Range(0, _coordinators.Length).Where(i => _coordinators[i] is not null)
+        .Select(i =>
+        {
+            using var reader = new CoordinatorReader(_topology.Coordinator, FirstApiPort + i);
+            return reader.MappingsOf(client);
+        })
+        .FirstOrDefault(count => count >= 0, -1);
+
+    /// <summary>A coordinator's name.</summary>
+    public static string NameOf(int coordinator) => s_names[coordinator];
+
+    /// <summary>A coordinator is gone from one moment to the next (SIGKILL).</summary>
+    public void KillCoordinator(int coordinator) => Kill(ref _coordinators[coordinator]);
+
+    /// <summary>Starts a coordinator that has been killed anew.</summary>
+    public void RestartCoordinator(int coordinator, CancellationToken cancel)
+    {
+        StartCoordinator(coordinator);
+        WaitForCoordinator(coordinator, cancel);
+    }
+
+    /// <summary>Redis is gone from one moment to the next (SIGKILL), with all that it had.</summary>
+    public void KillRedis() => _redis?.Kill();
+
+    /// <summary>Starts Redis anew, empty.</summary>
+    public void RestartRedis() => _redis?.Start();
+
     /// <summary>The agent of an access point is gone from one moment to the next (SIGKILL).</summary>
     public void Kill(int accessPoint) => Kill(ref _agents[accessPoint]);
 
@@ -92,11 +132,7 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
     public void KillCentral() => Kill(ref _central);
 
     /// <summary>Starts the central node.</summary>
-    public void StartCentral()
-    {
-        _central = new ProgramUnderTest(_topology.Coordinator, "central", ProgramLocator.Agent(), ["--config", _files.CentralConfig], _options.LogDirectory);
-        _programs.Add(_central);
-    }
+    public void StartCentral() => _central = StartProgram(_topology.Coordinator, "central", ProgramLocator.Agent(), _files.CentralConfig);
 
     /// <summary>Has an access point's agent end in order (SIGTERM), and waits for that.</summary>
     public void Stop(int accessPoint)
@@ -107,6 +143,33 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
             agent.Dispose();
             _agents[accessPoint] = null;
         }
+    }
+
+    /// <summary>An access point loses its power: uplink, radio and agent are gone, and nothing of it says goodbye.</summary>
+    public void PowerOff(int accessPoint)
+    {
+        // Links first: a kernel whose process dies would tell the coordinator.
+        _radio.PowerOff(accessPoint);
+        _topology.CutUplink(accessPoint);
+        Kill(accessPoint);
+    }
+
+    /// <summary>An access point's power is back.</summary>
+    public void PowerOn(int accessPoint, CancellationToken cancel)
+    {
+        _topology.RestoreUplink(accessPoint);
+        _radio.PowerOn(accessPoint);
+        Restart(accessPoint, cancel);
+    }
+
+    /// <summary>The coordinator that an access point's agent is connected to, as its kernel has it; -1 if to none.</summary>
+    public int CoordinatorOf(int accessPoint)
+    {
+        // A socket for both families shows addresses of IPv4 as mapped ones.
+        var sockets = Tool.Run("ip", ["netns", "exec", _topology.AccessPoints[accessPoint].Name, "ss", "-Htn", "state", "established"])
+            .Replace("[::ffff:", string.Empty, StringComparison.Ordinal).Replace("]", string.Empty, StringComparison.Ordinal);
+        var words = sockets.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
+        return Array.FindIndex([.. Enumerable.Range(0, _coordinators.Length)], i => words.Contains(Listen(i).ToString(), StringComparer.Ordinal));
     }
 
     public void Dispose()
@@ -143,23 +206,21 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
         }
     }
 
-    private void StartCoordinator(int index)
+    private ProgramUnderTest StartProgram(NetNamespace where, string name, string assembly, string configuration)
     {
-        var coordinator = new ProgramUnderTest(_topology.Coordinator, s_names[index], ProgramLocator.Coordinator(), ["--config", _files.ConfigOf(s_names[index])], _options.LogDirectory);
-        _coordinators[index] = coordinator;
-        _programs.Add(coordinator);
+        var program = new ProgramUnderTest(where, name, assembly, ["--config", configuration], _options.LogDirectory, again: !_started.Add(name));
+        _programs.Add(program);
+        return program;
     }
+
+    private void StartCoordinator(int index) =>
+        _coordinators[index] = StartProgram(_topology.Coordinator, s_names[index], ProgramLocator.Coordinator(), _files.ConfigOf(s_names[index]));
 
     private void WaitForCoordinator(int index, CancellationToken cancel) =>
         WaitFor(() => _topology.Coordinator.Invoke(() => Answers(Listen(index))), $"coordinator {s_names[index]} does not listen", cancel);
 
-    private void StartAgent(int accessPoint)
-    {
-        var agent = new ProgramUnderTest(
-            _topology.AccessPoints[accessPoint], $"ap{accessPoint + 1}", ProgramLocator.Agent(), ["--config", _files.ConfigOf(accessPoint)], _options.LogDirectory);
-        _agents[accessPoint] = agent;
-        _programs.Add(agent);
-    }
+    private void StartAgent(int accessPoint) =>
+        _agents[accessPoint] = StartProgram(_topology.AccessPoints[accessPoint], $"ap{accessPoint + 1}", ProgramLocator.Agent(), _files.ConfigOf(accessPoint));
 
     private void WaitForAgents(CancellationToken cancel)
     {
@@ -189,16 +250,6 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
             _agents[0] = null;
             Restart(0, cancel);
         }
-    }
-
-    /// <summary>The coordinator that an access point's agent is connected to, as its kernel has it; -1 if to none.</summary>
-    private int CoordinatorOf(int accessPoint)
-    {
-        // A socket for both families shows addresses of IPv4 as mapped ones.
-        var sockets = Tool.Run("ip", ["netns", "exec", _topology.AccessPoints[accessPoint].Name, "ss", "-Htn", "state", "established"])
-            .Replace("[::ffff:", string.Empty, StringComparison.Ordinal).Replace("]", string.Empty, StringComparison.Ordinal);
-        var words = sockets.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
-        return Array.FindIndex([.. Enumerable.Range(0, _coordinators.Length)], i => words.Contains(Listen(i).ToString(), StringComparer.Ordinal));
     }
 
     private void WaitFor(Func<bool> condition, string otherwise, CancellationToken cancel)

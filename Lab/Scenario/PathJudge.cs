@@ -18,12 +18,19 @@ internal sealed class PathJudge
     /// <summary>After a roam the previous FAM forwards what is in flight; after this time nothing can be.</summary>
     private static readonly long s_settle = LabClock.Milliseconds(250);
 
+    /// <summary>
+    /// A frame is stamped when it is put into the observer's ring, and the agent on another core may have taken it from its own a moment before: on a busy machine the next observer is
+    /// sometimes the earlier one, by hundredths of a millisecond.
+    /// </summary>
+    private static readonly long s_stampError = LabClock.Milliseconds(1);
+
     private const int ViolationsKept = 12;
     private readonly PacketLog _log;
     private readonly LinkHistory _links;
     private readonly IReadOnlyDictionary<ushort, int> _clientOfFlow;
+    private readonly AddressOwners _owners;
     private readonly Dictionary<(byte Protocol, ushort Flow), HashSet<TransportEndpoint>> _seenByServer = [];
-    private readonly Dictionary<(byte Protocol, ushort Flow), int> _ham = [];
+    private readonly Dictionary<(byte Protocol, ushort Flow), IpAddress> _masquerade = [];
     private readonly Dictionary<(byte Protocol, ushort Flow, bool Down, long Sequence), int> _original = [];
     private readonly List<string> _violations = [];
     private long _violationCount;
@@ -31,8 +38,14 @@ internal sealed class PathJudge
     private long _examined;
     private long _viaHamThenFam;
 
-    public PathJudge(PacketLog log, LinkHistory links, IReadOnlyDictionary<ushort, int> clientOfFlow)
+    /// <summary>Takes the evidence.</summary>
+    /// <param name="log">What was captured.</param>
+    /// <param name="links">Where clients were.</param>
+    /// <param name="clientOfFlow">Whose the connections are.</param>
+    /// <param name="owners">Which access point had which address; null: none ever moved.</param>
+    public PathJudge(PacketLog log, LinkHistory links, IReadOnlyDictionary<ushort, int> clientOfFlow, AddressOwners? owners = null)
     {
+        _owners = owners ?? new AddressOwners();
         _log = log;
         _links = links;
         _clientOfFlow = clientOfFlow;
@@ -111,8 +124,8 @@ internal sealed class PathJudge
                 continue;
             }
 
-            _ham[key] = LabTopology.AccessPointOf(System.Net.IPAddress.Parse(packet.Source.ToString()));
-            if (_ham[key] < 0)
+            _masquerade[key] = packet.Source;
+            if (_owners.At(packet.Source, packet.At) < 0)
             {
                 Violation($"the server saw {packet.Source} as the source of {Name(packet)}, no access point's address");
             }
@@ -168,7 +181,7 @@ internal sealed class PathJudge
     private void JudgeUplink(int accessPoint, in PacketRecord packet)
     {
         JudgeLength(packet, $"AP{accessPoint + 1}'s uplink");
-        if (packet.Kind != FrameKind.Flow || !_clientOfFlow.TryGetValue(packet.Flow, out var client) || !_ham.TryGetValue((packet.Protocol, packet.Flow), out var ham))
+        if (packet.Kind != FrameKind.Flow || !_clientOfFlow.TryGetValue(packet.Flow, out var client) || !_masquerade.TryGetValue((packet.Protocol, packet.Flow), out var address))
         {
             return;
         }
@@ -189,7 +202,8 @@ internal sealed class PathJudge
         }
 
         var fam = _links.SettledAt(client, packet.At, s_settle);
-        if (fam < 0)
+        var ham = HamAt(address, packet.At);
+        if (fam < 0 || ham < 0)
         {
             return;
         }
@@ -204,28 +218,21 @@ internal sealed class PathJudge
         }
     }
 
+    /// <summary>Who has the connections of an address, 0 is AP1; -1 around a change.</summary>
+    private int HamAt(in IpAddress address, long at) => _owners.ChangesAround(address, at, s_settle) ? -1 : _owners.At(address, at);
+
     /// <summary>Datagrams are numbered, so each one's way is known: HAM in, HAM out, FAM in, FAM's client side.</summary>
     private void JudgeInboundOrder()
     {
-        var hamIn = new Dictionary<(ushort, long), long>();
-        var hamOut = new Dictionary<(ushort, long), long>();
-        var famIn = new Dictionary<(int, ushort, long), long>();
+        var inAt = new Dictionary<(int AccessPoint, ushort Flow, long Sequence), long>();
+        var outAt = new Dictionary<(int AccessPoint, ushort Flow, long Sequence), long>();
         for (var k = 0; k < LabTopology.AccessPointCount; k++)
         {
             foreach (var packet in _log.At(CapturePoints.Uplink(k)))
             {
-                if (packet.Kind != FrameKind.Flow || packet.Protocol != 17 || !packet.Down || !_ham.TryGetValue((packet.Protocol, packet.Flow), out var ham))
+                if (packet.Kind == FrameKind.Flow && packet.Protocol == 17 && packet.Down)
                 {
-                    continue;
-                }
-
-                if (ham == k)
-                {
-                    (packet.Outgoing ? hamOut : hamIn).TryAdd((packet.Flow, packet.Sequence), packet.At);
-                }
-                else if (!packet.Outgoing)
-                {
-                    famIn.TryAdd((k, packet.Flow, packet.Sequence), packet.At);
+                    (packet.Outgoing ? outAt : inAt).TryAdd((k, packet.Flow, packet.Sequence), packet.At);
                 }
             }
         }
@@ -235,27 +242,35 @@ internal sealed class PathJudge
             foreach (var packet in _log.At(CapturePoints.ClientSide(k)))
             {
                 if (packet.Kind != FrameKind.Flow || packet.Protocol != 17 || !packet.Down || !packet.Outgoing
-                    || !_clientOfFlow.TryGetValue(packet.Flow, out var client) || !_ham.TryGetValue((packet.Protocol, packet.Flow), out var ham)
+                    || !_clientOfFlow.TryGetValue(packet.Flow, out var client) || !_masquerade.TryGetValue((packet.Protocol, packet.Flow), out var address)
                     || _links.SettledAt(client, packet.At, s_settle) != k)
                 {
                     continue;
                 }
 
-                var key = (packet.Flow, packet.Sequence);
-                if (!hamIn.TryGetValue(key, out var inAtHam))
+                var ham = HamAt(address, packet.At);
+                if (ham < 0)
+                {
+                    continue;
+                }
+
+                if (!inAt.TryGetValue((ham, packet.Flow, packet.Sequence), out var inAtHam))
                 {
                     Violation($"datagram {packet.Sequence} of connection {packet.Flow} reached c{client + 1} without passing its HAM (AP{ham + 1})");
                 }
                 else if (ham != k)
                 {
-                    if (hamOut.TryGetValue(key, out var outAtHam) && famIn.TryGetValue((k, packet.Flow, packet.Sequence), out var inAtFam)
-                        && inAtHam <= outAtHam && outAtHam <= inAtFam && inAtFam <= packet.At)
+                    var leftHam = outAt.TryGetValue((ham, packet.Flow, packet.Sequence), out var outAtHam);
+                    var reachedFam = inAt.TryGetValue((k, packet.Flow, packet.Sequence), out var inAtFam);
+                    if (leftHam && reachedFam && inAtHam <= outAtHam + s_stampError && outAtHam <= inAtFam + s_stampError && inAtFam <= packet.At + s_stampError)
                     {
                         _viaHamThenFam++;
                     }
                     else
                     {
-                        Violation($"datagram {packet.Sequence} of connection {packet.Flow} did not go HAM (AP{ham + 1}), then FAM (AP{k + 1})");
+                        Violation($"datagram {packet.Sequence} of connection {packet.Flow} did not go HAM (AP{ham + 1}), then FAM (AP{k + 1}): "
+                            + (!leftHam ? "it was not seen to leave the HAM" : !reachedFam ? "it was not seen to reach the FAM"
+                                : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"it left the HAM {(outAtHam - inAtHam) / 1e6:F3} ms after it came there, and reached the FAM {(inAtFam - outAtHam) / 1e6:F3} ms after that and the client's side {(packet.At - inAtFam) / 1e6:F3} ms later")));
                     }
                 }
             }

@@ -14,13 +14,20 @@ internal sealed class ProgramUnderTest : IDisposable
     private readonly string _name;
     private volatile bool _stopping;
 
-    public ProgramUnderTest(NetNamespace networkNamespace, string name, string assembly, IEnumerable<string> arguments, string? logDirectory)
+    /// <summary>Starts it.</summary>
+    /// <param name="networkNamespace">Where it runs.</param>
+    /// <param name="name">What people call it.</param>
+    /// <param name="assembly">What it is.</param>
+    /// <param name="arguments">What it is called with.</param>
+    /// <param name="logDirectory">Where its output is kept; null: nowhere.</param>
+    /// <param name="again">Whether it has been started before in this run: its log goes on.</param>
+    public ProgramUnderTest(NetNamespace networkNamespace, string name, string assembly, IEnumerable<string> arguments, string? logDirectory, bool again = false)
     {
         _name = name;
         if (logDirectory is not null)
         {
             Directory.CreateDirectory(logDirectory);
-            _log = new StreamWriter(Path.Combine(logDirectory, name + ".log"), append: false, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = true };
+            _log = new StreamWriter(Path.Combine(logDirectory, name + ".log"), append: again, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = true };
         }
 
         var start = new ProcessStartInfo("nice") { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true, UseShellExecute = false };

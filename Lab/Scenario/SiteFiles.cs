@@ -47,6 +47,13 @@ internal sealed class SiteFiles
             json.WriteStartObject("api");
             json.WriteString("listen", new IPEndPoint(IPAddress.Loopback, apiPort).ToString());
             json.WriteEndObject();
+            if (!_options.Takeover)
+            {
+                json.WriteStartObject("roaming");
+                json.WriteBoolean("takeover", false);
+                json.WriteEndObject();
+            }
+
             if (_options.Central)
             {
                 json.WriteString("coordinatorNode", "central");

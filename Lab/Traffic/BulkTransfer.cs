@@ -90,7 +90,7 @@ public sealed class BulkTransfer : TcpConnection
             }
 
             offset += got;
-            Progress(got);
+            Progress(got, _download);
         }
 
         if (Interlocked.Read(ref _sent) == offset)

@@ -106,7 +106,7 @@ public sealed class EchoFlow : DatagramConnection
 
             Log.RecordReceived(sequence, now);
             Transition(ConnectionHealth.Opening, ConnectionHealth.Running);
-            Progress(length);
+            Progress(length, down: true);
         }
     }
 }

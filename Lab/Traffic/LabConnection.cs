@@ -28,6 +28,8 @@ public enum ConnectionHealth
 /// <summary>One connection between a client and the server, at real sockets. Each has a server port of its own, which names it at every point of capture.</summary>
 public abstract class LabConnection : IDisposable
 {
+    private readonly Silences _up = new();
+    private readonly Silences _down = new();
     private long _bytes;
     private long _lastProgress;
     private int _health;
@@ -70,6 +72,9 @@ public abstract class LabConnection : IDisposable
     /// <summary>When payload was last received, in either direction.</summary>
     public long LastProgress => Interlocked.Read(ref _lastProgress);
 
+    /// <summary>Whether it is one of many of its kind, which nobody wants to see one by one.</summary>
+    public virtual bool IsInCrowd => false;
+
     /// <summary>How it fares.</summary>
     public ConnectionHealth Health => (ConnectionHealth)Volatile.Read(ref _health);
 
@@ -110,11 +115,18 @@ public abstract class LabConnection : IDisposable
     /// <summary>Closes the sockets.</summary>
     protected abstract void Dispose(bool disposing);
 
+    /// <summary>The longest time (ns) without payload, in the worse direction, that has a part between two instants; by the receivers' clocks; what is shorter than 10 ms is not seen.</summary>
+    public long LongestSilence(long from, long until) => Math.Max(_up.Longest(from, until), _down.Longest(from, until));
+
     /// <summary>Payload arrived and was verified.</summary>
-    protected void Progress(int bytes)
+    /// <param name="bytes">How much.</param>
+    /// <param name="down">At the client, else at the server.</param>
+    protected void Progress(int bytes, bool down)
     {
+        var now = LabClock.Now;
         Interlocked.Add(ref _bytes, bytes);
-        Interlocked.Exchange(ref _lastProgress, LabClock.Now);
+        Interlocked.Exchange(ref _lastProgress, now);
+        (down ? _down : _up).Arrived(now);
     }
 
     /// <summary>Changes health if it is still <paramref name="from"/>; the first failure is the one that counts.</summary>
@@ -126,6 +138,24 @@ public abstract class LabConnection : IDisposable
         if (!Closing && (Transition(ConnectionHealth.Running, health) || Transition(ConnectionHealth.Opening, health)))
         {
             Failure = why;
+        }
+    }
+
+    /// <summary>Runs one end of the connection without a thread of its own and turns socket errors into health.</summary>
+    protected async Task RunEndAsync(string end, Func<Task> action)
+    {
+        ArgumentNullException.ThrowIfNull(action);
+        try
+        {
+            await action().ConfigureAwait(false);
+        }
+        catch (SocketException e)
+        {
+            Fail(ConnectionHealth.Reset, $"{end}: {e.SocketErrorCode}");
+        }
+        catch (ObjectDisposedException)
+        {
+            // Closed by Complete or by the other end's failure, which has been recorded there.
         }
     }
 

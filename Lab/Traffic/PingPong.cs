@@ -55,7 +55,7 @@ public sealed class PingPong : TcpConnection
             }
 
             offset += message.Length;
-            Progress(message.Length);
+            Progress(message.Length, down: true);
             Thread.Sleep(_interval);
         }
 
@@ -89,7 +89,7 @@ public sealed class PingPong : TcpConnection
                 return;
             }
 
-            Progress(message.Length);
+            Progress(message.Length, down: false);
             Pattern.Fill(message, ~Seed, offset);
             offset += message.Length;
             WriteAll(socket, message);

@@ -8,7 +8,7 @@ namespace Masquerade.Lab.Traffic;
 /// Numbered datagrams at a steady rate in both directions between one client socket and one server port. The server sends to the endpoint from
 /// which the first datagram came, and to that one for ever: what a voice call does.
 /// </summary>
-public sealed class UdpFlow : DatagramConnection
+public sealed class UdpFlow : DatagramFlow
 {
     private readonly long _period;
     private readonly ushort _flow;
@@ -24,14 +24,11 @@ public sealed class UdpFlow : DatagramConnection
     /// <param name="packetsPerSecond">The rate in each direction.</param>
     /// <param name="longest">For how long the flow may run.</param>
     public UdpFlow(LabTopology topology, int client, IPEndPoint server, int packetsPerSecond, TimeSpan longest)
-        : base($"{packetsPerSecond}/s each way", "UDP", client, server)
+        : base($"{packetsPerSecond}/s each way", client, server, (int)(packetsPerSecond * longest.TotalSeconds))
     {
         ArgumentNullException.ThrowIfNull(topology);
         _flow = (ushort)Server.Port;
         _period = 1_000_000_000L / packetsPerSecond;
-        var capacity = (int)(packetsPerSecond * longest.TotalSeconds);
-        Up = new DatagramLog(capacity);
-        Down = new DatagramLog(capacity);
         _server = topology.Server.Invoke(() =>
         {
             var socket = new Socket(server.AddressFamily, SocketType.Dgram, ProtocolType.Udp) { ReceiveBufferSize = 1 << 21 };
@@ -47,17 +44,8 @@ public sealed class UdpFlow : DatagramConnection
         ClientEndpoint = (IPEndPoint?)_client.LocalEndPoint;
     }
 
-    /// <summary>Client to server.</summary>
-    public DatagramLog Up { get; }
-
-    /// <summary>Server to client.</summary>
-    public DatagramLog Down { get; }
-
     /// <summary>How often the kernel refused to send.</summary>
     public int SendErrors => _sendErrors;
-
-    /// <inheritdoc/>
-    protected override bool IsWaiting => Up.Received < Up.Sent || Down.Received < Down.Sent;
 
     /// <inheritdoc/>
     public override void Start()
@@ -136,7 +124,7 @@ public sealed class UdpFlow : DatagramConnection
             }
 
             Up.RecordReceived(sequence, now);
-            Progress(length);
+            Progress(length, down: false);
             if (_peer is null)
             {
                 SeenByServer = (IPEndPoint)Server.Create(from);
@@ -172,7 +160,7 @@ public sealed class UdpFlow : DatagramConnection
 
             Down.RecordReceived(sequence, now);
             Transition(ConnectionHealth.Opening, ConnectionHealth.Running);
-            Progress(length);
+            Progress(length, down: true);
         }
     }
 }

@@ -56,25 +56,7 @@ internal sealed class LabSite : IDisposable
 
     /// <summary>A site whose access points take over each other's addresses: on one uplink, or across links by a command that changes routes.</summary>
     public static LabSite WithTakeover(bool sharedLink, DemoOptions? options = null) => new(
-        topology => (options ?? new DemoOptions()) with { AddressCommand = sharedLink ? null : accessPoint => RouteCommand(topology, accessPoint) }, sharedLink: sharedLink);
-
-    /// <summary>What an operator would do with a routing daemon: a host route to the access point that has the address, or none where the subnet's own route leads to it.</summary>
-    private static string RouteCommand(LabTopology topology, int accessPoint)
-    {
-        var k = accessPoint + 1;
-        var path = Path.Combine(topology.ScratchDirectory, $"ap{k}", "route");
-        File.WriteAllText(path, $"""
-            #!/bin/sh
-            test "$1" = take || exit 0
-            case "$2" in
-              10.1.{k}.*|fd00:10:1:{k}:*) ip -n {topology.Router.Name} route del "$2" 2>/dev/null; exit 0 ;;
-              *:*) exec ip -n {topology.Router.Name} route replace "$2" via fd00:10:1:{k}::10 dev u{k} ;;
-              *) exec ip -n {topology.Router.Name} route replace "$2" via 10.1.{k}.10 dev u{k} ;;
-            esac
-            """ + "\n");
-        Tool.Run("chmod", ["700", path]);
-        return path;
-    }
+        _ => (options ?? new DemoOptions()) with { RouteCommand = !sharedLink }, sharedLink: sharedLink);
 
     /// <summary>The access point that the router sends an address's packets to, 0 is AP1; -1 if it does not know.</summary>
     public int OwnerOf(IPAddress address)

@@ -40,6 +40,62 @@ public sealed class PathJudgeTests
         Assert.Equal(1, path.ViaHamThenFam);
     }
 
+    [Theory]
+    [Trait("Req", "A-15")]
+    [InlineData(Ap3, true, true)]
+    [InlineData(Ap3, false, false)]
+    [InlineData(Ap1, false, true)]
+    [InlineData(Ap1, true, false)]
+    public void The_HAM_is_who_has_the_address_at_that_time(int ham, bool takenOver, bool accepted)
+    {
+        var owners = new AddressOwners();
+        if (takenOver)
+        {
+            owners.Take(System.Net.IPAddress.Parse(s_masquerade.ToString()), Ap3, Ms(3000));
+        }
+
+        Outbound(Ms(2000), 1, Ap2);
+        Inbound(Ms(2001), 1);
+        Inbound(Ms(4000), 2, ham);
+
+        Assert.Equal(accepted, Judge(owners).Ok);
+    }
+
+    [Fact]
+    [Trait("Req", "A-15")]
+    public void An_address_that_goes_home_is_its_own_access_points_again()
+    {
+        var address = System.Net.IPAddress.Parse(s_masquerade.ToString());
+        var owners = new AddressOwners();
+        owners.Take(address, Ap1, Ms(10));
+        Assert.False(owners.ChangesAround(s_masquerade, Ms(10), Ms(1)));
+        owners.Take(address, Ap3, Ms(3000));
+        Assert.False(owners.AllHome(Ap1));
+        owners.Take(address, Ap1, Ms(5000));
+
+        Assert.True(owners.AllHome(Ap1));
+        Assert.Equal([Ap1, Ap3, Ap1], ((double[])[2999, 3000, 5000]).Select(at => owners.At(s_masquerade, Ms(at))));
+        Assert.True(owners.ChangesAround(s_masquerade, Ms(4900), Ms(100)));
+        Assert.False(owners.ChangesAround(s_masquerade, Ms(4000), Ms(100)));
+    }
+
+    [Fact]
+    public void Silences_are_those_of_the_time_that_is_asked_about()
+    {
+        var silences = new Silences();
+        Assert.Equal(0, silences.Longest(0, Ms(1000)));
+        foreach (var at in (double[])[100, 105, 405, 425, 1425])
+        {
+            silences.Arrived(Ms(at));
+        }
+
+        Assert.Equal(Ms(300), silences.Longest(Ms(200), Ms(300)) + Ms(105));
+        Assert.Equal(Ms(300), silences.Longest(Ms(200), Ms(420)));
+        Assert.Equal(Ms(575), silences.Longest(Ms(410), Ms(1000)));
+        Assert.Equal(Ms(1000), silences.Longest(Ms(500), Ms(1500)));
+        Assert.Equal(Ms(8575), silences.Longest(Ms(500), Ms(10_000)));
+    }
+
     [Fact]
     public void Nothing_captured_proves_nothing() => Assert.False(Judge().Ok);
 
@@ -137,7 +193,7 @@ public sealed class PathJudgeTests
         return frame;
     }
 
-    private PathSummary Judge() => new PathJudge(_log, _links, s_clientOfFlow).Judge();
+    private PathSummary Judge(AddressOwners? owners = null) => new PathJudge(_log, _links, s_clientOfFlow, owners).Judge();
 
     private void Expect(string violation)
     {
@@ -153,11 +209,11 @@ public sealed class PathJudgeTests
         Put(CapturePoints.ServerLink, at + 2000, sequence, down: false, outgoing: false, s_masquerade, s_server);
     }
 
-    private void Inbound(long at, long sequence)
+    private void Inbound(long at, long sequence, int ham = Ap1)
     {
         Put(CapturePoints.ServerLink, at, sequence, down: true, outgoing: true, s_server, s_masquerade);
-        Put(CapturePoints.Uplink(Ap1), at + 1000, sequence, down: true, outgoing: false, s_server, s_masquerade);
-        Put(CapturePoints.Uplink(Ap1), at + 2000, sequence, down: true, outgoing: true, s_server, s_famEndpoint);
+        Put(CapturePoints.Uplink(ham), at + 1000, sequence, down: true, outgoing: false, s_server, s_masquerade);
+        Put(CapturePoints.Uplink(ham), at + 2000, sequence, down: true, outgoing: true, s_server, s_famEndpoint);
         Put(CapturePoints.Uplink(Ap2), at + 3000, sequence, down: true, outgoing: false, s_server, s_famEndpoint);
         Put(CapturePoints.ClientSide(Ap2), at + 4000, sequence, down: true, outgoing: true, s_server, s_client);
     }

@@ -41,6 +41,16 @@ internal sealed class Walk(ITestOutputHelper output) : IDemoObserver
 
     public void RoamMeasured(int number, RoamGap gap) => output.WriteLine($"roam {number}: {gap}");
 
+    public void Killed(string what, double seconds) => output.WriteLine($"{seconds:F2} s: killed {what}");
+
+    public void Back(string what, double seconds) => output.WriteLine($"{seconds:F2} s: {what} is back");
+
+    public void KillMeasured(KillReport kill) => output.WriteLine($"  {kill.Gaps.Count} connections: p50 {kill.Gap(50):F0} ms, p99 {kill.Gap(99):F0} ms, longest {kill.Gap(100):F0} ms; on return {kill.ReturnGap(100):F0} ms");
+
+    public void Crowd(int moving, int all, double seconds)
+    {
+    }
+
     public void Table(IReadOnlyList<ConnectionRow> rows, double seconds)
     {
     }
