@@ -57,6 +57,7 @@ public sealed partial class CoordinatorCore
         }
 
         node.IsDraining = isDrained;
+        node.IsUndrained = !isDrained;
         node.DrainAt = _now;
         _output.Report(new NodeDrained(node.Id, isDrained));
     }

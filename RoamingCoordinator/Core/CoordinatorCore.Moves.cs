@@ -42,12 +42,9 @@ public sealed partial class CoordinatorCore
                 next = node.IsDraining && node.IsHere ? Instant.Min(next, node.DrainAt) : next;
             }
 
-            if (_options.Takeover)
+            foreach (var moved in Nodes.Moved)
             {
-                foreach (var moved in Nodes.Moved)
-                {
-                    next = HomeInWaiting(moved) is { } home ? Instant.Min(next, home.UpSince + _options.ReturnAfter) : next;
-                }
+                next = HomeInWaiting(moved) is { } home ? Instant.Min(next, ReturnDue(home)) : next;
             }
 
             return next;
@@ -130,6 +127,7 @@ public sealed partial class CoordinatorCore
             {
                 // Another coordinator moves them, or the store is away: it is looked at again.
                 _moves.Remove(move);
+                move.To.NoReturnBefore = _now + OfferPatience;
                 if (Nodes.Find(move.From) is { } from && move.Failed)
                 {
                     from.WatchAt = _now + OfferPatience;
@@ -289,10 +287,7 @@ public sealed partial class CoordinatorCore
         }
 
         AdvanceDrains(now);
-        if (_options.Takeover)
-        {
-            Return(now);
-        }
+        Return(now);
     }
 
     private void Settle(Move move)
@@ -318,18 +313,20 @@ public sealed partial class CoordinatorCore
     /// <summary>A node that is back has been there for long enough: it gets its addresses back.</summary>
     private void Return(Instant now)
     {
-        var due = Nodes.Moved.Select(m => (m.Address, m.Owner, Home: HomeInWaiting(m))).Where(m => m.Home is { } home && home.UpSince + _options.ReturnAfter <= now).ToList();
+        var due = Nodes.Moved.Select(m => (m.Address, m.Owner, Home: HomeInWaiting(m))).Where(m => m.Home is { } home && ReturnDue(home) <= now).ToList();
         foreach (var group in due.GroupBy(m => (m.Owner, m.Home)))
         {
             Begin(new Move(group.Key.Owner, group.Key.Home!, [.. group.Select(m => m.Address)], MoveCause.Return, now, []));
         }
     }
 
+    private Instant ReturnDue(NodeState home) => Instant.Max(home.UpSince + _options.ReturnAfter, home.NoReturnBefore);
+
     /// <summary>The node that an address was configured at, if it is there, may have it, and another one owns it.</summary>
     private NodeState? HomeInWaiting(AddressRecord moved)
     {
-        var home = moved.Next.IsNone && _options.ReturnAddresses ? Nodes.Find(Nodes.HomeOf(moved.Address)) : null;
-        return home is { IsHere: true, Joining: 0, IsDraining: false } && home.Id != moved.Owner && !IsOthers(moved) && !_moves.Exists(m => m.Addresses.Contains(moved.Address)) ? home : null;
+        var home = moved.Next.IsNone ? Nodes.Find(Nodes.HomeOf(moved.Address)) : null;
+        return home is { IsHere: true, Joining: 0, IsDraining: false } && (home.IsUndrained || (_options.Takeover && _options.ReturnAddresses)) && home.Id != moved.Owner && !IsOthers(moved) && !_moves.Exists(m => m.Addresses.Contains(moved.Address)) ? home : null;
     }
 
     /// <summary>The node that was asked does not take the addresses. It may have taken them and not have been able to say so, so it is told of the one that does.</summary>
@@ -337,6 +334,7 @@ public sealed partial class CoordinatorCore
     {
         Unoffer(move);
         _moves.Remove(move);
+        move.To.NoReturnBefore = _now + OfferPatience;
         var from = Nodes.Find(move.From);
         var left = from is null ? [.. move.Addresses] : MoveAway(from, move.Addresses, move.Cause, [.. move.Refused, move.To], () => Tell(move.To, move.Addresses));
         if (left.Count > 0 && from is { IsConnected: false })

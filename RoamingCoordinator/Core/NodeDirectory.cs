@@ -40,6 +40,12 @@ public sealed class NodeState
     /// <summary>How many clients it served when it was last heard; null: it has not said so in this session.</summary>
     public uint? Clients { get; internal set; }
 
+    /// <summary>Whether an operator has let it anchor again: then it gets its addresses back, whatever the policy on that is.</summary>
+    internal bool IsUndrained { get; set; }
+
+    /// <summary>When it may be offered its own addresses again: not at once after it could not be, or would not take them.</summary>
+    internal Instant NoReturnBefore { get; set; }
+
     /// <summary>When it is looked at again what of its addresses can be moved away.</summary>
     internal Instant DrainAt { get; set; }
 

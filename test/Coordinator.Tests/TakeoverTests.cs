@@ -264,6 +264,28 @@ public sealed class TakeoverTests
 
     private readonly HashSet<ulong> _deafToOffers = [];
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    [Trait("Req", "A-15")]
+    public void A_drained_node_gives_its_address_away_and_gets_it_back_when_the_operator_says_so(bool returns)
+    {
+        var bench = new TakeoverTests(new CoordinatorOptions { ReturnAddresses = returns });
+        bench.Site(Link);
+        bench.ServeElsewhere();
+        Assert.True(bench._bench.Core.TryDrain(Ap1, true, bench._bench.Now, failure => Assert.Equal(StoreFailure.None, failure)));
+        bench.Pass(1_500);
+        Assert.Equal(Ap3, bench._bench.Core.Nodes.OwnerOf(Address(1)));
+        Assert.True(bench.Heard<AddressOwners>().First(o => o.Session == 1).Message.Planned);
+        Assert.Equal(Ap3, Assert.Single(bench._bench.Record.Mappings.Values).Record.Ham);
+        bench.Pass(3_000);
+        Assert.Equal(Ap3, bench._bench.Core.Nodes.OwnerOf(Address(1)));
+        Assert.True(bench._bench.Core.TryDrain(Ap1, false, bench._bench.Now, _ => { }));
+        bench.Pass(1_500);
+        Assert.Equal(Ap1, bench._bench.Core.Nodes.OwnerOf(Address(1)));
+        Assert.False(bench._bench.Core.TryDrain(new NodeId("nobody"), true, bench._bench.Now, _ => { }));
+    }
+
     public TakeoverTests()
     {
     }
