@@ -5,6 +5,17 @@ using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Masquerade.Bench;
+using Masquerade.Bench.Coordinator;
+
+if (args is ["coordinator", ..])
+{
+    return CoordinatorBench.Run(args[1..]);
+}
+
+if (args is [Floors.EchoCommand])
+{
+    return EchoServer.Serve();
+}
 
 // In process: the engines are set up once per size, and a million mappings take longer to make than to measure. --quick measures for function, not for speed.
 var quick = args.Contains("--quick", StringComparer.Ordinal);
