@@ -74,7 +74,7 @@ public sealed class Outbox
         }
 
         _bytes += size - (known ? old!.Size : 0);
-        _entries[message.Id] = new Entry(message, size, now + _options.First, _options.First);
+        _entries[message.Id] = new Entry(message, size, now, now + _options.First, _options.First);
         NextDeadline = Instant.Min(NextDeadline, Suspended ? Instant.Never : now + _options.First);
         if (!Suspended)
         {
@@ -114,6 +114,18 @@ public sealed class Outbox
     public int RemoveAll(Predicate<ControlMessage> match)
     {
         var ids = _entries.Where(e => match(e.Value.Message)).Select(e => e.Key).ToArray();
+        foreach (var id in ids)
+        {
+            Complete(id);
+        }
+
+        return ids.Length;
+    }
+
+    /// <summary>Forgets every message that was first sent, or was to be, before a time; returns how many.</summary>
+    public int RemoveBefore(Instant time)
+    {
+        var ids = _entries.Where(e => e.Value.Since < time).Select(e => e.Key).ToArray();
         foreach (var id in ids)
         {
             Complete(id);
@@ -186,8 +198,10 @@ public sealed class Outbox
         return _entries.Count == 0 || (_entries.Count < count && _bytes + size <= bytes);
     }
 
-    private sealed class Entry(ControlMessage message, int size, Instant due, TimeSpan interval)
+    private sealed class Entry(ControlMessage message, int size, Instant since, Instant due, TimeSpan interval)
     {
+        public Instant Since { get; } = since;
+
         public ControlMessage Message { get; } = message;
 
         public int Size { get; } = size;

@@ -23,6 +23,7 @@ public sealed partial class CoordinatorCore
     private readonly Dictionary<MacAddress, Lane> _lanes = [];
     private readonly Stack<Lane> _idleLanes = new();
     private readonly PriorityQueue<Action, Instant> _retries = new();
+    private readonly Dictionary<MacAddress, (long Before, long Version, Decision Decision)> _unsure = [];
     private readonly long[] _storeFailures = new long[(int)StoreFailure.Error + 1];
     private long _storeFailuresReported;
     private Instant _nextStoreReport;
@@ -103,6 +104,7 @@ public sealed partial class CoordinatorCore
         }
 
         var found = loaded.Found;
+        SayAfterAll(job.Client, found.Version);
         if (found.Record?.AddressesAsOf > Nodes.AddressesAsOf && !job.HasReadAddresses)
         {
             // Another coordinator has decided by a later state of the book. Should reading it not help, the store has lost that state.
@@ -128,7 +130,7 @@ public sealed partial class CoordinatorCore
         else
         {
             var all = job.ClaimsAll || job.Request is Announce { Full: true } or AnchorReport;
-            _store.CompareAndSet(decision.Next, found, new SetScope(all), set => OnSet(job, decision, set));
+            _store.CompareAndSet(decision.Next, found, new SetScope(all), set => OnSet(job, decision, found.Version, set));
         }
     }
 
@@ -141,7 +143,22 @@ public sealed partial class CoordinatorCore
         }
     }
 
-    private void OnSet(Job job, Decision decision, SetResult set)
+    /// <summary>
+    /// A set of which nobody knew whether it was done was done: what followed from it has not been said, and the request that comes again for its answer does not make it follow anew.
+    /// </summary>
+    private void SayAfterAll(MacAddress client, long version)
+    {
+        if (_unsure.TryGetValue(client, out var unsure) && version != unsure.Before)
+        {
+            _unsure.Remove(client);
+            if (version == unsure.Version)
+            {
+                Carry(unsure.Decision, asker: null);
+            }
+        }
+    }
+
+    private void OnSet(Job job, Decision decision, long before, SetResult set)
     {
         switch (set.Outcome)
         {
@@ -162,6 +179,11 @@ public sealed partial class CoordinatorCore
                 break;
             default:
                 CountFailure(set.Failure);
+                if (set.Version != 0 && (_unsure.ContainsKey(job.Client) || _unsure.Count < _options.MaxWaiting))
+                {
+                    _unsure[job.Client] = (before, set.Version, decision);
+                }
+
                 GiveUp(job);
                 break;
         }

@@ -12,6 +12,7 @@ namespace Masquerade.RoamingCoordinator;
 public sealed partial class CoordinatorCore
 {
     private readonly Dictionary<ulong, ulong> _lives = [];
+    private long? _storeClock;
 
     /// <summary>Messages that went to nodes, or answers that went to coordinators, by way of another coordinator.</summary>
     public long MessagesRelayed { get; private set; }
@@ -59,10 +60,11 @@ public sealed partial class CoordinatorCore
         node.PeerEndpoint = presence.PeerEndpoint;
         node.Takes = presence.Takes;
         Nodes.SetAddresses(node, presence.Addresses);
+
         if (restarted)
         {
-            // Its tables are empty; the coordinator that it is connected to sees to its claims.
-            node.Outbox.RemoveAll(_ => true);
+            // Its tables are empty; the coordinator that it is connected to sees to its claims, as they stood when it came. This may be heard late: what has been decided since is kept.
+            node.Outbox.RemoveBefore(WhenRegistered(presence.Number));
         }
 
         node.Outbox.Suspended = via == 0;
@@ -78,6 +80,13 @@ public sealed partial class CoordinatorCore
             node.WatchAt = now + WatchForOthers;
         }
     }
+
+    /// <summary>Sessions are numbered by the store's clock, so each answer to a registration tells what that clock says.</summary>
+    private void NoteStoreClock(ulong number, Instant asked) => _storeClock = (long)number - (asked.Nanoseconds / 1_000_000);
+
+    /// <summary>When a session was registered, wherever it was, by this coordinator's clock; <see cref="Instant.Never"/> if it cannot tell.</summary>
+    private Instant WhenRegistered(ulong number) =>
+        _storeClock is { } clock ? new Instant(Math.Clamp((long)number - clock, -(1L << 42), 1L << 42) * 1_000_000) : Instant.Never;
 
     /// <summary>Another coordinator has died: the nodes that were connected to it are not connected until they are heard of again.</summary>
     public void OnCoordinatorGone(ulong life, Instant now)

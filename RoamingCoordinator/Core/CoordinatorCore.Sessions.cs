@@ -64,6 +64,8 @@ public sealed partial class CoordinatorCore
                 return;
             }
 
+            NoteStoreClock(registration.Number, now);
+
             // Whether another node has its addresses must be known before it may answer for them.
             ReadAddresses(isRead =>
             {

@@ -133,11 +133,13 @@ public sealed partial class RedisClientStore : IClientStore, IAsyncDisposable
         }
 
         var key = _keys.Client(record.Client);
+        var value = Encode(record);
         var reply = await _link.RunAsync(
-            Script.Set, [key], [Version(loaded.Version), Encode(record), (long)_options.Lease.TotalMilliseconds]).ConfigureAwait(false);
+            Script.Set, [key], [Version(loaded.Version), value, (long)_options.Lease.TotalMilliseconds]).ConfigureAwait(false);
         if (reply.Failure != StoreFailure.None)
         {
-            return new SetResult(StoreOutcome.Failed, await RepairAsync(reply.Failure, key, "string").ConfigureAwait(false));
+            return new SetResult(
+                StoreOutcome.Failed, await RepairAsync(reply.Failure, key, "string").ConfigureAwait(false), Version: BinaryPrimitives.ReadInt64BigEndian(value));
         }
 
         if ((long)reply.Value != 1)

@@ -80,7 +80,8 @@ public readonly record struct SetScope(bool All = false, IReadOnlyList<EndpointC
 /// <param name="Outcome">What became of it.</param>
 /// <param name="Failure">With <see cref="StoreOutcome.Failed"/>: why.</param>
 /// <param name="Claims">With <see cref="StoreOutcome.Taken"/>: who has claimed what.</param>
-public readonly record struct SetResult(StoreOutcome Outcome, StoreFailure Failure = StoreFailure.None, IReadOnlyList<EndpointClaim>? Claims = null);
+/// <param name="Version">With <see cref="StoreOutcome.Failed"/>: the version that the record has if it was set all the same; 0 if it cannot have been.</param>
+public readonly record struct SetResult(StoreOutcome Outcome, StoreFailure Failure = StoreFailure.None, IReadOnlyList<EndpointClaim>? Claims = null, long Version = 0);
 
 /// <summary>The answer to <see cref="IClientStore.List"/>.</summary>
 /// <param name="Clients">Some clients.</param>

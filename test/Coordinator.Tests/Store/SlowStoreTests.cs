@@ -21,6 +21,9 @@ internal sealed class SlowStore(IClientStore store) : IClientStore
     /// <summary>While set, the store fails.</summary>
     public StoreFailure Failure { get; set; }
 
+    /// <summary>While set, records are set and nobody hears of it.</summary>
+    public bool SetsSilently { get; set; }
+
     public int Waiting => _waiting.Count;
 
     public IEnumerable<MacAddress> WaitingClients => _waiting.Select(w => w.Client);
@@ -57,6 +60,11 @@ internal sealed class SlowStore(IClientStore store) : IClientStore
         if (Failure != StoreFailure.None)
         {
             done(new SetResult(StoreOutcome.Failed, Failure));
+        }
+        else if (SetsSilently)
+        {
+            store.CompareAndSet(record, loaded, scope, _ => { });
+            done(new SetResult(StoreOutcome.Failed, StoreFailure.TimedOut, Version: store.Load(record.Client).Version));
         }
         else
         {
@@ -183,6 +191,26 @@ public sealed class SlowStoreTests
         }
 
         Assert.Equal(Ap1, _inner.Load(Client).Record!.Fam);
+    }
+
+    /// <summary>The agent's request comes again and is answered as one that has been decided; the HAMs and the FAM before must hear of it all the same.</summary>
+    [Fact]
+    public void What_follows_from_a_set_of_which_nobody_heard_is_said_when_it_is_found()
+    {
+        _bench.Tell(1, _bench.Arrive(1));
+        Answer(_bench);
+        var epoch = _inner.Load(Client).Record!.Epoch;
+        var arrive = _bench.Arrive(2, 6_000);
+        _store.SetsSilently = true;
+        _bench.Tell(2, arrive);
+        Answer(_bench);
+        Assert.Equal(Ap2, _inner.Load(Client).Record!.Fam);
+        _store.SetsSilently = false;
+        _bench.Tell(2, arrive);
+        Answer(_bench);
+        var said = _bench.Wait(100);
+        Assert.Contains(said, m => m.Session == 1 && m.Message is FamChange change && change.NewFam == Ap2 && change.Epoch > epoch);
+        Assert.Equal(Ap2, _inner.Load(Client).Record!.Fam);
     }
 
     [Fact]
