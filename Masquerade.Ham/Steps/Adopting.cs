@@ -46,6 +46,27 @@ public sealed partial class HamEngine
         }
     }
 
+    /// <summary>What was given up while it was not here, and could not be said until now, is not to be heard any more.</summary>
+    private void KeepAfterAll(MappingId mapping, Instant now)
+    {
+        List<ReleaseMappings>? unsaid = null;
+        _outbox.RemoveAll(m =>
+        {
+            if (m is not ReleaseMappings release || !release.Mappings.Contains(mapping))
+            {
+                return false;
+            }
+
+            (unsaid ??= []).Add(release with { Mappings = [.. release.Mappings.Where(other => other != mapping)] });
+            return true;
+        });
+        foreach (var release in unsaid?.Where(r => r.Mappings.Count > 0) ?? [])
+        {
+            // There is the room that it had.
+            _ = _outbox.Send(release, now);
+        }
+    }
+
     /// <summary>False if the endpoint is not this node's, has gone to somebody else or has ended (a late copy of the message) meanwhile, or if there is no room.</summary>
     private bool TryReanchor(MappingRecord record, MacAddress client, Epoch epoch, Instant now)
     {
@@ -61,6 +82,7 @@ public sealed partial class HamEngine
             return false;
         }
 
+        KeepAfterAll(record.Mapping, now);
         _table[slot].AnchorEpoch = record.AnchorEpoch;
         if (record.FamEndpoint.IsNone)
         {

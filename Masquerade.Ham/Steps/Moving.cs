@@ -88,6 +88,12 @@ public sealed partial class HamEngine
             return false;
         }
 
+        if (!local && _pool.Owns(route.NewFamEndpoint.Address))
+        {
+            // A FAM elsewhere that has not heard yet that the address is here again. It will attach anew.
+            return false;
+        }
+
         ref var entry = ref _table[slot];
         if (epoch < entry.Epoch || (epoch == entry.Epoch && !IsNewsWithinEpoch(entry, changeId)))
         {
@@ -104,11 +110,14 @@ public sealed partial class HamEngine
         return wasRemote;
     }
 
-    /// <summary>Within an epoch a FAM may get another endpoint (an attach after lost messages); then the coordinator's later word counts.</summary>
+    /// <summary>
+    /// Within an epoch a FAM may get another endpoint (an attach after lost messages); then the coordinator's later word counts. What two coordinators say has no order but that in
+    /// which it comes: to keep to the first of them would be to stay wrong for as long as the client does not move.
+    /// </summary>
     private static bool IsNewsWithinEpoch(in HamEntry entry, ulong changeId) => entry.Route switch
     {
         HamRoute.None => true,
-        HamRoute.Remote => changeId != 0 && (entry.ChangeId == 0 || PushId.IsLater(changeId, entry.ChangeId)),
+        HamRoute.Remote => changeId != 0 && (entry.ChangeId == 0 || PushId.IsLater(changeId, entry.ChangeId) || PushId.LifeOf(changeId) != PushId.LifeOf(entry.ChangeId)),
         _ => false,
     };
 
