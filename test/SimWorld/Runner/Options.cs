@@ -13,7 +13,7 @@ internal sealed record Options
           --seeds N     how many worlds (default 100)
           --start S     the first seed (default: at random; it is printed)
           --seed S      one world, once more; what happened is written to artifacts/sim
-          --kind KIND   walk, deaths, many, failover or storm; without it the seed decides
+          --kind KIND   walk, deaths, many, failover, takeover or storm; without it the seed decides
           --jobs J      worlds at once (default: one per core)
           --json        one JSON object instead of lines
         Ends with 1 if a world failed, and lists the seeds that did.
@@ -40,6 +40,7 @@ internal sealed record Options
         WorldKind.Deaths => "deaths",
         WorldKind.Many => "many",
         WorldKind.FailOver => "failover",
+        WorldKind.Takeover => "takeover",
         _ => "storm",
     };
 

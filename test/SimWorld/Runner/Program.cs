@@ -55,7 +55,7 @@ internal static class Program
         {
             if (!options.Json)
             {
-                Console.WriteLine(options.Seeds == 1 ? $"seed {first}" : $"seeds {first} to {first + options.Seeds - 1}");
+                Console.WriteLine(options.IsReplay ? $"seed {first}: {Settings.Of(options.Kind ?? Options.KindOf(first), first)}" : $"seeds {first} to {first + options.Seeds - 1}");
             }
 
             ulong next = 0;

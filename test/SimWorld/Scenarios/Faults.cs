@@ -191,8 +191,7 @@ internal static class Faults
         }
 
         var lost = network.Random.Chance(0.3) ? 0 : 1 + network.Random.NextInt(network.Random.Chance(0.5) ? 4 : 40);
-        TimeSpan? lingering = network.Random.Chance(0.3) ? TimeSpan.FromMilliseconds(network.Random.NextInt(1_500)) : null;
-        redis.FailOver(network.Random.NextInt(redis.Parts), TimeSpan.FromMilliseconds(50 + network.Random.NextInt(2_000)), lost, lingering);
+        redis.FailOver(network.Random.NextInt(redis.Parts), TimeSpan.FromMilliseconds(50 + network.Random.NextInt(2_000)), lost, lingers: network.Random.Chance(0.3));
     }
 
     /// <summary>Most clients move within a few milliseconds, as when an access point is switched off for maintenance or a train comes in.</summary>

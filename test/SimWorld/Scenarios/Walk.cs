@@ -269,6 +269,7 @@ internal static class Walk
 
         foreach (var ap in network.AccessPoints)
         {
+            lines.Add($"{ap.Name}: FAM {ap.Node.Fam.MappingCount} mappings, {ap.Node.Fam.ConnectionCount} connections; HAM {ap.Node.Ham.MappingCount}; {ap.Ledger.Describe(ap.Node.Drops)}");
             foreach (var view in ap.Node.Fam.DescribeClients(100).Where(c => c.Client == flow.Client.Mac))
             {
                 lines.Add($"{ap.Name}: {view.State} epoch {view.Epoch} complete {view.Complete}, session {ap.Node.Session}");
@@ -294,6 +295,11 @@ internal static class Walk
         // UDP, ICMP and what has been closed go by the short timeouts; what lost its anchor, and could not be closed, takes longer.
         network.Run(TimeSpan.FromMinutes(12));
         CheckReclaimed(network);
+        if (!network.Settings.IsLong)
+        {
+            return;
+        }
+
         foreach (var flow in network.Flows.Where(f => f.Protocol == TransportProtocol.Tcp))
         {
             flow.Aborted = true;

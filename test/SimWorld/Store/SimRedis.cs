@@ -6,7 +6,7 @@ namespace Masquerade.SimWorld.Store;
 
 /// <summary>
 /// A Redis, or a cluster of several parts, that all coordinators of a site share. A part can be away for a while and come back as a server that lacks the last commands which the
-/// one before had acknowledged; for a while that one may go on as well, for whoever has not noticed. Published messages come at most once.
+/// one before had acknowledged. Published messages come at most once.
 /// </summary>
 internal sealed class SimRedis
 {
@@ -15,6 +15,8 @@ internal sealed class SimRedis
 
     private readonly SimMaster[] _masters;
     private readonly List<(SimStoreLink Link, ulong Channel, Action<object> Hear)> _subscriptions = [];
+
+    private readonly HashSet<int> _failing = [];
 
     public SimRedis(SimNetwork network, int parts)
     {
@@ -58,36 +60,31 @@ internal sealed class SimRedis
         where T : class => _masters.SelectMany(m => m.All<T>(Network.Now)).OrderBy(e => e.Key.Tag, StringComparer.Ordinal).ThenBy(e => e.Key.Name, StringComparer.Ordinal);
 
     /// <summary>
-    /// The master of a part fails. After <paramref name="away"/> another server takes its place, without the last <paramref name="lost"/> commands that wrote. With
-    /// <paramref name="lingering"/> the one before goes on until so long after that, cut off from the others; what it is told then is lost.
+    /// The master of a part fails. After <paramref name="away"/> another server takes its place, without the last <paramref name="lost"/> commands that wrote. If it
+    /// <paramref name="lingers"/>, it is only cut off from the other servers, and goes on until then, as a cluster's node does; what it is told meanwhile is lost as well.
     /// </summary>
-    public void FailOver(int part, TimeSpan away, int lost, TimeSpan? lingering = null)
+    public void FailOver(int part, TimeSpan away, int lost, bool lingers = false)
     {
         var old = _masters[part];
-        if (!old.IsUp)
+        if (!old.IsUp || _failing.Contains(part))
         {
             return;
         }
 
+        _failing.Add(part);
         var successor = old.Successor(Random.NextUInt64(), lost, TimeSpan.FromMilliseconds(Random.NextInt(20)));
-        Network.Chronicle.Note(Network.Now, "store", "store", $"part {part} fails for {away}, {lost} writes lost{(lingering is { } l ? $", lingers for {l} more" : string.Empty)}");
-        old.IsUp = lingering is not null;
+        Network.Chronicle.Note(Network.Now, "store", "store", $"part {part} fails for {away}, {lost} writes lost{(lingers ? ", and all until then" : string.Empty)}");
+        old.IsUp = lingers;
         FailOvers++;
         TroubleAt = Network.Now;
         Network.At(away, () =>
         {
+            old.IsUp = false;
             TroubleAt = Network.Now;
+            _failing.Remove(part);
             _masters[part] = successor;
             OnFailOver?.Invoke();
         });
-        if (lingering is { } longer)
-        {
-            Network.At(away + longer, () =>
-            {
-                old.IsUp = false;
-                TroubleAt = Network.Now;
-            });
-        }
     }
 
     /// <summary>All is gone, the incarnation as well.</summary>

@@ -171,7 +171,7 @@ internal sealed class SimStore : IClientStore
         var reply = await _link.RunAsync(key, m => Scripts.Set(m, key, loaded.Version, stored, _lease));
         if (reply.Failure != StoreFailure.None)
         {
-            return new SetResult(StoreOutcome.Failed, reply.Failure);
+            return new SetResult(StoreOutcome.Failed, reply.Failure, Version: stored.Version);
         }
 
         if (!reply.Value)

@@ -19,7 +19,7 @@ internal sealed class SimStoreLink
     private readonly SimRedis _redis;
     private readonly SimMaster[] _masters;
     private readonly bool[] _isLooking;
-    private readonly bool[] _reachesBoth;
+    private readonly bool _seesAll;
     private readonly Instant[] _lastThere;
     private readonly Instant[] _lastBack;
     private Instant _lastHeard;
@@ -32,7 +32,7 @@ internal sealed class SimStoreLink
         _redis = redis;
         _masters = [.. Enumerable.Range(0, redis.Parts).Select(redis.Master)];
         _isLooking = new bool[redis.Parts];
-        _reachesBoth = [.. _masters.Select(_ => redis.Random.Chance(0.5))];
+        _seesAll = redis.Random.Chance(0.5);
         _lastThere = new Instant[redis.Parts];
         _lastBack = new Instant[redis.Parts];
     }
@@ -56,7 +56,7 @@ internal sealed class SimStoreLink
                     found.Add(Name(_masters[part]));
                 }
 
-                if (_redis.Master(part) is { IsUp: true } present && (_masters[part] == present || _reachesBoth[part]))
+                if (_redis.Master(part) is { IsUp: true } present && (_masters[part] == present || _seesAll))
                 {
                     found.Add(Name(present));
                 }

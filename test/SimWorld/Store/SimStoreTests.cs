@@ -39,7 +39,7 @@ public sealed class SimStoreTests : ClientStoreContract
         var network = new SimNetwork(5, new Settings { Coordinators = 1, AccessPoints = 1, Clients = 0 });
         network.Run(TimeSpan.FromMilliseconds(200));
         var store = new WaitingStore(network);
-        network.Redis!.FailOver(0, TimeSpan.FromMilliseconds(100), lost: 0, TimeSpan.FromMilliseconds(500));
+        network.Redis!.FailOver(0, TimeSpan.FromMilliseconds(500), lost: 0, lingers: true);
         network.Run(TimeSpan.FromMilliseconds(200));
         Assert.Equal(StoreOutcome.Stored, store.CompareAndSet(With(Client, 5_000), 0));
         Assert.NotNull(store.Load(Client).Record);

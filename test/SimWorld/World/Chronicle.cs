@@ -74,7 +74,7 @@ internal sealed class Chronicle
         AnchorReport m => $"AnchorReport #{m.Id} {m.Client} epoch {m.Epoch} mappings {Ids(m.Mappings)}",
         MappingsEnded m => $"MappingsEnded #{m.Id} {m.Client} epoch {m.Epoch} {Ids(m.Mappings)}",
         ReleaseMappings m => $"ReleaseMappings #{m.Id} {m.Client} {Ids(m.Mappings)}",
-        Attach m => $"Attach #{m.Id} {m.Client} epoch {m.Epoch} {m.Protocol} {m.ClientEndpoint}",
+        Attach m => $"Attach #{m.Id} {m.Client} epoch {m.Epoch} {m.Protocol} {m.ClientEndpoint} at {m.FamEndpoint}",
         AttachReply m => $"AttachReply #{m.Id} {m.Client} {m.Status}",
         AdoptMappings m => $"AdoptMappings #{m.Id} {m.Client} epoch {m.Epoch} {Ids(m.Mappings)}",
         AddressOwners m => $"AddressOwners #{m.Id} {string.Join(' ', m.Owners.Select(o => $"{o.Address} at {o.Node} epoch {o.Epoch}{(o.Settled ? " settled" : string.Empty)}"))}",
@@ -99,7 +99,7 @@ internal sealed class Chronicle
 
     private static string Ids(IReadOnlyList<MappingRecord> records) => Ids(records.Select(r => r.Mapping));
 
-    private static string Ids(IReadOnlyList<FamRoute> routes) => Ids(routes.Select(r => r.Mapping));
+    private static string Ids(IReadOnlyList<FamRoute> routes) => $"[{string.Join(' ', routes.Select(r => $"{r.Mapping} to {r.NewFamEndpoint}"))}]";
 
     private static string Ids(IEnumerable<MappingId> mappings) => $"[{string.Join(' ', mappings)}]";
 

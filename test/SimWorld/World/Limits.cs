@@ -9,10 +9,10 @@ internal static class Limits
     public static FamConfig Fam { get; } = new()
     {
         MaxClients = 32,
-        MaxMappings = 512,
-        MaxConnections = 512,
+        MaxMappings = 1_024,
+        MaxConnections = 1_024,
         MaxHolds = 16,
-        HoldPackets = 512,
+        HoldPackets = 1_024,
         HoldBytes = 1 << 17,
         UdpTimeout = TimeSpan.FromMinutes(5),
 
@@ -22,10 +22,10 @@ internal static class Limits
 
     public static HamConfig Ham { get; } = new()
     {
-        MaxMappings = 512,
+        MaxMappings = 1_024,
         MaxClients = 32,
         MaxDrains = 16,
-        DrainPackets = 512,
+        DrainPackets = 1_024,
         DrainBytes = 1 << 17,
         TcpOrphanTimeout = TimeSpan.FromMinutes(20),
         VerifyInterval = TimeSpan.FromMinutes(10),

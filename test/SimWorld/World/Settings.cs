@@ -18,6 +18,9 @@ internal enum WorldKind
     /// <summary>The same, and the store fails over and loses what it had acknowledged.</summary>
     FailOver,
 
+    /// <summary>Several coordinators, and access points that fail while any of that happens: others take over their addresses, whoever sees to it.</summary>
+    Takeover,
+
     /// <summary>Roam storms, ping-pong at 1 Hz, access points that lose power, partitions for seconds, with one coordinator or several.</summary>
     Storm,
 }
@@ -120,6 +123,9 @@ internal sealed record Settings
     /// <summary>Access points lose the coordinators for seconds.</summary>
     public bool LongPartitions { get; init; }
 
+    /// <summary>Whether the end is waited for until what was lost without a word has timed out: an hour in which little else happens but heartbeats.</summary>
+    public bool IsLong { get; init; } = true;
+
     /// <summary>How long the fault phase lasts, milliseconds.</summary>
     public int FaultPhase { get; init; } = 4_000;
 
@@ -138,6 +144,10 @@ internal sealed record Settings
             WorldKind.Deaths => settings with { AccessPoints = 3 + (int)(seed % 3), Takeover = true, Deaths = true },
             WorldKind.Many => Shared(settings, random) with { ClockJumps = random.Chance(0.3) },
             WorldKind.FailOver => Shared(settings, random) with { FailOvers = true },
+            WorldKind.Takeover => Shared(settings, random) with
+            {
+                AccessPoints = 3 + (int)(seed % 3), Takeover = true, Deaths = true, FailOvers = random.Chance(0.3), PowerCycles = random.Chance(0.3), RoamStorms = random.Chance(0.3),
+            },
             WorldKind.Storm => Storm(settings, random),
             _ => settings,
         }) with { Kind = kind };
@@ -156,6 +166,7 @@ internal sealed record Settings
         CoordinatorKills = random.Chance(0.6),
         Cuts = random.Chance(0.6),
         CoordinatorRestarts = false,
+        IsLong = random.Chance(0.2),
     };
 
     /// <summary>Everything at once: many clients that all move, access points without power, and nobody to ask for seconds.</summary>
@@ -163,12 +174,13 @@ internal sealed record Settings
     {
         var storm = settings with
         {
-            Clients = 4 + random.NextInt(9),
+            Clients = 4 + random.NextInt(5),
             RoamStorms = random.Chance(0.7),
             PingPong = random.Chance(0.5),
             PowerCycles = random.Chance(0.5),
             LongPartitions = random.Chance(0.5),
             FaultPhase = 6_000,
+            IsLong = random.Chance(0.2),
         };
         return random.Chance(0.5) ? Shared(storm, random) with { FailOvers = random.Chance(0.3) } : storm;
     }

@@ -94,16 +94,18 @@ internal sealed class SimAccessPoint(SimNetwork network, int index) : INodeOutpu
         }
 
         Ledger.BookIn(frame);
-        var (isFlow, strays) = (PacketLedger.IsBooked(frame), Node.Drops[DropReason.NotForUs]);
+        var (isFlow, strays) = (PacketLedger.IsBooked(frame), Strays);
         Node.OnUplinkFrame(frame, OffloadInfo.None, network.Now);
         if (!isFlow && network.Settings.Takeover)
         {
-            // A datagram between nodes that came to an address just given up.
-            Ledger.Excuse(Node.Drops[DropReason.NotForUs] - strays);
+            // A datagram between nodes that came to an address just given up, or back to its sender, who has just taken it.
+            Ledger.Excuse(Strays - strays);
         }
 
         Wake();
     }
+
+    private long Strays => Node.Drops[DropReason.NotForUs] + Node.Drops[DropReason.Martian];
 
     public void FromRadio(byte[] frame)
     {

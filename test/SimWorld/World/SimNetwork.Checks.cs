@@ -144,7 +144,7 @@ internal sealed partial class SimNetwork
             return;
         }
 
-        if (flow.Protocol == TransportProtocol.Tcp && Settings.Anchoring != AnchorPolicy.Here && (isSyn || flow.Faces.Contains(source)))
+        if (flow.Protocol == TransportProtocol.Tcp && Settings.Anchoring != AnchorPolicy.Here && (isSyn || flow.Faces.Contains(source) || HadToActAlone(flow, source)))
         {
             // It has waited for the coordinator's answer at the access point before this one, and comes out after the client has repeated it elsewhere and was answered.
             flow.OpenedTwice |= !isSyn;
@@ -168,15 +168,18 @@ internal sealed partial class SimNetwork
     {
         if (!_anchored.TryGetValue(new MappingId(flow.Protocol, source), out var anchoring) || !_anchored.TryGetValue(new MappingId(flow.Protocol, flow.Seen), out var before))
         {
-            // Established by the coordinator, and the HAM crashed before it had heard of it: it was given it back, and knew another one by then.
-            return Settings.Crashes && OwnerRestartedSince(source.Address, flow.OpenedAt);
+            // Established by the coordinator, and its HAM crashed before it had heard of it: it was given it back, and knew another one by then. Or its HAM never heard of it, because
+            // the answer came when the client was elsewhere, where nobody could be asked.
+            return ((Settings.Crashes || Settings.PowerCycles || Settings.Deaths) && OwnerRestartedSince(source.Address, flow.OpenedAt))
+                || (Settings.Anchoring != AnchorPolicy.Here && HadTrouble(ap => flow.Client.Visited.Contains(ap.Index), flow.OpenedAt - ControlRecovery));
         }
 
         // Repetitions are up to two seconds apart, so the trouble may be over and its consequences not.
-        var since = anchoring.At - ControlRecovery;
-        return AccessPoints.Exists(ap => (ap == anchoring.By || ap == before.By || flow.Client.Visited.Contains(ap.Index)) && ap.ControlTroubleAt >= since)
-            || _storeLostAt >= since || _storeTroubleAt >= since || Redis?.TroubleAt >= since;
+        return HadTrouble(ap => ap == anchoring.By || ap == before.By || flow.Client.Visited.Contains(ap.Index), anchoring.At - ControlRecovery);
     }
+
+    private bool HadTrouble(Func<SimAccessPoint, bool> isConcerned, Instant since) =>
+        AccessPoints.Exists(ap => isConcerned(ap) && ap.ControlTroubleAt >= since) || _storeLostAt >= since || _storeTroubleAt >= since || Redis?.TroubleAt >= since;
 
     private bool OwnerRestartedSince(IpAddress address, Instant at) => AccessPoints.Exists(ap => ap.Owns(address) && ap.StartedAt > at);
 
