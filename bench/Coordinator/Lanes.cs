@@ -126,7 +126,7 @@ internal sealed class Lanes : IDisposable
 
         // Each takes one read, one claim and one set; what many in one announcement save is the coordinator's merit.
         var rates = new List<RedisRates>();
-        var result = Paired(lane, "/s", SetUp, FloorName, () => Floor(1, 1, 1, rates));
+        var result = Paired(lane, "/s", SetUp, FloorName(1), () => Floor(1, 1, 1, 1, rates));
         _report(result with { Goal = IsOverRedis ? ">= " + goal : string.Empty, IsMet = IsOverRedis ? result.Ratio >= 0.5 : null, Note = NoteOf(rates) });
     }
 
@@ -167,10 +167,14 @@ internal sealed class Lanes : IDisposable
             return rate = count / seconds;
         }
 
-        // Arrival and hand-over: each one read and one set.
+        // Arrival and hand-over: each one read and one set. Both, two changes of the way and the update are asked or told, and answered.
+        const int RoundTrips = 5;
         var rates = new List<RedisRates>();
-        var result = Paired("handoffs per second, hand-over and pushes acknowledged", "/s", Handoff, FloorName, () => Floor(2, 0, 2, rates));
-        _report(result with { Goal = ">= 0.5 x floor; >= 90,000 /s", IsMet = result.Ratio >= 0.5 && result.Value >= 90_000, Note = NoteOf(rates) });
+        var result = Paired("handoffs per second, hand-over and pushes acknowledged", "/s", Handoff, FloorName(RoundTrips), () => Floor(2, 0, 2, RoundTrips, rates));
+        _report(result with
+        {
+            Goal = IsOverRedis ? ">= 0.5 x floor; >= 90,000 /s" : ">= 90,000 /s", IsMet = result.Value >= 90_000 && (result.Ratio >= 0.5 || !IsOverRedis), Note = NoteOf(rates),
+        });
         _walkers.Forget(roamers.Select(r => r.Client));
     }
 
@@ -230,7 +234,7 @@ internal sealed class Lanes : IDisposable
         for (var s = 0; s < sizes.Length; s++)
         {
             _report(new Result(
-                _store, string.Create(CultureInfo.InvariantCulture, $"arrival with {sizes[s]:#,0} mappings, until the HAM has been told of all"), "µs", informed[s], "arrival with 1 mapping", informed[0])
+                _store, string.Create(CultureInfo.InvariantCulture, $"arrival with {sizes[s]:#,0} mapping{(sizes[s] == 1 ? string.Empty : "s")}, until the HAM has been told of all"), "µs", informed[s], "arrival with 1 mapping", informed[0])
             {
                 Goal = sizes[s] == 10_000 ? "<= 1.2 x floor" : string.Empty,
                 IsMet = sizes[s] == 10_000 ? Statistics.Median(informed[s].Zip(informed[0], (a, b) => a / b)) <= 1.2 : null,
@@ -238,18 +242,19 @@ internal sealed class Lanes : IDisposable
                 Checks = _walkers.Checks - begun.Checks,
                 Note = string.Create(
                     CultureInfo.InvariantCulture,
-                    $"answer after {Result.Number(Statistics.Median(replied[s]))} µs with {Math.Min(sizes[s], ControlLimits.MaxMappingsPerMessage):#,0} mappings, handed over after {Result.Number(Statistics.Median(ended[s]))} µs; {Math.Min(sizes[s], ControlLimits.MaxOffers):#,0} endpoints offered"),
+                    $"answer after {Result.Number(Statistics.Median(replied[s]))} µs, handed over after {Result.Number(Statistics.Median(ended[s]))} µs{(sizes[s] > ControlLimits.MaxOffers ? $"; {ControlLimits.MaxOffers:#,0} of the mappings have an endpoint at the new FAM by then, {ControlLimits.MaxMappingsPerMessage:#,0} are in the answer" : string.Empty)}"),
             });
         }
     }
 
-    private string FloorName => IsOverRedis ? "redis-benchmark, same commands" : "bare TCP frames there and back";
+    private string FloorName(int roundTrips) => IsOverRedis ? "redis-benchmark, same commands"
+        : roundTrips == 1 ? "bare TCP frames there and back" : string.Create(CultureInfo.InvariantCulture, $"bare TCP frames there and back, {roundTrips} for each");
 
-    private double Floor(double gets, double claims, double sets, List<RedisRates> taken)
+    private double Floor(double gets, double claims, double sets, int roundTrips, List<RedisRates> taken)
     {
         if (_coordinator.Redis is not { } redis)
         {
-            return BareFrames();
+            return BareFrames() / roundTrips;
         }
 
         var rates = _floors.Redis(redis, _recordBytes, _options.InFlight, _options.FloorCommands);
@@ -264,10 +269,22 @@ internal sealed class Lanes : IDisposable
         CultureInfo.InvariantCulture,
         $"redis-benchmark -c 16 -P {_options.InFlight / 16}: get {Result.Number(Statistics.Median(rates.Select(r => r.Get)))}, claim.lua {Result.Number(Statistics.Median(rates.Select(r => r.Claim)))}, set.lua of {_recordBytes} octets {Result.Number(Statistics.Median(rates.Select(r => r.Set)))} /s");
 
+    /// <summary>
+    /// Over a shared store a new FAM hears of its arrival's end once more when the time for a hand-over is up. Nobody listens during a floor, so these are waited for.
+    /// </summary>
+    private void TakeLateNews()
+    {
+        if (IsOverRedis)
+        {
+            _site.Rest(TimeSpan.FromMilliseconds(300));
+        }
+    }
+
     /// <summary>Pairs of floor and measurement; the first measurement is thrown away.</summary>
     private Result Paired(string lane, string unit, Func<double> measure, string floorName, Func<double> floor)
     {
         measure();
+        TakeLateNews();
         _usage = new Usage();
         var (repeated, checks) = (_site.Repeated, _walkers.Checks);
         var values = new double[_options.Pairs];
@@ -276,6 +293,7 @@ internal sealed class Lanes : IDisposable
         for (var i = 0; i < values.Length; i++)
         {
             values[i] = measure();
+            TakeLateNews();
             var after = floor();
             floors[i] = (before + after) / 2;
             before = after;

@@ -99,8 +99,18 @@ internal sealed partial class LoadSite : IDisposable
         }
     }
 
+    /// <summary>Takes what comes for a while, and asks nothing.</summary>
+    public void Rest(TimeSpan time)
+    {
+        var began = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(began) < time)
+        {
+            Turn(10);
+        }
+    }
+
     /// <summary>Writes what waits, waits for what comes, and takes it.</summary>
-    public void Turn(int milliseconds)
+    private void Turn(int milliseconds)
     {
         Flush();
         if (Poll(_poll, (nuint)_poll.Length, milliseconds) > 0)

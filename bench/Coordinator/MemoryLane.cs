@@ -21,7 +21,6 @@ internal static class MemoryLane
 
         // What the first ones take that the others do not: code, buffers, names.
         Load(walkers, site, Part / 10, options.InFlight);
-        var hash = overRedis ? Floors.HashBytes(coordinator.Redis!, Math.Min(options.Connections, 100_000)) : 0;
         Thread.Sleep(500);
         var resident = Machine.ResidentBytes(coordinator.ProcessId);
         var redis = overRedis ? coordinator.RedisUsedBytes() : 0;
@@ -38,6 +37,8 @@ internal static class MemoryLane
         if (overRedis)
         {
             var each = (coordinator.RedisUsedBytes() - redis) / connections;
+            site.Dispose();
+            var hash = Floors.HashBytes(coordinator.Redis!, options.Connections);
             report(new Result("Redis", "memory per connection in Redis (used_memory)", "B", [each], "one hash with two fields per connection", [hash])
             {
                 Goal = "<= 24 B", IsMet = each <= 24, Repeated = site.Repeated, Checks = walkers.Checks, Note = loadedText,

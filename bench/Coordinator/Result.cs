@@ -41,11 +41,11 @@ internal sealed record Result(string Store, string Lane, string Unit, double[] V
     /// <summary>The line for people; what is the same for the whole run comes first, so that a line can be taken out and still says what it is.</summary>
     public string Line(string run) => string.Create(
         CultureInfo.InvariantCulture,
-        $"{run} | {Store}: {Lane}: {Number(Value)} {Unit}; {FloorText}; {Values.Length} pairs, median ratio {RatioText}{GoalText("; ")}; repeated {Repeated}; {Checks} checks passed{After("; ", Cpu)}{After("; ", Note)}");
+        $"{run} | {Store}: {Lane}: {Number(Value)} {Unit}; {FloorText}; {Values.Length} pairs, median ratio {RatioText}{GoalText("; ")}; repeated {Repeated:#,0}; {Checks:#,0} checks passed{After("; ", Cpu)}{After("; ", Note)}");
 
     public string MarkdownRow() => string.Create(
         CultureInfo.InvariantCulture,
-        $"| {Store} | {Lane} | {Number(Value)} {Unit} | {FloorText} | {RatioText} | {Values.Length} | {(Goal.Length == 0 ? "none" : Goal)}{(IsMet is { } met ? met ? ": **met**" : ": not met" : string.Empty)} | {Repeated} | {Checks} | {string.Join("; ", new[] { Cpu, Note }.Where(t => t.Length > 0))} |");
+        $"| {Store} | {Lane} | {Number(Value)} {Unit} | {FloorText} | {RatioText} | {Values.Length} | {(Goal.Length == 0 ? "none" : Goal)}{(IsMet is { } met ? met ? ": **met**" : ": not met" : string.Empty)} | {Repeated:#,0} | {Checks:#,0} | {string.Join("; ", new[] { Cpu, Note }.Where(t => t.Length > 0))} |");
 
     public const string MarkdownHead = """
         | store | lane | measured | floor | ratio [q1..q3] | pairs | goal | repeated | checks passed | remarks |
