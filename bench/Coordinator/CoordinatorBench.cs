@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using Masquerade.Lab;
@@ -38,6 +39,9 @@ internal static class CoordinatorBench
             (options.Json || options.Markdown ? Console.Error : Console.Out).WriteLine(result.Line(run));
         }
 
+        // Whoever stops it stops what it started as well: the load notices at its next turn, and everything ends in order.
+        using var terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
         try
         {
             Machine.Pin(Environment.ProcessId, machine.LoadCore);
@@ -79,6 +83,12 @@ internal static class CoordinatorBench
         }
 
         return Good;
+    }
+
+    private static void Stop(PosixSignalContext signal)
+    {
+        signal.Cancel = true;
+        LoadSite.IsStopped = true;
     }
 
     private static byte[] Json(BenchOptions options, Machine machine, DateTimeOffset began, TimeSpan took, string loadBefore, List<Result> results)

@@ -19,6 +19,8 @@ internal sealed partial class LoadSite : IDisposable
     private const int AddressesPerNode = 16;
     private static readonly TimeSpan RepeatAfter = TimeSpan.FromSeconds(2);
 
+    private static volatile bool _isStopped;
+
     private readonly Node[] _nodes;
     private readonly PollEntry[] _poll;
     private readonly byte[] _buffer = new byte[256 * 1024];
@@ -53,6 +55,13 @@ internal sealed partial class LoadSite : IDisposable
         }
 
         RunUntil(() => welcomes == nodes);
+    }
+
+    /// <summary>Whether every load is to end at its next turn.</summary>
+    public static bool IsStopped
+    {
+        get => _isStopped;
+        set => _isStopped = value;
     }
 
     /// <summary>How many nodes there are.</summary>
@@ -112,6 +121,11 @@ internal sealed partial class LoadSite : IDisposable
     /// <summary>Writes what waits, waits for what comes, and takes it.</summary>
     private void Turn(int milliseconds)
     {
+        if (_isStopped)
+        {
+            throw new BenchException("stopped");
+        }
+
         Flush();
         if (Poll(_poll, (nuint)_poll.Length, milliseconds) > 0)
         {
