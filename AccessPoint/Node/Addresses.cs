@@ -66,9 +66,10 @@ public sealed partial class AccessPointNode
         _holdAt = Instant.Never;
         foreach (var address in _model.Uplink.Addresses)
         {
-            if (!_pool.Owns(address) && !_owners.ContainsKey(address))
+            var owner = _owners.GetValueOrDefault(address) ?? new AddressOwner(address, Epoch.None, _model.Node, Settled: true);
+            if (!_pool.Owns(address) && owner.Node == _model.Node)
             {
-                Hold(address, Epoch.None, settled: true, now);
+                Hold(address, owner.Epoch, owner.Settled, now);
             }
         }
     }

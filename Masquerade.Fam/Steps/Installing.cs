@@ -135,7 +135,7 @@ public sealed partial class FamEngine
         }
 
         ref var owner = ref _clients[client];
-        if (!record.FamEndpoint.IsNone)
+        if (!record.FamEndpoint.IsNone && _pool.Owns(record.FamEndpoint.Address))
         {
             if (TakeOffer(ref owner, record.Mapping.Protocol, record.FamEndpoint) || (slot >= 0 && _table.Mapping(slot).Fam == record.FamEndpoint))
             {
@@ -150,7 +150,7 @@ public sealed partial class FamEngine
         }
 
         mustAttach = true;
-        if (slot >= 0 && !_table.Mapping(slot).HamIsHere)
+        if (slot >= 0 && !_table.Mapping(slot).HamIsHere && _pool.Owns(_table.Mapping(slot).Fam.Address))
         {
             return _table.Mapping(slot).Fam;
         }

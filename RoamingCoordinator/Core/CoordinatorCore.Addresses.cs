@@ -20,6 +20,7 @@ public sealed partial class CoordinatorCore
     private readonly HashSet<IpAddress> _adopting = [];
     private Instant? _firstHello;
     private Instant _nextRead;
+    private bool? _foundBook;
     private readonly List<Action<bool>> _readersAfter = [];
     private List<Action<bool>>? _readers;
     private bool _readAgain;
@@ -137,6 +138,8 @@ public sealed partial class CoordinatorCore
     /// <summary>Of book and memory the newer word counts: the store may have lost what it had acknowledged. What only memory has is written down again.</summary>
     private void Merge(AddressBook book)
     {
+        // The first look: a coordinator that comes to others has not forgotten anything.
+        _foundBook ??= book.Version > 0;
         var lost = new List<AddressChange>();
         var written = new HashSet<IpAddress>();
         foreach (var record in book.Addresses)
@@ -161,9 +164,10 @@ public sealed partial class CoordinatorCore
 
         foreach (var move in _moves.Where(m => m.Stage != MoveStage.Writing && !m.Addresses.All(a => IsMine(m, a))).ToList())
         {
-            // Another coordinator has taken it in hand.
+            // Another coordinator has taken it in hand, and may not know whom this one has asked.
             Unoffer(move);
             _moves.Remove(move);
+            Tell(move.To, move.Addresses);
         }
 
         if (lost.Count > 0)
@@ -217,7 +221,11 @@ public sealed partial class CoordinatorCore
     {
         if (record.Next.IsNone)
         {
-            var to = Nodes.Find(record.Owner) ?? AddNode(record.Owner);
+            if ((Nodes.Find(record.Owner) ?? (Nodes.Count < _options.MaxNodes ? AddNode(record.Owner) : null)) is not { } to)
+            {
+                return;
+            }
+
             Own(new Move(record.Previous, to, [record.Address], CauseOf(record), _now, []), [record with { Mover = _options.Life }]);
         }
         else if (record.Failed && Nodes.Find(record.Owner) is { } owner && !IsThere(owner))
@@ -249,13 +257,13 @@ public sealed partial class CoordinatorCore
         foreach (var claim in hello.Owners)
         {
             var known = Nodes.FindMoved(claim.Address);
-            if (claim.Epoch <= (known?.Latest.Epoch ?? Epoch.None) || claim.Epoch > Refusals.MaxEpoch)
+            if (claim.Epoch <= (known?.Latest.Epoch ?? Epoch.None) || claim.Epoch > Refusals.MaxEpoch || (known is null && Nodes.MovedCount + learnt.Count >= _options.MaxNodes))
             {
                 continue;
             }
 
             var home = hello.Addresses.Contains(claim.Address) ? hello.Node : Nodes.HomeOf(claim.Address);
-            var isBelieved = _now - _firstHello < Youth || home == hello.Node || !Nodes.IsConnected(home);
+            var isBelieved = (_now - _firstHello < Youth && _foundBook != true) || home == hello.Node || !Nodes.IsConnected(home);
             learnt.Add(new AddressRecord(claim.Address) { Owner = isBelieved ? claim.Node : home, Epoch = isBelieved ? claim.Epoch : NextEpoch(claim.Epoch) });
         }
 

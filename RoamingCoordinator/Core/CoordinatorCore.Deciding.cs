@@ -22,6 +22,7 @@ public sealed partial class CoordinatorCore
 
     private readonly Dictionary<MacAddress, Lane> _lanes = [];
     private readonly Stack<Lane> _idleLanes = new();
+    private readonly HashSet<MacAddress> _watchedOver = [];
     private readonly PriorityQueue<Action, Instant> _retries = new();
     private readonly Dictionary<MacAddress, (long Before, long Version, Decision Decision)> _unsure = [];
     private readonly long[] _storeFailures = new long[(int)StoreFailure.Error + 1];
@@ -117,6 +118,12 @@ public sealed partial class CoordinatorCore
         var moved = Nodes.HasMoved && found.Record is { } record ? TakeoverStep.Converge(record, Nodes, job.Tells) : null;
         var decision = job.Step(moved?.Next ?? found.Record, job.Refused);
         decision = moved is null ? decision : decision?.After(moved) ?? moved;
+        if (Nodes.HasMoved && decision?.Next is { } stepped && !ReferenceEquals(stepped, moved?.Next) && TakeoverStep.Converge(stepped, Nodes, []) is { } news)
+        {
+            // Who asks may not have heard of a move.
+            decision = news.After(decision) with { Answer = decision.Answer };
+        }
+
         decision = decision is null || job.Refused is null ? decision : Without(decision, job.Refused);
         if (decision is null)
         {
@@ -137,9 +144,10 @@ public sealed partial class CoordinatorCore
     /// <summary>The coordinator that decided an arrival ends its waiting, unless it has died: then whoever comes across it does.</summary>
     private void WatchOver(ClientRecord? record)
     {
-        if (_store.IsShared && record?.Pending is { } pending && pending.Deadline + Orphaned < _now)
+        if (_store.IsShared && record?.Pending is { } pending && pending.Deadline + Orphaned < _now && _watchedOver.Count < _options.MaxWaiting && _watchedOver.Add(record.Client))
         {
-            _arrivals.Enqueue((record.Client, record.Epoch), _now);
+            // Once, however often it is looked at until that is done.
+            Run(new Job(record.Client, (state, _) => ArriveStep.TimeOut(state, record.Epoch, _now, isShared: true)) { Done = () => _watchedOver.Remove(record.Client) });
         }
     }
 

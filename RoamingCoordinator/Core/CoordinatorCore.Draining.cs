@@ -37,14 +37,14 @@ public sealed partial class CoordinatorCore
         {
             if (failure == StoreFailure.None)
             {
-                SetDraining(node, isDrained);
+                // What is being read now may be older.
+                ReadAddresses(_ => done(failure));
             }
             else
             {
                 CountFailure(failure);
+                done(failure);
             }
-
-            done(failure);
         });
         return true;
     }
@@ -60,6 +60,10 @@ public sealed partial class CoordinatorCore
         node.IsUndrained = !isDrained;
         node.DrainAt = _now;
         _output.Report(new NodeDrained(node.Id, isDrained));
+        if (!isDrained)
+        {
+            WatchTheLost();
+        }
     }
 
     private void AdvanceDrains(Instant now)

@@ -98,6 +98,7 @@ public sealed partial class CoordinatorCore
         {
             Unoffer(move);
             _moves.Remove(move);
+            offered += () => Tell(move.To, move.Addresses);
         }
 
         var takers = addresses.Where(a => !_moves.Exists(m => m.Stage == MoveStage.Writing && m.Addresses.Contains(a)) && !IsOthers(Nodes.FindMoved(a)))
@@ -137,6 +138,14 @@ public sealed partial class CoordinatorCore
             }
 
             move.Stage = MoveStage.Offered;
+            if (!move.Addresses.All(a => IsMine(move, a)))
+            {
+                // It was another's turn as soon as it was written.
+                _moves.Remove(move);
+                Tell(move.To, move.Addresses);
+                return;
+            }
+
             move.Deadline = _now + OfferPatience;
             Tell(move.To, move.Addresses);
             offered?.Invoke();
@@ -307,6 +316,11 @@ public sealed partial class CoordinatorCore
             {
                 Tell(move.To, [.. told.Where(t => t.Next.IsNone).Select(t => t.Address)]);
             }
+
+            if (!IsThere(move.To))
+            {
+                move.To.WatchAt = _now;
+            }
         });
     }
 
@@ -326,7 +340,7 @@ public sealed partial class CoordinatorCore
     private NodeState? HomeInWaiting(AddressRecord moved)
     {
         var home = moved.Next.IsNone ? Nodes.Find(Nodes.HomeOf(moved.Address)) : null;
-        return home is { IsHere: true, Joining: 0, IsDraining: false } && (home.IsUndrained || (_options.Takeover && _options.ReturnAddresses)) && home.Id != moved.Owner && !IsOthers(moved) && !_moves.Exists(m => m.Addresses.Contains(moved.Address)) ? home : null;
+        return home is { IsHere: true, Joining: 0, IsDraining: false } && IsHeard(home) && (home.IsUndrained || (_options.Takeover && _options.ReturnAddresses)) && home.Id != moved.Owner && !IsOthers(moved) && !_moves.Exists(m => m.Addresses.Contains(moved.Address)) ? home : null;
     }
 
     /// <summary>The node that was asked does not take the addresses. It may have taken them and not have been able to say so, so it is told of the one that does.</summary>
@@ -336,7 +350,8 @@ public sealed partial class CoordinatorCore
         _moves.Remove(move);
         move.To.NoReturnBefore = _now + OfferPatience;
         var from = Nodes.Find(move.From);
-        var left = from is null ? [.. move.Addresses] : MoveAway(from, move.Addresses, move.Cause, [.. move.Refused, move.To], () => Tell(move.To, move.Addresses));
+        var stays = from is null || move.Cause == MoveCause.Return || (move.Failed && IsThere(from));
+        var left = stays ? [.. move.Addresses] : MoveAway(from!, move.Addresses, move.Cause, [.. move.Refused, move.To], () => Tell(move.To, move.Addresses));
         if (left.Count > 0 && from is { IsConnected: false })
         {
             // Nobody is left now.

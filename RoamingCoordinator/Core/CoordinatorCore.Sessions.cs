@@ -125,6 +125,7 @@ public sealed partial class CoordinatorCore
         if (node.Joining != session || !_sessions.ContainsKey(session))
         {
             // Another session, or the end of this one, has overtaken the preparations.
+            node.Joining = node.Joining == session ? 0 : node.Joining;
             return;
         }
 

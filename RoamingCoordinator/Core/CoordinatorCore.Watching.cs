@@ -74,8 +74,8 @@ public sealed partial class CoordinatorCore
 
     private void Suspect(NodeState node, Instant now)
     {
-        // If nobody could take its place there is nothing to find out. The next node that comes may.
-        node.WatchAt = node.IsHere ? now + WatchAgain : Instant.Never;
+        // If nobody could take its place there is nothing to find out. The next node that comes may, or one that is only silent for a moment.
+        node.WatchAt = node.IsHere || (Nodes.OwnedBy(node).Any() && Nodes.Nodes.Any(n => n != node && n.IsConnected)) ? now + WatchAgain : Instant.Never;
         if (!_options.Takeover || !Nodes.OwnedBy(node).Any(a => FindTaker(a, node, []) is not null))
         {
             return;
@@ -175,6 +175,9 @@ public sealed partial class CoordinatorCore
         }
 
         GiveUpMovesTo(node);
-        MoveAway(node, addresses, MoveCause.Failure, []);
+        if (MoveAway(node, addresses, MoveCause.Failure, []).Count > 0 || _moves.Exists(m => m.To == node))
+        {
+            node.WatchAt = _now + OfferPatience;
+        }
     }
 }

@@ -131,6 +131,8 @@ public sealed class NodeDirectory
     /// <summary>The node that an address was configured at; none if no such node is known.</summary>
     public NodeId HomeOf(IpAddress address) => _byAddress.TryGetValue(address, out var node) ? node.Id : NodeId.None;
 
+    internal int MovedCount => _moved.Count;
+
     /// <summary>Whether any address has ever moved: if not, nothing needs to be looked up in records.</summary>
     public bool HasMoved => _moved.Count > 0;
 
@@ -160,7 +162,7 @@ public sealed class NodeDirectory
 
     /// <summary>What a node must know of addresses that have moved: its own, and those that it has or is to have.</summary>
     internal IReadOnlyList<AddressOwner> OwnersFor(NodeId node, IReadOnlyList<IpAddress> own) =>
-        [.. _moved.Values.Select(m => m.Latest).Where(o => !o.Node.IsNone && (o.Node == node || own.Contains(o.Address))).Take(ControlLimits.MaxAddresses)];
+        [.. _moved.Values.Select(m => m.WordFor(node)).Where(o => !o.Node.IsNone && (o.Node == node || own.Contains(o.Address))).Take(ControlLimits.MaxAddresses)];
 
     /// <summary>The node that owns one of these addresses and is not <paramref name="id"/>; none if all are free.</summary>
     public NodeId FindRival(NodeId id, IReadOnlyList<IpAddress> addresses)

@@ -10,6 +10,9 @@ internal static class AddressRecordCodec
     private const int Version = 1;
     private const int Fields = 8;
 
+    /// <summary>Far above any clock, and far from where counting up would wrap.</summary>
+    private const ulong MaxEpoch = 1UL << 62;
+
     public static byte[] Encode(AddressRecord record)
     {
         var buffer = new ArrayBufferWriter<byte>(128);
@@ -34,7 +37,8 @@ internal static class AddressRecordCodec
             || !reader.TryReadUInt64(out var version) || version != Version
             || !TryReadNode(ref reader, out var owner) || !reader.TryReadUInt64(out var epoch) || !reader.TryReadUInt64(out var flags)
             || !TryReadNode(ref reader, out var next) || !reader.TryReadUInt64(out var nextEpoch)
-            || !TryReadNode(ref reader, out var previous) || !reader.TryReadUInt64(out var mover) || owner.IsNone)
+            || !TryReadNode(ref reader, out var previous) || !reader.TryReadUInt64(out var mover) || owner.IsNone
+            || epoch > MaxEpoch || nextEpoch > MaxEpoch)
         {
             return null;
         }

@@ -49,7 +49,10 @@ public sealed partial class RedisPeers
         var records = new List<AddressRecord>();
         for (var i = 0; i + 1 < pairs.Length; i += 2)
         {
-            if (AddressRecordCodec.Decode((string?)pairs[i] ?? string.Empty, (byte[]?)pairs[i + 1]) is { } record)
+            // Only what this program would write can be compared when it is changed.
+            byte[]? octets = pairs[i + 1];
+            if (AddressRecordCodec.Decode((string?)pairs[i] ?? string.Empty, octets) is { } record
+                && octets.AsSpan().SequenceEqual(AddressRecordCodec.Encode(record)) && string.Equals(pairs[i], record.Address.ToString(), StringComparison.Ordinal))
             {
                 records.Add(record);
             }
@@ -85,9 +88,9 @@ public sealed partial class RedisPeers
                 : new AddressesWritten(StoreOutcome.Changed);
         }
 
-        if (written.Outcome != StoreOutcome.Changed)
+        if (written.Outcome == StoreOutcome.Stored || written.Failure is StoreFailure.TimedOut or StoreFailure.Unreachable)
         {
-            // Also if it is not known whether anything has changed.
+            // Also if it is not known whether anything has changed; but not if nothing has: others would look, and try again as well.
             Publish(Everybody, PeerFrames.AddressesChanged(_life));
         }
 

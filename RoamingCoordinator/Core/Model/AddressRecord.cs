@@ -40,6 +40,12 @@ public sealed record AddressRecord(IpAddress Address)
     /// <summary>The last word on it: who has it or is to have it.</summary>
     public AddressOwner Latest => Next.IsNone ? new AddressOwner(Address, Epoch, Owner, Settled) : new AddressOwner(Address, NextEpoch, Next, Settled: false);
 
+    /// <summary>
+    /// What a node that greets is told: one that has an address goes on having it until it is taken, unless it was taken for dead. That it is then another's it is told by itself, with the
+    /// reason.
+    /// </summary>
+    internal AddressOwner WordFor(NodeId node) => Owner == node && !Failed && !Next.IsNone ? new AddressOwner(Address, Epoch, Owner, Settled) : Latest;
+
     /// <summary>Of two records of one address the newer one is right. With equal ones it is the one in the store.</summary>
     internal bool IsNewerThan(AddressRecord other) => Order.CompareTo(other.Order) > 0;
 

@@ -246,16 +246,16 @@ public static class ReportStep
         var status = AckStatus.Ok;
         foreach (var reported in records)
         {
-            // The reporter may not have heard yet that the address has moved.
-            var owner = context.Nodes.MovedTo(reported.Mapping.Masquerade.Address);
-            var record = owner.IsNone ? reported : reported with { Ham = owner };
+            // The reporter may not have heard yet that the address has moved; that it gets to its owner is seen to when all is taken in.
+            var record = reported;
+            var owner = context.Nodes.MovedTo(record.Mapping.Masquerade.Address);
             mappings.TryGetValue(record.Mapping, out var known);
             if (known is null && state.HasEnded(record.Mapping, epoch, id))
             {
                 continue;
             }
 
-            if (known is null && !MayAdd(record, mappings.Count, node, context))
+            if (known is null && !MayAdd(owner.IsNone ? record : record with { Ham = owner }, mappings.Count, node, context))
             {
                 status = AckStatus.Refused;
                 continue;

@@ -14,6 +14,9 @@ for i = 3, #ARGV, 3 do
   redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 2])
 end
 local before = redis.call('TYPE', KEYS[2]).ok == 'string' and tonumber(redis.call('GET', KEYS[2])) or 0
+if not (before >= 0 and before <= 9007199254740000) then
+  before = 0
+end
 local time = redis.call('TIME')
 local version = math.max(before + 1, tonumber(ARGV[1]) + 1, time[1] * 1000 + math.floor(time[2] / 1000))
 redis.call('SET', KEYS[2], string.format('%.0f', version), 'PX', ARGV[2])

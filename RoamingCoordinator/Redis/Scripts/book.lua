@@ -4,5 +4,8 @@
 local function read(key, kind, command)
   return redis.call('TYPE', key).ok == kind and redis.call(command, key) or {}
 end
-local version = redis.call('TYPE', KEYS[2]).ok == 'string' and redis.call('GET', KEYS[2]) or '0'
-return {version, read(KEYS[1], 'hash', 'HGETALL'), read(KEYS[3], 'set', 'SMEMBERS')}
+local version = redis.call('TYPE', KEYS[2]).ok == 'string' and tonumber(redis.call('GET', KEYS[2])) or 0
+if not (version >= 0 and version <= 9007199254740992) then
+  version = 0
+end
+return {string.format('%.0f', version), read(KEYS[1], 'hash', 'HGETALL'), read(KEYS[3], 'set', 'SMEMBERS')}
