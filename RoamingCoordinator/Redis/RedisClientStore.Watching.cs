@@ -16,6 +16,7 @@ public sealed partial class RedisClientStore
     private Task _watch = Task.CompletedTask;
     private ulong _incarnation;
     private int _lost;
+    private int _looking;
     private long _losses;
 
     /// <inheritdoc/>
@@ -50,6 +51,30 @@ public sealed partial class RedisClientStore
             nextLoss = isLoss ? passed + LossInterval : nextLoss;
             await ObserveAsync(isLoss).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Whether the store is what it was when it was last looked at; none if it is.</summary>
+    private async Task<StoreFailure> WhyUnknownAsync()
+    {
+        var known = Incarnation;
+        var reply = await _link.RunAsync(static (database, key) => database.StringGetAsync(key), _keys.Incarnation).ConfigureAwait(false);
+        if (reply.Failure is not (StoreFailure.None or StoreFailure.Garbage))
+        {
+            return reply.Failure;
+        }
+
+        if (known != 0 && ulong.TryParse((string?)reply.Value, out var incarnation) && incarnation == known)
+        {
+            return StoreFailure.None;
+        }
+
+        if (Interlocked.Exchange(ref _looking, 1) == 0)
+        {
+            await ObserveAsync().ConfigureAwait(false);
+            Volatile.Write(ref _looking, 0);
+        }
+
+        return StoreFailure.Forgotten;
     }
 
     private async Task ObserveAsync(bool isLoss = false)

@@ -97,7 +97,8 @@ public sealed partial class RedisClientStore : IClientStore, IAsyncDisposable
         var value = (byte[]?)reply.Value;
         if (value is null)
         {
-            return default;
+            // A store that was emptied knows nobody, and must not make a new client of everybody.
+            return new LoadResult(default, await WhyUnknownAsync().ConfigureAwait(false));
         }
 
         if (value.Length > 8 && ClientRecordCodec.TryDecode(value.AsSpan(8), client, _origin, out var record))

@@ -62,6 +62,9 @@ public enum StoreFailure
     /// <summary>What it holds cannot be read.</summary>
     Garbage,
 
+    /// <summary>It has been found just now that it has forgotten everything: what it does not know may be known again in a moment.</summary>
+    Forgotten,
+
     /// <summary>It has answered with an error of another kind.</summary>
     Error,
 }

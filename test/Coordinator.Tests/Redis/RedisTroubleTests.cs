@@ -64,6 +64,21 @@ public sealed class RedisTroubleTests
         Assert.True(SpinWait.SpinUntil(() => store.Incarnation != incarnation, TimeSpan.FromSeconds(5)));
     }
 
+    /// <summary>Nobody is taken for a new client before the agents have been asked.</summary>
+    [Fact]
+    public async Task A_redis_that_was_emptied_does_not_say_that_it_does_not_know_a_client_before_that_is_noticed()
+    {
+        using var server = new RedisProcess();
+        await using var store = await OpenAsync(server, o => o with { WatchInterval = TimeSpan.FromHours(1) });
+        Set(store);
+        var incarnation = store.Incarnation;
+        Assert.Equal(StoreFailure.None, Load(store, new MacAddress(9)).Failure);
+        server.Command("FLUSHALL");
+        Assert.Equal(StoreFailure.Forgotten, Load(store).Failure);
+        Assert.NotEqual(incarnation, store.Incarnation);
+        Assert.Equal(StoreFailure.None, Load(store).Failure);
+    }
+
     [Fact]
     public async Task A_redis_that_hangs_costs_a_time_out_and_nothing_else()
     {
@@ -139,10 +154,12 @@ public sealed class RedisTroubleTests
         return await RedisClientStore.ConnectAsync(change?.Invoke(options) ?? options, completion => completion(), 0);
     }
 
-    private static LoadResult Load(IClientStore store)
+    private static LoadResult Load(IClientStore store) => Load(store, Client);
+
+    private static LoadResult Load(IClientStore store, MacAddress client)
     {
         LoadResult result = default;
-        new BlockingStore(store).Load(Client, loaded => result = loaded);
+        new BlockingStore(store).Load(client, loaded => result = loaded);
         return result;
     }
 
