@@ -33,9 +33,7 @@ public sealed class MasqueradeTests(ITestOutputHelper output)
         var result = Walk.Run(Walk.Short with { Redis = true }, output);
         var site = result.Site!;
 
-        // A roam asks Redis on its way, which waits for a core where a machine is busy with other tests: here it is about connections, the demonstration is stricter about time.
-        Assert.Equal("ok", result.Verdict is "ok" ? "ok" : DemoVerdict.Judge(result with { Gaps = [] }, null));
-        Assert.InRange(result.Gap(50), 0, 50);
+        Assert.Equal("ok", Walk.VerdictOf(result));
         Assert.Equal("redis", site.Store);
         Assert.Equal(2, site.Coordinators.Count);
         Assert.All(site.Coordinators, c => Assert.NotEmpty(c.AccessPoints));
@@ -46,7 +44,7 @@ public sealed class MasqueradeTests(ITestOutputHelper output)
     {
         var result = Walk.Run(options, output);
 
-        Assert.Equal("ok", result.Verdict);
+        Assert.Equal("ok", Walk.VerdictOf(result));
         Assert.Equal(options.Roams, result.Roams);
         Assert.All(result.Connections, c => Assert.Equal("Finished", c.Health));
         Assert.True(result.TcpConnections >= 4 + options.Roams, $"only {result.TcpConnections} TCP connections");

@@ -33,6 +33,13 @@ internal sealed class Walk(ITestOutputHelper output) : IDemoObserver
         return result;
     }
 
+    /// <summary>
+    /// The verdict without its limit in milliseconds, which the demonstration is for: a machine that others use as well may take longer. What would show that connections wait for something
+    /// to run out is still seen.
+    /// </summary>
+    public static string VerdictOf(DemoResult result) =>
+        result.Verdict is "ok" ? "ok" : result.Gap(50) < 50 ? DemoVerdict.Judge(result with { Gaps = [] }, null) : result.Verdict;
+
     public void Note(string text) => output.WriteLine(text);
 
     public void Roamed(RoamRecord roam, double seconds)
