@@ -21,9 +21,8 @@ public sealed partial class CoordinatorCore
     private Instant? _firstHello;
     private Instant _nextRead;
     private bool? _foundBook;
-    private readonly List<Action<bool>> _readersAfter = [];
     private List<Action<bool>>? _readers;
-    private bool _readAgain;
+    private List<Action<bool>>? _readersAfter;
 
     /// <summary>Another coordinator has changed the book of addresses.</summary>
     public void OnAddressesChanged(Instant now)
@@ -101,7 +100,7 @@ public sealed partial class CoordinatorCore
         _nextRead = _now + ReadInterval;
         if (_readers is not null)
         {
-            _readAgain = true;
+            _readersAfter ??= [];
             if (then is not null)
             {
                 _readersAfter.Add(then);
@@ -125,11 +124,9 @@ public sealed partial class CoordinatorCore
             var readers = _readers;
             _readers = null;
             readers.ForEach(r => r(book.Failure == StoreFailure.None));
-            if (_readAgain)
+            if (_readersAfter is { } after)
             {
-                _readAgain = false;
-                var after = _readersAfter.ToList();
-                _readersAfter.Clear();
+                _readersAfter = null;
                 ReadAddresses(isRead => after.ForEach(r => r(isRead)));
             }
         });
@@ -165,8 +162,7 @@ public sealed partial class CoordinatorCore
         foreach (var move in _moves.Where(m => m.Stage != MoveStage.Writing && !m.Addresses.All(a => IsMine(m, a))).ToList())
         {
             // Another coordinator has taken it in hand, and may not know whom this one has asked.
-            Unoffer(move);
-            _moves.Remove(move);
+            Abandon(move);
             Tell(move.To, move.Addresses);
         }
 
@@ -199,7 +195,7 @@ public sealed partial class CoordinatorCore
     /// <summary>After a while that differs from coordinator to coordinator: one of them is enough.</summary>
     private void AdoptLater(IpAddress address)
     {
-        if (_moves.Exists(m => m.Addresses.Contains(address)) || !_adopting.Add(address))
+        if (IsMoving(address) || !_adopting.Add(address))
         {
             return;
         }
@@ -209,7 +205,7 @@ public sealed partial class CoordinatorCore
             () =>
             {
                 _adopting.Remove(address);
-                if (Nodes.FindMoved(address) is { IsMoving: true } record && record.Mover == life && !_moves.Exists(m => m.Addresses.Contains(address)))
+                if (Nodes.FindMoved(address) is { IsMoving: true } record && record.Mover == life && !IsMoving(address))
                 {
                     Adopt(record);
                 }
@@ -253,7 +249,7 @@ public sealed partial class CoordinatorCore
     private void Learn(Hello hello, Action then)
     {
         _firstHello ??= _now;
-        var learnt = new List<AddressRecord>();
+        var learnt = new List<(AddressRecord Record, NodeId Home)>();
         foreach (var claim in hello.Owners)
         {
             var known = Nodes.FindMoved(claim.Address);
@@ -264,7 +260,7 @@ public sealed partial class CoordinatorCore
 
             var home = hello.Addresses.Contains(claim.Address) ? hello.Node : Nodes.HomeOf(claim.Address);
             var isBelieved = (_now - _firstHello < Youth && _foundBook != true) || home == hello.Node || !Nodes.IsConnected(home);
-            learnt.Add(new AddressRecord(claim.Address) { Owner = isBelieved ? claim.Node : home, Epoch = isBelieved ? claim.Epoch : NextEpoch(claim.Epoch) });
+            learnt.Add((new AddressRecord(claim.Address) { Owner = isBelieved ? claim.Node : home, Epoch = isBelieved ? claim.Epoch : NextEpoch(claim.Epoch) }, home));
         }
 
         if (learnt.Count == 0)
@@ -273,11 +269,10 @@ public sealed partial class CoordinatorCore
             return;
         }
 
-        Write(learnt, isWritten =>
+        Write([.. learnt.Select(l => l.Record)], isWritten =>
         {
-            foreach (var record in isWritten ? learnt : [])
+            foreach (var (record, home) in isWritten ? learnt : [])
             {
-                var home = hello.Addresses.Contains(record.Address) ? hello.Node : Nodes.HomeOf(record.Address);
                 foreach (var id in new[] { home, record.Owner }.Where(id => id != hello.Node).Distinct())
                 {
                     Push(id, new AddressOwners { Id = 0, Owners = [record.Latest] });
@@ -302,8 +297,7 @@ public sealed partial class CoordinatorCore
 
         foreach (var move in _moves.Where(m => m.Addresses.Any(a => offered.Exists(o => o.Address == a))).ToList())
         {
-            Unoffer(move);
-            _moves.Remove(move);
+            Abandon(move);
         }
 
         var kept = offered.Select(o => o.Kept(NextEpoch(o.NextEpoch))).ToList();

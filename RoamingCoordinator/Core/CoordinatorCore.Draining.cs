@@ -66,18 +66,20 @@ public sealed partial class CoordinatorCore
         }
     }
 
-    private void AdvanceDrains(Instant now)
+    private void AdvanceDrain(NodeState node, Instant now)
     {
-        foreach (var node in Nodes.Nodes.Where(n => n.IsDraining && n.IsHere && n.DrainAt <= now).ToList())
+        if (!node.IsDraining || !node.IsHere || node.DrainAt > now)
         {
-            node.DrainAt = now + DrainInterval;
-            var owned = Nodes.OwnedBy(node).ToList();
-            var kept = node.Clients == 0 ? [] : KeptFor(node, owned);
-            var away = owned.Where(a => !kept.Contains(a) && !_moves.Exists(m => m.Addresses.Contains(a))).ToList();
-            if (away.Count > 0 && node.Joining == 0)
-            {
-                MoveAway(node, away, MoveCause.Drain, []);
-            }
+            return;
+        }
+
+        node.DrainAt = now + DrainInterval;
+        var owned = Nodes.OwnedBy(node).ToList();
+        var kept = node.Clients == 0 ? [] : KeptFor(node, owned);
+        var away = owned.Where(a => !kept.Contains(a) && !IsMoving(a)).ToList();
+        if (away.Count > 0 && node.Joining == 0)
+        {
+            MoveAway(node, away, MoveCause.Drain, []);
         }
     }
 

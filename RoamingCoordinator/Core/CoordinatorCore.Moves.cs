@@ -37,11 +37,6 @@ public sealed partial class CoordinatorCore
                 });
             }
 
-            foreach (var node in Nodes.Nodes)
-            {
-                next = node.IsDraining && node.IsHere ? Instant.Min(next, node.DrainAt) : next;
-            }
-
             foreach (var moved in Nodes.Moved)
             {
                 next = HomeInWaiting(moved) is { } home ? Instant.Min(next, ReturnDue(home)) : next;
@@ -96,8 +91,7 @@ public sealed partial class CoordinatorCore
         // Whoever has been asked to take them is asked anew, or another one is.
         foreach (var move in _moves.Where(m => m.Stage == MoveStage.Offered && m.Addresses.Any(addresses.Contains)).ToList())
         {
-            Unoffer(move);
-            _moves.Remove(move);
+            Abandon(move);
             offered += () => Tell(move.To, move.Addresses);
         }
 
@@ -295,7 +289,6 @@ public sealed partial class CoordinatorCore
             }
         }
 
-        AdvanceDrains(now);
         Return(now);
     }
 
@@ -340,14 +333,13 @@ public sealed partial class CoordinatorCore
     private NodeState? HomeInWaiting(AddressRecord moved)
     {
         var home = moved.Next.IsNone ? Nodes.Find(Nodes.HomeOf(moved.Address)) : null;
-        return home is { IsHere: true, Joining: 0, IsDraining: false } && IsHeard(home) && (home.IsUndrained || (_options.Takeover && _options.ReturnAddresses)) && home.Id != moved.Owner && !IsOthers(moved) && !_moves.Exists(m => m.Addresses.Contains(moved.Address)) ? home : null;
+        return home is { IsHere: true, Joining: 0, IsDraining: false } && IsHeard(home) && (home.IsUndrained || (_options.Takeover && _options.ReturnAddresses)) && home.Id != moved.Owner && !IsOthers(moved) && !IsMoving(moved.Address) ? home : null;
     }
 
     /// <summary>The node that was asked does not take the addresses. It may have taken them and not have been able to say so, so it is told of the one that does.</summary>
     private void Retry(Move move)
     {
-        Unoffer(move);
-        _moves.Remove(move);
+        Abandon(move);
         move.To.NoReturnBefore = _now + OfferPatience;
         var from = Nodes.Find(move.From);
         var stays = from is null || move.Cause == MoveCause.Return || (move.Failed && IsThere(from));
@@ -361,9 +353,15 @@ public sealed partial class CoordinatorCore
         Withdraw([.. left.Select(a => Nodes.FindMoved(a)!).Where(m => m.Next == move.To.Id)], move.To);
     }
 
-    /// <summary>Nobody asks the node any more.</summary>
-    private static void Unoffer(Move move) =>
+    /// <summary>This coordinator does not move these addresses any more, and does not ask the node any more.</summary>
+    private void Abandon(Move move)
+    {
+        _moves.Remove(move);
         move.To.Outbox.RemoveAll(m => m is AddressOwners owners && owners.Owners.Any(o => o.Node == move.To.Id && move.Addresses.Contains(o.Address)));
+    }
+
+    /// <summary>Whether this coordinator is moving an address.</summary>
+    private bool IsMoving(IpAddress address) => _moves.Exists(m => m.Addresses.Contains(address));
 
     /// <summary>The node fails that addresses are moving to: what it owns already is moved on as its own; what it was only asked to take is given to others.</summary>
     private void GiveUpMovesTo(NodeState node)

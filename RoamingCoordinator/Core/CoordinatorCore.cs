@@ -72,6 +72,7 @@ public sealed partial class CoordinatorCore
             foreach (var node in Nodes.Nodes)
             {
                 next = Instant.Min(next, node.Inquest?.Deadline ?? node.WatchAt);
+                next = node.IsDraining && node.IsHere ? Instant.Min(next, node.DrainAt) : next;
                 if (node.IsConnected)
                 {
                     next = Instant.Min(next, node.Outbox.NextDeadline);
@@ -187,6 +188,7 @@ public sealed partial class CoordinatorCore
         foreach (var node in Nodes.Nodes.ToArray())
         {
             Watch(node, now);
+            AdvanceDrain(node, now);
             if (!node.IsConnected)
             {
                 continue;
