@@ -114,29 +114,9 @@ internal sealed class ChaosStory
 
     private void KillOne(int index, bool roam, CancellationToken cancel)
     {
-        if (_chance is null)
-        {
-            switch (index % 4)
-            {
-                case 0:
-                    KillCoordinator(roam, cancel);
-                    break;
-                case 1:
-                    KillRedis(roam, cancel);
-                    break;
-                case 2:
-                    KillAccessPoint(BusiestElsewhere(), roam, cancel);
-                    break;
-                default:
-                    KillAccessPoint(_stage.Radio.Where(0), roam, cancel);
-                    break;
-            }
-
-            return;
-        }
-
         // As many faces for all access points together as for the two others.
-        switch (_chance.NextInt(4))
+        var face = _chance?.NextInt(4) ?? index % 4;
+        switch (face)
         {
             case 0:
                 KillCoordinator(roam, cancel);
@@ -145,7 +125,7 @@ internal sealed class ChaosStory
                 KillRedis(roam, cancel);
                 break;
             default:
-                KillAccessPoint(_chance.NextInt(LabTopology.AccessPointCount), roam, cancel);
+                KillAccessPoint(_chance?.NextInt(LabTopology.AccessPointCount) ?? (face == 2 ? BusiestElsewhere() : _stage.Radio.Where(0)), roam, cancel);
                 break;
         }
     }

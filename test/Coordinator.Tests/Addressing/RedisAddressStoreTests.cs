@@ -11,16 +11,9 @@ namespace Masquerade.Coordinator.Tests.Addressing;
 /// <summary>The contract, over a real Redis.</summary>
 public sealed class RedisAddressStoreTests(RedisFixture fixture) : AddressStoreContract, IClassFixture<RedisFixture>, IDisposable
 {
-    private readonly List<RedisClientStore> _stores = [];
-    private readonly string _prefix = $"t{Guid.NewGuid():n}:";
+    private readonly RedisStores _stores = new(fixture);
 
-    public void Dispose()
-    {
-        foreach (var store in _stores)
-        {
-            store.DisposeAsync().AsTask().Wait();
-        }
-    }
+    public void Dispose() => _stores.Dispose();
 
     [Fact]
     public void Two_coordinators_never_give_one_address_twice()
@@ -46,7 +39,7 @@ public sealed class RedisAddressStoreTests(RedisFixture fixture) : AddressStoreC
         var store = Create();
         Ask(done => store.Claim(Client, [Of(10)], TimeSpan.FromSeconds(100), default, done));
         Ask(done => store.Claim(OtherClient, [Of(11)], TimeSpan.FromSeconds(10), default, done));
-        foreach (var key in (string[])[_prefix + "{pool}:leases", _prefix + "{pool}:clients"])
+        foreach (var key in (string[])[_stores.Prefix + "{pool}:leases", _stores.Prefix + "{pool}:clients"])
         {
             Assert.InRange(int.Parse(fixture.Server.Command("PTTL", key), System.Globalization.CultureInfo.InvariantCulture), 86_490_000, 86_500_000);
         }
@@ -58,7 +51,7 @@ public sealed class RedisAddressStoreTests(RedisFixture fixture) : AddressStoreC
     public void A_key_of_the_wrong_type_is_removed_and_the_next_attempt_succeeds(string key)
     {
         var store = Create();
-        fixture.Server.Command("SET", $"{_prefix}{{pool}}:{key}", "garbage");
+        fixture.Server.Command("SET", $"{_stores.Prefix}{{pool}}:{key}", "garbage");
         var failures = new List<StoreFailure>();
         for (var i = 0; i < 2; i++)
         {
@@ -78,18 +71,12 @@ public sealed class RedisAddressStoreTests(RedisFixture fixture) : AddressStoreC
     public void A_lease_that_cannot_be_read_is_no_obstacle()
     {
         var store = Create();
-        fixture.Server.Command("HSET", $"{_prefix}{{pool}}:leases", "\u0000\u0001", "x");
-        fixture.Server.Command("HSET", $"{_prefix}{{pool}}:clients", "xxxxxx", "yy");
+        fixture.Server.Command("HSET", $"{_stores.Prefix}{{pool}}:leases", "\u0000\u0001", "x");
+        fixture.Server.Command("HSET", $"{_stores.Prefix}{{pool}}:clients", "xxxxxx", "yy");
         Assert.Equal(Of(10), Ask(done => store.Claim(Client, [Of(10)], Lease, default, done)));
     }
 
-    protected override IAddressStore Create()
-    {
-        var options = new RedisOptions { Endpoints = [fixture.Server.EndPoint], Prefix = _prefix, WatchInterval = TimeSpan.FromMilliseconds(50), Timeout = TimeSpan.FromSeconds(5) };
-        var store = RedisClientStore.ConnectAsync(options, completion => completion(), 0).GetAwaiter().GetResult();
-        _stores.Add(store);
-        return new RedisAddressStore(store);
-    }
+    protected override IAddressStore Create() => new RedisAddressStore(_stores.Open());
 
     protected override Instant Pass(TimeSpan time)
     {

@@ -15,19 +15,36 @@ public sealed class RedisFixture : IDisposable
     public void Dispose() => Server.Dispose();
 }
 
-/// <summary>The contract, over a real Redis.</summary>
-public sealed class RedisClientStoreTests(RedisFixture fixture) : ClientStoreContract, IClassFixture<RedisFixture>, IDisposable
+/// <summary>Stores over one server with keys of their own, as several coordinators have them.</summary>
+internal sealed class RedisStores(RedisFixture fixture) : IDisposable
 {
-    private readonly List<RedisClientStore> _stores = [];
-    private readonly string _prefix = $"t{Guid.NewGuid():n}:";
+    private readonly List<RedisClientStore> _opened = [];
+
+    public string Prefix { get; } = $"t{Guid.NewGuid():n}:";
+
+    public RedisClientStore Open(Func<RedisOptions, RedisOptions>? change = null)
+    {
+        var options = new RedisOptions { Endpoints = [fixture.Server.EndPoint], Prefix = Prefix, WatchInterval = TimeSpan.FromMilliseconds(50), Timeout = TimeSpan.FromSeconds(5) };
+        var store = RedisClientStore.ConnectAsync(change?.Invoke(options) ?? options, completion => completion(), 0).GetAwaiter().GetResult();
+        _opened.Add(store);
+        return store;
+    }
 
     public void Dispose()
     {
-        foreach (var store in _stores)
+        foreach (var store in _opened)
         {
             store.DisposeAsync().AsTask().Wait();
         }
     }
+}
+
+/// <summary>The contract, over a real Redis.</summary>
+public sealed class RedisClientStoreTests(RedisFixture fixture) : ClientStoreContract, IClassFixture<RedisFixture>, IDisposable
+{
+    private readonly RedisStores _stores = new(fixture);
+
+    public void Dispose() => _stores.Dispose();
 
     [Fact]
     public void Two_coordinators_see_the_same_incarnation()
@@ -66,12 +83,12 @@ public sealed class RedisClientStoreTests(RedisFixture fixture) : ClientStoreCon
     public void An_index_that_cannot_be_read_is_no_obstacle()
     {
         var store = Open();
-        var bucket = string.Create(CultureInfo.InvariantCulture, $"{_prefix}e:{{192.0.2.1}}:1113");
+        var bucket = string.Create(CultureInfo.InvariantCulture, $"{_stores.Prefix}e:{{192.0.2.1}}:1113");
         fixture.Server.Command("SET", bucket, "garbage");
         Assert.Equal(StoreFailure.Garbage, Set(store, With(Client, 5_000), default).Failure);
         Assert.Equal(StoreOutcome.Stored, Set(store, With(Client, 5_000), default).Outcome);
         Assert.Equal("hash", fixture.Server.Command("TYPE", bucket));
-        fixture.Server.Command("SET", _prefix + "n:{ap1}:2", "garbage");
+        fixture.Server.Command("SET", _stores.Prefix + "n:{ap1}:2", "garbage");
         Assert.Equal(StoreOutcome.Failed, Set(store, With(OtherClient, 5_001), default).Outcome);
         Assert.Equal(StoreOutcome.Stored, Set(store, With(OtherClient, 5_001), default).Outcome);
     }
@@ -80,7 +97,7 @@ public sealed class RedisClientStoreTests(RedisFixture fixture) : ClientStoreCon
     public void Keys_are_lent_and_a_clients_keys_share_a_slot()
     {
         Set(Open(), With(Client, 5_000), default);
-        foreach (var key in fixture.Server.Command("KEYS", _prefix + "*").Split(' ').Where(k => !k.Contains("{store}", StringComparison.Ordinal)))
+        foreach (var key in fixture.Server.Command("KEYS", _stores.Prefix + "*").Split(' ').Where(k => !k.Contains("{store}", StringComparison.Ordinal)))
         {
             Assert.InRange(long.Parse(fixture.Server.Command("PTTL", key), CultureInfo.InvariantCulture), 3_000_000, 3_600_000);
             Assert.Matches(@"\{[^}]+\}", key);
@@ -125,7 +142,7 @@ public sealed class RedisClientStoreTests(RedisFixture fixture) : ClientStoreCon
 
     protected override IClientStore Create(int capacity = 1_000) => new BlockingStore(Open());
 
-    private string RecordKey => string.Create(CultureInfo.InvariantCulture, $"{_prefix}c:{{{Client.Value:x12}}}");
+    private string RecordKey => string.Create(CultureInfo.InvariantCulture, $"{_stores.Prefix}c:{{{Client.Value:x12}}}");
 
     private static LoadResult Load(IClientStore store)
     {
@@ -141,11 +158,5 @@ public sealed class RedisClientStoreTests(RedisFixture fixture) : ClientStoreCon
         return result;
     }
 
-    private RedisClientStore Open(Func<RedisOptions, RedisOptions>? change = null)
-    {
-        var options = new RedisOptions { Endpoints = [fixture.Server.EndPoint], Prefix = _prefix, WatchInterval = TimeSpan.FromMilliseconds(50), Timeout = TimeSpan.FromSeconds(5) };
-        var store = RedisClientStore.ConnectAsync(change?.Invoke(options) ?? options, completion => completion(), 0).GetAwaiter().GetResult();
-        _stores.Add(store);
-        return store;
-    }
+    private RedisClientStore Open(Func<RedisOptions, RedisOptions>? change = null) => _stores.Open(change);
 }
