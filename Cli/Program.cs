@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Masquerade.Cli.Demo;
+using Masquerade.Cli.Logs;
 using Masquerade.Cli.Pki;
 using Masquerade.Cli.Site;
 
@@ -10,6 +11,7 @@ var root = new RootCommand("Masquerade: connections that survive a walk across a
     DemoCommand.Create(),
     PkiCommand.Create(),
     TokenCommand.Create(),
+    LogCommand.Create(),
 };
 foreach (var command in SiteCommands.Create())
 {

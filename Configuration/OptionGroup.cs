@@ -54,6 +54,13 @@ public static class OptionGroup
     public static void Write(Utf8JsonWriter writer, string name, object settings, params string[] except)
     {
         writer.WriteStartObject(name);
+        WriteMembers(writer, settings, except);
+        writer.WriteEndObject();
+    }
+
+    /// <summary>Writes all knobs of a record into an object that has been begun.</summary>
+    public static void WriteMembers(Utf8JsonWriter writer, object settings, params string[] except)
+    {
         foreach (var property in Settings(settings.GetType(), except))
         {
             switch (property.GetValue(settings))
@@ -72,8 +79,6 @@ public static class OptionGroup
                     break;
             }
         }
-
-        writer.WriteEndObject();
     }
 
     private static PropertyInfo[] Settings(Type type, string[] except) =>

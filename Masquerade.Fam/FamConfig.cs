@@ -1,3 +1,5 @@
+using System.ComponentModel.DataAnnotations;
+
 namespace Masquerade.Fam;
 
 /// <summary>Which servers may send to a mapping (RFC 4787 section 5).</summary>
@@ -11,6 +13,19 @@ public enum FilteringPolicy : byte
 
     /// <summary>Anyone.</summary>
     EndpointIndependent = 2,
+}
+
+/// <summary>Whose packets, besides the client's own, keep a mapping alive.</summary>
+public enum InboundRefresh : byte
+{
+    /// <summary>Servers that the client has sent to; what a permissive filter lets through besides does not (RFC 7857 section 7).</summary>
+    Connections = 0,
+
+    /// <summary>Nobody's: only what the client sends counts.</summary>
+    Never = 1,
+
+    /// <summary>Whatever the filter lets through.</summary>
+    Always = 2,
 }
 
 /// <summary>Who decides where a new connection of an arrived client is anchored.</summary>
@@ -77,6 +92,12 @@ public sealed record FamConfig
     /// <summary>How long changes are collected before they are announced together.</summary>
     public TimeSpan AnnounceDelay { get; init; } = TimeSpan.FromMilliseconds(2);
 
+    /// <summary>
+    /// How long a TCP connection must have been established before that is announced, if the coordinator knows it only as opening. Whoever serves the client after a crash then gives it the
+    /// time of an established one (RFC 5382 REQ-5); short connections end before and cost no message.
+    /// </summary>
+    public TimeSpan EstablishedNewsDelay { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>A client without mappings that has been silent this long is taken to have left .</summary>
     public TimeSpan ClientIdleTimeout { get; init; } = TimeSpan.FromMinutes(5);
 
@@ -92,8 +113,11 @@ public sealed record FamConfig
     /// <summary>Idle timeout of established TCP connections (RFC 5382 REQ-5: not under 2 h 4 min).</summary>
     public TimeSpan TcpEstablishedTimeout { get; init; } = TimeSpan.FromMinutes(124);
 
-    /// <summary>Idle timeout of opening, closing and reset TCP connections (RFC 5382 REQ-5, RFC 7857 section 2: not under 4 min).</summary>
-    public TimeSpan TcpTransitoryTimeout { get; init; } = TimeSpan.FromMinutes(4);
+    /// <summary>Idle timeout of TCP connections that only one side has begun (RFC 5382 REQ-5, RFC 7857 section 2.1: 4 min recommended, less allowed).</summary>
+    public TimeSpan TcpOpeningTimeout { get; init; } = TimeSpan.FromMinutes(4);
+
+    /// <summary>Idle timeout of TCP connections that both sides have closed, that a RST has met, or that were idle too long (RFC 5382 REQ-5, RFC 7857 section 2: 4 min).</summary>
+    public TimeSpan TcpClosingTimeout { get; init; } = TimeSpan.FromMinutes(4);
 
     /// <summary>Idle timeout of UDP (RFC 4787 REQ-5: 5 min recommended).</summary>
     public TimeSpan UdpTimeout { get; init; } = TimeSpan.FromMinutes(5);
@@ -101,12 +125,97 @@ public sealed record FamConfig
     /// <summary>Idle timeout of ICMP queries (RFC 5508 REQ-2: not under 60 s).</summary>
     public TimeSpan IcmpTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>Which servers may send to a mapping.</summary>
-    public FilteringPolicy Filtering { get; init; } = FilteringPolicy.AddressAndPortDependent;
+    /// <summary>Which servers may send to a TCP mapping (RFC 5382 REQ-3).</summary>
+    public FilteringPolicy TcpFiltering { get; init; } = FilteringPolicy.AddressAndPortDependent;
+
+    /// <summary>Which servers may send to a UDP mapping (RFC 4787 REQ-8).</summary>
+    public FilteringPolicy UdpFiltering { get; init; } = FilteringPolicy.AddressAndPortDependent;
+
+    /// <summary>Which servers may send to a mapping of ICMP queries, which have no port at the server's end. ICMP errors are not concerned (RFC 4787 REQ-12).</summary>
+    public FilteringPolicy IcmpFiltering { get; init; } = FilteringPolicy.AddressAndPortDependent;
+
+    /// <summary>Whose packets keep a mapping alive besides the client's own (RFC 4787 REQ-6, RFC 7857 section 7).</summary>
+    public InboundRefresh InboundRefresh { get; init; } = InboundRefresh.Connections;
+
+    /// <summary>Whether a SYN that announces larger segments than this access point's links carry is told of it: its MSS option is lowered (RFC 9293 section 3.7.1).</summary>
+    public bool ClampMss { get; init; } = true;
+
+    /// <summary>
+    /// How many SYNs that nobody has asked for wait for 6 s to be answered by an ICMP error, unless the client opens the same connection meanwhile (RFC 5382 REQ-4). As many are
+    /// answered in 6 s at most; 0: they are dropped silently.
+    /// </summary>
+    [Range(0, 65_536)]
+    public int MaxUnsolicitedSyns { get; init; } = 256;
+
+    /// <summary>TCP mappings that a client may have here (RFC 6888 REQ-4); 0: as many as there is room for. What it brings along from elsewhere is never refused.</summary>
+    [Range(0, 16_777_216)]
+    public int TcpMappingsPerClient { get; init; } = 2_048;
+
+    /// <summary>UDP mappings that a client may have here; 0: as many as there is room for.</summary>
+    [Range(0, 16_777_216)]
+    public int UdpMappingsPerClient { get; init; } = 1_792;
+
+    /// <summary>Mappings of ICMP queries that a client may have here; 0: as many as there is room for.</summary>
+    [Range(0, 16_777_216)]
+    public int IcmpMappingsPerClient { get; init; } = 256;
+
+    /// <summary>Connections that a client may have here, of all mappings together (RFC 6888 REQ-5); 0: as many as there is room for.</summary>
+    [Range(0, 16_777_216)]
+    public int ConnectionsPerClient { get; init; } = 16_384;
+
+    /// <summary>TCP connections of a client that the server has not answered yet: bounds what a SYN flood takes up; 0: no bound of its own.</summary>
+    [Range(0, 16_777_216)]
+    public int OpeningPerClient { get; init; } = 1_024;
+
+    /// <summary>
+    /// Mappings that one client may have because it asked for them (PCP), published services not counted; 0: no bound of its own. They need no traffic to live and outlive their client's stay
+    /// until their lifetime is over (RFC 6887 section 17.2).
+    /// </summary>
+    [Range(0, 16_777_216)]
+    public int ExplicitMappingsPerClient { get; init; } = 64;
+
+    /// <summary>
+    /// Connections to one client that application helpers may expect at once, because it has named endpoints of its own to servers; 0: no bound of its own.
+    /// </summary>
+    [Range(0, 65_536)]
+    public int ExpectationsPerClient { get; init; } = 64;
+
+    /// <summary>How long such a connection is waited for.</summary>
+    public TimeSpan ExpectationTimeout { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>Connections that a client may open per second in the long run (RFC 6888 REQ-4 and 5); 0: as fast as it can.</summary>
+    [Range(0, 1_000_000)]
+    public int ConnectionRatePerClient { get; init; } = 1_000;
+
+    /// <summary>Connections that a client may open at once before <see cref="ConnectionRatePerClient"/> holds.</summary>
+    public int ConnectionBurstPerClient { get; init; } = 2_000;
 
     /// <summary>Who decides where a new connection is anchored.</summary>
     public AnchorPolicy Anchoring { get; init; } = AnchorPolicy.Here;
 
+    /// <summary>Servers that see the clients' own addresses.</summary>
+    public UntranslatedDestinations Untranslated { get; init; } = UntranslatedDestinations.None;
+
     /// <summary>No coordinator at all: every arrival is complete at once and nothing is announced.</summary>
     public bool Standalone { get; init; }
+
+    /// <summary>Whether clients may have links to several access points at once .</summary>
+    public ClientLinks Links { get; init; }
+
+    /// <summary>How long a further FAM keeps a copy of which it does not hear; longer than it takes until a silent node is noticed.</summary>
+    [Range(10, 60_000)]
+    public TimeSpan CopyTime { get; init; } = TimeSpan.FromMilliseconds(500);
+}
+
+/// <summary>What links clients have.</summary>
+public enum ClientLinks
+{
+    /// <summary>One at a time: who appears here has moved here.</summary>
+    One,
+
+    /// <summary>One of their own to each access point, so that what they send comes by one of them.</summary>
+    Several,
+
+    /// <summary>One radio that several access points hear at once, so that what they send comes to all of these.</summary>
+    Shared,
 }

@@ -27,8 +27,16 @@ public sealed partial class FamEngine
     /// <summary>Offered endpoints of clients that are arriving: a HAM may hear of the move, and use one, before this node has the coordinator's answer.</summary>
     private readonly EndpointIndex _offered;
     private readonly HoldQueuePool _holds;
+
+    /// <summary>Copies are kept for as long as a client is heard besides: they must not use up what clients need that move.</summary>
+    private readonly HoldQueuePool _copyHolds;
     private readonly TimerWheel _idle;
     private readonly int[] _expired = new int[64];
+
+    /// <summary>The time between two connections of a client that opens them at the rate that it may, zero if it may as fast as it can, and how far ahead of it it may be.</summary>
+    private readonly TimeSpan _openingInterval;
+    private readonly TimeSpan _openingTolerance;
+    private readonly INeighbourhood? _neighbourhood;
     private bool _coordinatorUp;
     private Instant _aloneFrom;
 
@@ -41,8 +49,9 @@ public sealed partial class FamEngine
     /// <param name="outbox">What repeats requests until the coordinator answers, shared with the HAM engine.</param>
     /// <param name="output">Where effects go.</param>
     /// <param name="drops">The node's drop counters.</param>
+    /// <param name="neighbourhood">How clients reach each other at their own addresses; null: not at all.</param>
     public FamEngine(
-        FamConfig config, NodeId self, EndpointPool pool, ILocalAnchor anchor, SeededRandom random, Outbox outbox, IEngineOutput output, DropCounters drops)
+        FamConfig config, NodeId self, EndpointPool pool, ILocalAnchor anchor, SeededRandom random, Outbox outbox, IEngineOutput output, DropCounters drops, INeighbourhood? neighbourhood = null)
     {
         _config = config;
         _self = self;
@@ -54,9 +63,16 @@ public sealed partial class FamEngine
         _clients = new ClientTable(config.MaxClients, Math.Min(config.MaxAddressesPerClient, ControlLimits.MaxAddresses), (uint)random.NextUInt64());
         _table = new FamTranslationTable(config, pool, _clients, (uint)random.NextUInt64());
         _offered = new EndpointIndex(pool);
+        _neighbourhood = neighbourhood;
+        _clients.News = neighbourhood is null ? null : new SlotQueue(config.MaxClients);
         _holds = new HoldQueuePool(config.MaxHolds, config.HoldPackets, config.HoldBytes);
+        _copyHolds = new HoldQueuePool(config.MaxHolds, config.HoldPackets, config.HoldBytes);
         _unsaid = new SlotQueue(config.MaxClients);
+        _unsolicited = new UnsolicitedSyns(config.MaxUnsolicitedSyns);
+        _openingInterval = config.ConnectionRatePerClient == 0 ? TimeSpan.Zero : TimeSpan.FromSeconds(1) / config.ConnectionRatePerClient;
+        _openingTolerance = _openingInterval * (config.ConnectionBurstPerClient - 1);
         _idle = new TimerWheel(config.MaxConnections, TimeSpan.FromMilliseconds(500), Instant.Zero);
+        _terms = new TimerWheel(config.MaxMappings, TimeSpan.FromMilliseconds(500), Instant.Zero);
     }
 
     /// <summary>Clients known here, in any state.</summary>
@@ -70,12 +86,18 @@ public sealed partial class FamEngine
             var served = 0;
             for (var client = _clients.Next(0); client >= 0; client = _clients.Next(client + 1))
             {
-                served += _clients[client].State == ClientState.Superseded ? 0 : 1;
+                served += _clients[client].State is ClientState.Superseded or ClientState.Further ? 0 : 1;
             }
 
             return served;
         }
     }
+
+    /// <summary>Whether each connection that a client opens here is reported with its destination (<see cref="ConnectionOpened"/>).</summary>
+    public bool ReportsConnections { get; init; }
+
+    /// <summary>Whether what clients open here gets a mapping for all servers, or one for each.</summary>
+    public MappingPolicy Mapping { get; init; }
 
     /// <summary>Mappings known here.</summary>
     public int MappingCount => _table.MappingCount;
@@ -83,20 +105,23 @@ public sealed partial class FamEngine
     /// <summary>Connections known here.</summary>
     public int ConnectionCount => _table.ConnectionCount;
 
+    /// <summary>TCP RSTs that were outside what their receiver takes, or of which that is not known: passed on, but nothing here has changed for them. Many of these are an attack.</summary>
+    public long UnbelievedResets { get; private set; }
+
     /// <summary>When <see cref="Advance"/> must be called at the latest.</summary>
     public Instant NextDeadline =>
-        Instant.Min(Instant.Min(_nextClientDeadline, Instant.Min(_sayAt, NextAttachDeadline)), _table.ConnectionCount == 0 ? Instant.Never : _idle.NextDeadline);
+        Instant.Min(Instant.Min(Instant.Min(_nextClientDeadline, _unsolicited.NextDeadline), Instant.Min(_sayAt, NextAttachDeadline)), Instant.Min(_terms.NextDeadline, _table.ConnectionCount == 0 ? Instant.Never : _idle.NextDeadline));
 
-    /// <summary>Whether this is a FAM endpoint of a mapping known here, or one that has been offered for a client that is arriving.</summary>
-    public bool ServesEndpoint(TransportProtocol protocol, TransportEndpoint endpoint) =>
-        _table.FindByFamEndpoint(protocol, endpoint) >= 0 || _offered[protocol, endpoint] >= 0;
+    /// <summary>Whether this is a FAM endpoint of a mapping known here that takes packets of a server, or one that has been offered for a client that is arriving.</summary>
+    public bool ServesEndpoint(TransportProtocol protocol, TransportEndpoint endpoint, TransportEndpoint server) =>
+        _table.FindByFamEndpoint(protocol, endpoint, server) >= 0 || _offered[protocol, endpoint] >= 0;
 
     /// <summary>A packet from a client. On <see cref="VerdictKind.ForwardUplink"/> its source is the masquerade endpoint now.</summary>
     public Verdict ProcessOutbound(Span<byte> packet, in PacketSummary summary, MacAddress source, in OffloadInfo offload, Instant now)
     {
         if (summary.Kind == PacketKind.IcmpError)
         {
-            return ProcessOutboundError(packet, summary, source);
+            return ProcessOutboundError(packet, summary, source, now);
         }
 
         var slot = _table.FindConnection(summary.Tuple);
@@ -122,21 +147,26 @@ public sealed partial class FamEngine
         return RewriteToServer(slot, packet, summary, offload, now);
     }
 
-    /// <summary>A packet from the uplink to one of this node's FAM endpoints. On <see cref="VerdictKind.ForwardClient"/> its destination is the client now.</summary>
+    /// <summary>A packet from the uplink to one of this node's FAM endpoints, or to a client's own address. On <see cref="VerdictKind.ForwardClient"/> its destination is the client now.</summary>
     public Verdict ProcessInbound(Span<byte> packet, in PacketSummary summary, in OffloadInfo offload, Instant now)
     {
         var isError = summary.Kind == PacketKind.IcmpError;
         var local = isError ? summary.EmbeddedTuple.Source : summary.Tuple.Destination;
         var server = isError ? summary.EmbeddedTuple.Destination : summary.Tuple.Source;
         var protocol = isError ? summary.EmbeddedTuple.Protocol : summary.Tuple.Protocol;
-        var slot = _table.FindByFamEndpoint(protocol, local);
+        var slot = _table.FindByFamEndpoint(protocol, local, server);
         if (slot >= 0)
         {
             return DeliverInbound(slot, local, server, packet, summary, offload, now);
         }
 
         var arriving = _offered[protocol, local];
-        return arriving >= 0 ? DeliverToOffer(arriving, protocol, local, packet, summary, offload, now) : Drop(DropReason.NoFamEndpoint);
+        if (arriving >= 0)
+        {
+            return DeliverToOffer(arriving, protocol, local, packet, summary, offload, now);
+        }
+
+        return _config.Untranslated.ShowsClient(local.Address) ? DeliverUntranslated(protocol, local, server, packet, summary, offload, now) : Drop(DropReason.NoFamEndpoint);
     }
 
     /// <summary>
@@ -172,6 +202,9 @@ public sealed partial class FamEngine
                 break;
             case LookupReply reply:
                 OnLookupReply(reply, now);
+                break;
+            case Summon summon:
+                OnSummon(summon, now);
                 break;
             case AdoptMappings adopt:
                 OnAdopted(adopt, now);
@@ -214,6 +247,8 @@ public sealed partial class FamEngine
                 SaySoon(client, ClientNews.None, now);
             }
         }
+
+        SayAddressesAgain();
     }
 
     /// <summary>
@@ -234,7 +269,18 @@ public sealed partial class FamEngine
         AdvanceAttaches(now);
         SayCollected(now);
         ExpireConnections(now);
+        ExpireTerms(now);
+        AnswerUnsolicited(now);
     }
+
+    /// <summary>The server that a new mapping is for; none if it is for all.</summary>
+    private TransportEndpoint ServerFor(in FlowTuple tuple) => Mapping switch
+    {
+        MappingPolicy.EndpointIndependent => TransportEndpoint.None,
+        _ when tuple.Protocol == TransportProtocol.Tcp => tuple.Destination,
+        MappingPolicy.AddressAndPortDependent when tuple.Protocol == TransportProtocol.Udp => tuple.Destination,
+        _ => TransportEndpoint.None,
+    };
 
     private Verdict Drop(DropReason reason)
     {

@@ -1,3 +1,5 @@
+using System.ComponentModel.DataAnnotations;
+
 namespace Masquerade.Ham;
 
 /// <summary>Limits and times of a <see cref="HamEngine"/>.</summary>
@@ -40,6 +42,10 @@ public sealed record HamConfig
     /// How often the coordinator is asked whether a mapping that has a FAM still has one. It should always be told; this bounds what a loss on both sides can leave behind.
     /// </summary>
     public TimeSpan VerifyInterval { get; init; } = TimeSpan.FromMinutes(30);
+
+    /// <summary>How often the way to each FAM is measured anew: how large packets may be there. A question is one full packet.</summary>
+    [Range(1_000, 86_400_000)]
+    public TimeSpan PathMtuInterval { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>The shortest time between two reports of unsolicited packets.</summary>
     public TimeSpan UnsolicitedReportInterval { get; init; } = TimeSpan.FromSeconds(1);

@@ -24,6 +24,11 @@ public sealed partial class HamEngine : ILocalAnchor
     private readonly TimerWheel _orphans;
     private readonly int[] _expired = new int[64];
 
+    /// <summary>How late the end of a client's block may be told: not every port that has rested is worth a call.</summary>
+    private static readonly TimeSpan BlockInterval = TimeSpan.FromSeconds(1);
+
+    private Instant _blocksAt = Instant.Zero;
+
     /// <summary>Creates an engine with empty tables.</summary>
     /// <param name="config">Limits and times.</param>
     /// <param name="self">This node.</param>
@@ -42,20 +47,56 @@ public sealed partial class HamEngine : ILocalAnchor
         _drops = drops;
         _table = new HamTranslationTable(config.MaxMappings, config.MaxClients, pool, (uint)random.NextUInt64());
         _holds = new HoldQueuePool(config.MaxDrains, config.DrainPackets, config.DrainBytes);
+        _choiceSeed = (uint)random.NextUInt64();
         _orphans = new TimerWheel(config.MaxMappings, TimeSpan.FromSeconds(1), Instant.Zero);
+        if (pool.BlockSize > 0)
+        {
+            pool.BlockEnded = (block, client) => _output.Report(new BlockReleased(block, client));
+        }
     }
 
     /// <summary>How many mappings this node owns now.</summary>
     public int MappingCount => _table.Count;
 
+    /// <summary>How many of them are at one of the node's addresses.</summary>
+    public int MappingCountAt(IpAddress address) => _table.CountAt(address);
+
     /// <summary>Packets rewritten towards another node's FAM.</summary>
     public long Forwarded { get; private set; }
 
-    /// <summary>When <see cref="Advance"/> must be called at the latest.</summary>
-    public Instant NextDeadline => Instant.Min(Instant.Min(_nextDrainDeadline, _reportAt), _table.Count == 0 ? Instant.Never : _orphans.NextDeadline);
+    /// <summary>What the node's links carry; packets beyond it that must not be cut are sent back (RFC 4787 REQ-13, RFC 8201).</summary>
+    public LinkMtu Mtu { get; init; } = LinkMtu.Unlimited;
 
-    /// <summary>Whether this node owns this masquerade endpoint.</summary>
-    public bool Anchors(TransportProtocol protocol, TransportEndpoint masquerade) => _table.Find(protocol, masquerade) >= 0;
+    /// <summary>
+    /// What the way to a FAM's address carries, in octets, as far as is known. Routers between HAM and FAM cannot tell the server: it does not know the packet that they would quote.
+    /// </summary>
+    public Func<IpAddress, Instant, int>? PathMtu { get; init; }
+
+    /// <summary>The time that is written beside a new mapping, milliseconds since 1970: for the log of mappings, nothing here depends on it. Null: none is.</summary>
+    public Func<Instant, long>? WallClock { get; init; }
+
+    /// <summary>How packets that have waited are read again.</summary>
+    public IPacketReader Reader { get; init; } = PlainPacketReader.Instance;
+
+    /// <summary>When <see cref="Advance"/> must be called at the latest.</summary>
+    public Instant NextDeadline => Instant.Min(Instant.Min(Instant.Min(Instant.Min(_nextDrainDeadline, _nextMark), _reportAt), _table.Count == 0 ? Instant.Never : _orphans.NextDeadline), NextBlockCheck);
+
+    /// <summary>Whether this node owns this masquerade endpoint towards a server.</summary>
+    public bool Anchors(TransportProtocol protocol, TransportEndpoint masquerade, TransportEndpoint server) => _table.Find(protocol, masquerade, server) >= 0;
+
+    /// <summary>Whether this node owns this masquerade endpoint towards a server, and its client is not, or not known to be, at this node's own FAM.</summary>
+    public bool IsServedElsewhere(TransportProtocol protocol, TransportEndpoint masquerade, TransportEndpoint server)
+    {
+        var slot = _table.Find(protocol, masquerade, server);
+        return slot >= 0 && _table[slot].Route != HamRoute.Local;
+    }
+
+    /// <inheritdoc/>
+    public bool IsServedElsewhere(MappingId mapping)
+    {
+        var slot = _table.Find(mapping);
+        return slot >= 0 && _table[slot].Route != HamRoute.Local;
+    }
 
     /// <summary>
     /// A packet from the uplink whose destination is one of this node's addresses. On <see cref="VerdictKind.ForwardUplink"/> it has been rewritten to the FAM endpoint;
@@ -63,27 +104,31 @@ public sealed partial class HamEngine : ILocalAnchor
     /// </summary>
     public Verdict ProcessInbound(Span<byte> packet, in PacketSummary summary, in OffloadInfo offload, Instant now)
     {
-        var endpoint = summary.Kind == PacketKind.IcmpError ? summary.EmbeddedTuple.Source : summary.Tuple.Destination;
-        var protocol = summary.Kind == PacketKind.IcmpError ? summary.EmbeddedTuple.Protocol : summary.Tuple.Protocol;
-        var slot = _table.Find(protocol, endpoint);
+        var slot = summary.Kind == PacketKind.IcmpError
+            ? _table.Find(summary.EmbeddedTuple.Protocol, summary.EmbeddedTuple.Source, summary.EmbeddedTuple.Destination)
+            : _table.Find(summary.Tuple.Protocol, summary.Tuple.Destination, summary.Tuple.Source);
         if (slot < 0)
         {
             return RefuseUnsolicited(summary.Tuple, now);
         }
 
         ref var entry = ref _table[slot];
-        if (entry.Draining)
-        {
-            return HoldWhileDraining(ref entry, packet, offload, now);
-        }
-
-        return entry.Route switch
-        {
-            HamRoute.Local => Verdict.Local,
-            HamRoute.Remote => RewriteToFam(ref entry, packet, summary, offload),
-            _ => AskForFam(ref entry, now),
-        };
+        return entry.Detour == HamDetour.None
+            ? SendToFam(ref entry, packet, summary, offload, now)
+            : (entry.Detour & HamDetour.Draining) != 0
+                ? HoldWhileDraining(ref entry, packet, offload, now)
+                : SendToOneOfSeveral(ref entry, packet, summary, offload, now);
     }
+
+    /// <summary>When it is to be looked whether a client's block has come free.</summary>
+    private Instant NextBlockCheck => _pool.BlockSize == 0 ? Instant.Never : Instant.Max(_pool.NextWake, _blocksAt);
+
+    private Verdict SendToFam(ref HamEntry entry, Span<byte> packet, in PacketSummary summary, in OffloadInfo offload, Instant now) => entry.Route switch
+    {
+        HamRoute.Local => Verdict.Local,
+        HamRoute.Remote => RewriteToFam(entry.ToFam, entry.Mtu, packet, summary, offload),
+        _ => AskForFam(ref entry, now),
+    };
 
     /// <summary>
     /// A message from the coordinator. Messages that do not concern a HAM are ignored; the caller acknowledges pushes, unless the result is false: something must be said
@@ -118,19 +163,45 @@ public sealed partial class HamEngine : ILocalAnchor
         return true;
     }
 
+    /// <summary>More, or less, is known of the way to a FAM's address.</summary>
+    public void OnPathMtu(IpAddress fam, int mtu)
+    {
+        for (var slot = _table.NextLive(0); slot >= 0; slot = _table.NextLive(slot + 1))
+        {
+            if (_table[slot].Route == HamRoute.Remote && _table[slot].Fam.Address == fam)
+            {
+                _table[slot].Mtu = Math.Min(Mtu.Uplink, mtu);
+            }
+
+            _table[slot].Further?.NoteMtu(fam, Math.Min(Mtu.Uplink, mtu));
+        }
+    }
+
     /// <summary>A datagram from another node.</summary>
     public void OnPeer(PeerMessage message, Instant now)
     {
-        if (message is Drained drained)
+        switch (message)
         {
-            OnDrained(drained, now);
+            case Drained drained:
+                OnDrained(drained, now);
+                break;
+            case CopyMarked marked:
+                OnCopyMarked(marked);
+                break;
         }
     }
 
     /// <summary>Does what is due: ends drains that took too long and mappings that nobody has served for too long.</summary>
     public void Advance(Instant now)
     {
+        if (now >= NextBlockCheck)
+        {
+            _pool.Wake(now);
+            _blocksAt = now + BlockInterval;
+        }
+
         EndOverdueDrains(now);
+        MarkCopies(now);
         if (now >= _reportAt)
         {
             Report(now);
@@ -139,25 +210,37 @@ public sealed partial class HamEngine : ILocalAnchor
         ExpireOrphans(now);
     }
 
-    private Verdict RewriteToFam(ref HamEntry entry, Span<byte> packet, in PacketSummary summary, in OffloadInfo offload)
+    private Verdict RewriteToFam(in PacketRewriter.Rewrite toFam, int mtu, Span<byte> packet, in PacketSummary summary, in OffloadInfo offload)
     {
         if (summary.Ttl <= 1)
         {
-            return Drop(DropReason.TtlExpired);
+            return SendBack(DropReason.TtlExpired, IcmpError.TimeExceeded, packet, summary);
+        }
+
+        if (LinkMtu.IsExceeded(mtu, summary, offload))
+        {
+            return SendBack(DropReason.TooBig, IcmpError.TooBig(mtu), packet, summary);
         }
 
         if (summary.Kind == PacketKind.IcmpError)
         {
-            PacketRewriter.ErrorInbound(packet, summary, entry.ToFam);
+            PacketRewriter.ErrorInbound(packet, summary, toFam);
         }
         else
         {
-            PacketRewriter.Destination(packet, summary, entry.ToFam, offload.ChecksumPartial);
+            PacketRewriter.Destination(packet, summary, toFam, offload.ChecksumPartial);
         }
 
         PacketRewriter.DecrementTtl(packet, summary);
         Forwarded++;
         return Verdict.Uplink;
+    }
+
+    /// <summary>Drops a packet and tells the server why: a HAM is a hop like any router.</summary>
+    private Verdict SendBack(DropReason reason, in IcmpError error, ReadOnlySpan<byte> packet, in PacketSummary summary)
+    {
+        _output.SendError(error, packet, summary, MacAddress.None);
+        return Drop(reason);
     }
 
     private Verdict Drop(DropReason reason)

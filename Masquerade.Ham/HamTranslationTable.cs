@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
 using Masquerade.Core.Wire;
@@ -15,6 +17,19 @@ internal enum HamRoute : byte
 
     /// <summary>To the FAM endpoint of another node.</summary>
     Remote,
+}
+
+/// <summary>What keeps a mapping's packets from going straight to its FAM: the packet path looks whether there is anything.</summary>
+[Flags]
+internal enum HamDetour : byte
+{
+    None = 0,
+
+    /// <summary>The previous FAM is being drained: packets wait in the client's queue.</summary>
+    Draining = 1,
+
+    /// <summary>There are several FAMs to choose among.</summary>
+    Several = 2,
 }
 
 /// <summary>One HAM translation record: masquerade endpoint → FAM endpoint.</summary>
@@ -39,16 +54,38 @@ internal struct HamEntry
 
     /// <summary>The number of the question whether the FAM is still there; 0 if none is open.</summary>
     public ulong VerifyId;
+
+    /// <summary>What the way to the FAM carries, in octets.</summary>
+    public int Mtu;
     public int Client;
     public int NextOfClient;
     public int PreviousOfClient;
     public HamRoute Route;
 
-    /// <summary>The previous FAM is being drained: packets wait in the client's queue.</summary>
-    public bool Draining;
+    /// <summary>It was anchored for a coordinator that has not said since who serves it: how often it is still asked whether anybody wants it.</summary>
+    public byte Unclaimed;
+
+    /// <summary>When it was opened, here or where it was before: milliseconds since 1970, 0 if that is not known.</summary>
+    public long Opened;
+
+    /// <summary>What makes it an explicit mapping, and since when that is true; null if it is none.</summary>
+    public HamTerms? Explicit;
+
+    public HamDetour Detour;
+
+    /// <summary>The FAMs besides the first one, if the HAM is to choose; null otherwise. And the number of the message that named them.</summary>
+    public HamFurther? Further;
+    public ulong FurtherId;
 
     /// <summary>The coordinator has forgotten it and has not been told again.</summary>
     public bool Unreported;
+}
+
+/// <summary>What makes a mapping explicit, as it was at a time.</summary>
+internal sealed record HamTerms(ExplicitTerms Terms, Instant At)
+{
+    /// <summary>When it ends, whether or not it is used.</summary>
+    public Instant Until => Terms.LifetimeMilliseconds == ExplicitTerms.Forever ? Instant.Never : At + TimeSpan.FromMilliseconds(Terms.LifetimeMilliseconds);
 }
 
 /// <summary>What a HAM knows of a client: its mappings, and the move that is being drained.</summary>
@@ -61,6 +98,27 @@ internal struct HamClient
     public ulong DrainToken;
     public Epoch DrainEpoch;
     public Instant DrainUntil;
+
+    /// <summary>While copies are sent: who marks them, and how far they are; null otherwise.</summary>
+    public HamMarks? Marks;
+
+    /// <summary>The push that has said so.</summary>
+    public ulong MarksId;
+
+    /// <summary>The place in the pool of the own address that its mappings get, per family; -1 if there is none yet.</summary>
+    private int _pairV4;
+    private int _pairV6;
+
+    public HamClient(MacAddress mac)
+    {
+        Mac = mac;
+        FirstMapping = -1;
+        DrainUntil = Instant.Never;
+        _pairV4 = _pairV6 = -1;
+    }
+
+    [UnscopedRef]
+    public ref int PairOf(bool ipv6) => ref ipv6 ? ref _pairV6 : ref _pairV4;
 }
 
 /// <summary>
@@ -74,6 +132,11 @@ internal sealed class HamTranslationTable
     private readonly EndpointIndex _byMasquerade;
     private readonly HashIndex _byMac;
     private readonly uint _hashSeed;
+    private readonly EndpointPool _pool;
+
+    /// <summary>Records for one server each, by masquerade endpoint and server; made with the first of them.</summary>
+    private HashIndex? _byServer;
+    private readonly int[] _countAt = new int[EndpointPool.MaxKnown];
 
     public HamTranslationTable(int maxMappings, int maxClients, EndpointPool pool, uint hashSeed)
     {
@@ -83,9 +146,13 @@ internal sealed class HamTranslationTable
         _byMac = new HashIndex(maxClients);
         Unreported = new SlotQueue(maxClients);
         _hashSeed = hashSeed;
+        _pool = pool;
     }
 
     public int Count => _entries.Count;
+
+    /// <summary>Records at an address.</summary>
+    public int CountAt(IpAddress address) => _pool.AddressIndex(address) is var place and >= 0 ? _countAt[place] : 0;
 
     public int Capacity => _entries.Capacity;
 
@@ -96,7 +163,23 @@ internal sealed class HamTranslationTable
 
     public ref HamClient Client(int slot) => ref _clients[slot];
 
-    public int Find(TransportProtocol protocol, TransportEndpoint masquerade) => _byMasquerade[protocol, masquerade];
+    /// <summary>The record of a packet from (or to) a server, or -1.</summary>
+    public int Find(TransportProtocol protocol, TransportEndpoint masquerade, in TransportEndpoint server)
+    {
+        var slot = _byMasquerade[protocol, masquerade];
+        return slot >= EndpointIndex.Nothing ? slot : FindShared(protocol, masquerade, server);
+    }
+
+    /// <summary>The record of a mapping, or -1.</summary>
+    public int Find(in MappingId mapping)
+    {
+        if (mapping.IsOfServer)
+        {
+            return FindShared(mapping.Protocol, mapping.Masquerade, mapping.Server);
+        }
+
+        return Math.Max(_byMasquerade[mapping.Protocol, mapping.Masquerade], EndpointIndex.Nothing);
+    }
 
     public int FindClient(MacAddress mac)
     {
@@ -123,7 +206,7 @@ internal sealed class HamTranslationTable
                 return -1;
             }
 
-            _clients[client] = new HamClient { Mac = mac, FirstMapping = -1, DrainUntil = Instant.Never };
+            _clients[client] = new HamClient(mac);
             _byMac.Insert(FlowHash.Of(mac, _hashSeed), client);
         }
 
@@ -148,7 +231,18 @@ internal sealed class HamTranslationTable
         }
 
         owner.FirstMapping = slot;
-        _byMasquerade[mapping.Protocol, mapping.Masquerade] = slot;
+        if (mapping.IsOfServer)
+        {
+            _byServer ??= new HashIndex(_entries.Capacity);
+            _byServer.Insert(HashOf(mapping.Protocol, mapping.Masquerade, mapping.Server), slot);
+            _byMasquerade.Share(mapping.Protocol, mapping.Masquerade, more: true);
+        }
+        else
+        {
+            _byMasquerade[mapping.Protocol, mapping.Masquerade] = slot;
+        }
+
+        NoteAt(mapping.Masquerade.Address, 1);
         return slot;
     }
 
@@ -156,7 +250,17 @@ internal sealed class HamTranslationTable
     public void Remove(int slot)
     {
         ref var entry = ref _entries[slot];
-        _byMasquerade[entry.Mapping.Protocol, entry.Mapping.Masquerade] = -1;
+        if (entry.Mapping.IsOfServer)
+        {
+            _byServer!.Remove(HashOf(entry.Mapping.Protocol, entry.Mapping.Masquerade, entry.Mapping.Server), slot);
+            _byMasquerade.Share(entry.Mapping.Protocol, entry.Mapping.Masquerade, more: false);
+        }
+        else
+        {
+            _byMasquerade[entry.Mapping.Protocol, entry.Mapping.Masquerade] = EndpointIndex.Nothing;
+        }
+
+        NoteAt(entry.Mapping.Masquerade.Address, -1);
         if (entry.NextOfClient >= 0)
         {
             _entries[entry.NextOfClient].PreviousOfClient = entry.PreviousOfClient;
@@ -186,8 +290,38 @@ internal sealed class HamTranslationTable
 
         _byMac.Remove(FlowHash.Of(record.Mac, _hashSeed), client);
         Unreported.Remove(client);
+        record.Marks = null;
         _clients.Free(client);
     }
+
+    private void NoteAt(IpAddress address, int change)
+    {
+        // What is at an address is taken out before the address is given up.
+        if (_pool.AddressIndex(address) is var place and >= 0)
+        {
+            _countAt[place] += change;
+        }
+    }
+
+    private int FindShared(TransportProtocol protocol, TransportEndpoint masquerade, in TransportEndpoint server)
+    {
+        if (_byServer is null)
+        {
+            return -1;
+        }
+
+        for (var slot = _byServer.First(HashOf(protocol, masquerade, server), out var probe); slot >= 0; slot = _byServer.Next(ref probe))
+        {
+            if (_entries[slot].Mapping == new MappingId(protocol, masquerade, server))
+            {
+                return slot;
+            }
+        }
+
+        return -1;
+    }
+
+    private uint HashOf(TransportProtocol protocol, TransportEndpoint masquerade, in TransportEndpoint server) => FlowHash.Of(new FlowTuple(server, masquerade, protocol), _hashSeed);
 
     public int NextLiveClient(int from) => _clients.NextLive(from);
 

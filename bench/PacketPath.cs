@@ -158,6 +158,11 @@ public class PacketPath : IEngineOutput
     {
     }
 
+    void IEngineOutput.SendError(in IcmpError error, ReadOnlySpan<byte> packet, in PacketSummary summary, MacAddress client)
+    {
+        // No packet here is sent back.
+    }
+
     void IEngineOutput.SendControl(ControlMessage message)
     {
     }
@@ -182,7 +187,7 @@ public class PacketPath : IEngineOutput
 
     private void MakeAway(int index, TransportEndpoint local)
     {
-        if (!_away.TryAnchor(TransportProtocol.Udp, local, _macs[index], Epoch.None, _now, out var masquerade, out var reason))
+        if (!_away.TryAnchor(TransportProtocol.Udp, local, _macs[index], Epoch.None, server: default, _now, out var masquerade, out var reason))
         {
             throw new InvalidOperationException($"mapping {index}: {reason}");
         }

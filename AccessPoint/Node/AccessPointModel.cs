@@ -1,4 +1,5 @@
 using Masquerade.Core.Flow;
+using Masquerade.Core.Fragments;
 using Masquerade.Fam;
 using Masquerade.Ham;
 
@@ -33,6 +34,21 @@ public sealed record AccessPointModel
     /// <summary>Limits and times of the FAM engine.</summary>
     public FamConfig Fam { get; init; } = new();
 
+    /// <summary>Which ICMP errors the node makes itself.</summary>
+    public IcmpConfig Icmp { get; init; } = new();
+
+    /// <summary>How clients reach each other at their own addresses.</summary>
+    public NeighbourhoodConfig Neighbourhood { get; init; } = NeighbourhoodConfig.Off;
+
+    /// <summary>What clients may do by the Port Control Protocol.</summary>
+    public PcpConfig Pcp { get; init; } = new();
+
+    /// <summary>Which applications are helped through translation.</summary>
+    public HelperConfig Helpers { get; init; } = new();
+
+    /// <summary>Limits and times for fragments.</summary>
+    public FragmentConfig Fragments { get; init; } = new();
+
     /// <summary>The first port that is given out as masquerade or FAM endpoint.</summary>
     public ushort FirstPort { get; init; } = 1024;
 
@@ -42,8 +58,29 @@ public sealed record AccessPointModel
     /// <summary>How long a port rests after its last use before it is given out again .</summary>
     public TimeSpan PortRest { get; init; } = TimeSpan.FromSeconds(120);
 
+    /// <summary>Which of the node's addresses a client's mappings get.</summary>
+    public AddressPooling Pooling { get; init; }
+
+    /// <summary>How many ports a client gets to itself at a time, a power of two from 64 to 4,096 of which two fit into the range (RFC 6888 REQ-14); 0: ports are given out one by one.</summary>
+    public int PortBlockSize { get; init; }
+
+    /// <summary>The most such blocks that a client has at one address, 1 to 64.</summary>
+    public int PortBlocksPerClient { get; init; } = 8;
+
+    /// <summary>Whether what clients open here gets a mapping for all servers, or one for each, which share ports when these run short. Not with blocks.</summary>
+    public MappingPolicy Mapping { get; init; }
+
+    /// <summary>How few ports are free, in per cent, when they begin to be shared.</summary>
+    public int ShareBelowPercent { get; init; } = 25;
+
     /// <summary>The UDP port of datagrams between nodes; not given out.</summary>
     public ushort PeerPort { get; init; } = DefaultPeerPort;
+
+    /// <summary>How packets leave whose source is another node's address: the network may drop them (N-09).</summary>
+    public OutboundWay OutboundWay { get; init; }
+
+    /// <summary>How often it is asked anew whether the network lets them through, where they are sent.</summary>
+    public TimeSpan WayInterval { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>
     /// No coordinator: every arrival is first and complete at once, and nobody is told of anything. For runs over capture files and for a single access point.
@@ -54,6 +91,12 @@ public sealed record AccessPointModel
     /// How long a node that has just started waits for a coordinator's word before it answers for its addresses: another node may have taken them over. Zero: not at all.
     /// </summary>
     public TimeSpan AddressPatience { get; init; }
+
+    /// <summary>The time that is written beside new mappings, milliseconds since 1970, for the log of mappings; null: none is.</summary>
+    public Func<Core.Time.Instant, long>? WallClock { get; init; }
+
+    /// <summary>Whether each connection that a client opens is reported with its destination.</summary>
+    public bool ReportsConnections { get; init; }
 
     /// <summary>Where other nodes send their datagrams: the first own address and <see cref="PeerPort"/>.</summary>
     public TransportEndpoint PeerEndpoint => new(Uplink.Addresses[0], PeerPort);
@@ -76,6 +119,12 @@ public sealed record UplinkModel
     /// <see cref="Core.Engine.AddressYielded"/>.
     /// </summary>
     public bool AnnouncesRoutes { get; init; }
+
+    /// <summary>
+    /// Servers to which clients' packets go out under the clients' own addresses (RFC 6888 REQ-6), at most <see cref="UntranslatedDestinations.MaxPrefixes"/> prefixes. The node answers on
+    /// the uplink for the addresses of the clients that are here then.
+    /// </summary>
+    public IReadOnlyList<IpPrefix> Untranslated { get; init; } = [];
 
     /// <summary>The next hop for every other IPv4 address; none if there is none.</summary>
     public IpAddress GatewayV4 { get; init; }

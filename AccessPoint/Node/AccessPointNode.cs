@@ -1,9 +1,12 @@
 using Masquerade.AccessPoint.Dhcp;
 using Masquerade.AccessPoint.Link;
+using Masquerade.AccessPoint.Pcp;
+using Masquerade.AccessPoint.Ways;
 using Masquerade.Core.Control;
 using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
+using Masquerade.Core.Fragments;
 using Masquerade.Core.Time;
 using Masquerade.Core.Wire;
 using Masquerade.Fam;
@@ -24,6 +27,7 @@ public sealed partial class AccessPointNode
     private readonly Outbox _outbox;
     private readonly EngineEffects _effects;
     private readonly SeededRandom _random;
+    private readonly IpAddress[] _configured;
     private EndpointPool _pool;
     private Instant _now;
 
@@ -37,6 +41,8 @@ public sealed partial class AccessPointNode
         _output = output;
         _random = new SeededRandom(seed);
         _incarnation = model.Incarnation;
+        _configured = [.. model.Uplink.Addresses];
+        _neighbours = model.Neighbourhood.Enabled ? new NeighbourSide(this, new SeededRandom(~seed >> 3)) : null;
         if (model.Clients.Addressing != ClientAddressing.None)
         {
             _dhcpGateway = model.Clients.DhcpGateway;
@@ -46,11 +52,36 @@ public sealed partial class AccessPointNode
             _dhcpServer = _dhcpRelay is null ? new DhcpServer(model.Clients, _dhcpGateway) : null;
         }
 
-        _clientLink = new ClientLink(model.Clients, output, Drops);
-        _uplinkLink = new UplinkLink(model.Uplink, output, Drops);
+        if (model.Pcp.Enabled)
+        {
+            _pcp = new PcpServer(model.Pcp);
+            _pcpPacket = new byte[UdpPackets.HeadersLength(ipv4: false) + PcpProtocol.MaxLength];
+        }
+
+        _identifications = new IdentificationSource(new SeededRandom(~seed));
+        _clientLink = new ClientLink(model.Clients, output, Drops, _identifications);
+        _uplinkLink = new UplinkLink(model.Uplink, output, Drops, _identifications);
+        var relays = new IcmpConfig { ErrorsPerSecond = model.Neighbourhood.RelaysPerSecond, ErrorsPerReceiver = model.Neighbourhood.RelaysPerClient };
+        _toldNodes = new ErrorLimiter(relays, (uint)(seed >> 8));
+        _toldClients = new ErrorLimiter(relays, (uint)(seed >> 16));
+        _errorLimiter = new ErrorLimiter(model.Icmp, (uint)(seed >> 32) ^ (uint)seed);
+        _clientFragments = new FragmentTable(model.Fragments, model.PortRest, _identifications, (uint)(seed >> 16), Drops);
+        _uplinkFragments = new FragmentTable(model.Fragments, model.PortRest, _identifications, (uint)(seed >> 24), Drops);
+        _reader = new NodeReader(this);
+        _paths = new PathMtus(Math.Min(model.Uplink.Mtu, ushort.MaxValue), model.Standalone ? TimeSpan.Zero : model.Ham.PathMtuInterval, new SeededRandom(~seed >> 1));
+        var wayRandom = new SeededRandom(~seed >> 2);
+        _cookieKey = MakeKey(wayRandom);
+        _ways = new WayTable(model.Standalone ? OutboundWay.Direct : model.OutboundWay, model.WayInterval, wayRandom);
+        _standIns = new StandIns((uint)wayRandom.NextUInt64());
         _effects = new EngineEffects(this);
         _outbox = new Outbox(SendWhenUp) { Suspended = true };
         (_pool, Ham, Fam) = Furnish();
+        _showsClients = model.Uplink.Untranslated.Count > 0;
+        if (_showsClients)
+        {
+            _uplinkLink.ShowsClient = address => Fam.ShowsClient(address);
+        }
+
         if (model.AddressPatience > TimeSpan.Zero && !model.Standalone)
         {
             WithholdAll();
@@ -69,6 +100,9 @@ public sealed partial class AccessPointNode
     /// <summary>Neighbours on the uplink that are known or being asked for.</summary>
     public int NeighbourCount => _uplinkLink.NeighbourCount;
 
+    /// <summary>How the blocks of ports at the node's own addresses are used.</summary>
+    public PortBlockUse PortBlocks => _pool.DescribeBlocks();
+
     /// <summary>Messages to the coordinator whose answers are awaited.</summary>
     public int AwaitedAnswers => _outbox.Count;
 
@@ -78,7 +112,7 @@ public sealed partial class AccessPointNode
     /// <summary>When <see cref="Advance"/> must be called at the latest.</summary>
     public Instant NextDeadline => Instant.Min(
         Instant.Min(Instant.Min(Ham.NextDeadline, Fam.NextDeadline), Instant.Min(_outbox.NextDeadline, _sessionDeadline)),
-        Instant.Min(Instant.Min(_clientLink.NextDeadline, _uplinkLink.NextDeadline), Instant.Min(Instant.Min(_holdAt, NextLeaseDeadline), NextProbeDeadline)));
+        Instant.Min(Instant.Min(_clientFragments.NextDeadline, _uplinkFragments.NextDeadline), Instant.Min(_clientLink.NextDeadline, Instant.Min(_uplinkLink.NextDeadline, Instant.Min(Instant.Min(_holdAt, NextLeaseDeadline), Instant.Min(Instant.Min(NextProbeDeadline, NextWayDeadline), Instant.Min(Instant.Min(_requestsAt, NextNeighbourDeadline), _paths.NextDeadline)))))));
 
     /// <summary>A client's link is up: hostapd or another source of association events says so.</summary>
     public void OnAssociated(MacAddress client, Instant now)
@@ -111,9 +145,16 @@ public sealed partial class AccessPointNode
         _uplinkLink.Advance(now);
         Ham.Advance(now);
         Fam.Advance(now);
+        AdvancePcp(now);
+        _clientFragments.Advance(now);
+        _uplinkFragments.Advance(now);
         AdvanceAddresses(now);
         AdvanceProbes(now);
+        AdvancePaths(now);
+        AdvanceWays(now);
+        AdvanceStandIns(now);
         AdvanceLeases(now);
+        AdvanceNeighbours(now);
         AdvanceSession(now);
         _outbox.Advance(now);
     }
@@ -128,17 +169,37 @@ public sealed partial class AccessPointNode
                 FirstPort = _model.FirstPort,
                 LastPort = _model.LastPort,
                 RestTime = _model.PortRest,
-                Reserved = [(TransportProtocol.Udp, _model.PeerPort), (TransportProtocol.Udp, DhcpPort.Server)],
+                Pooling = _model.Pooling,
+                BlockSize = _model.PortBlockSize,
+                BlocksPerClient = _model.PortBlocksPerClient,
+                ShareBelowPercent = _model.ShareBelowPercent,
+                Reserved = [(TransportProtocol.Udp, _model.PeerPort), (TransportProtocol.Tcp, _model.PeerPort), (TransportProtocol.Udp, DhcpPort.Server)],
             },
             _random.Fork());
-        var ham = new HamEngine(_model.Ham, _model.Node, pool, _random.Fork(), _outbox, _effects, Drops);
-        var fam = new FamEngine(_model.Fam with { Standalone = _model.Standalone }, _model.Node, pool, ham, _random.Fork(), _outbox, _effects, Drops);
+        var mtu = new LinkMtu(_model.Uplink.Mtu, _model.Clients.Mtu);
+        var ham = new HamEngine(_model.Ham, _model.Node, pool, _random.Fork(), _outbox, _effects, Drops) { Mtu = mtu, Reader = _reader, PathMtu = _paths.To, WallClock = _model.WallClock };
+        var untranslated = new UntranslatedDestinations(_model.Uplink.Untranslated, _model.Clients.Prefixes);
+        var fam = new FamEngine(_model.Fam with { Standalone = _model.Standalone, Untranslated = untranslated }, _model.Node, pool, ham, _random.Fork(), _outbox, _effects, Drops, _neighbours)
+        {
+            Mtu = mtu, Reader = _reader, Helpers = _model.Helpers.Make(), Mapping = _model.Mapping, ReportsConnections = _model.ReportsConnections,
+        };
         return (pool, ham, fam);
     }
 
-    private bool TryParse(Span<byte> packet, out PacketSummary summary)
+    /// <summary>Reads the packet in a frame. False: it is finished; a fragment has been passed on, or waits.</summary>
+    /// <param name="frame">The frame.</param>
+    /// <param name="client">The client that it is from; none if it is from the uplink.</param>
+    /// <param name="offload">Its offload state.</param>
+    /// <param name="summary">What the packet is.</param>
+    private bool TryParse(Span<byte> frame, MacAddress client, in OffloadInfo offload, out PacketSummary summary)
     {
-        var reason = PacketParser.Parse(packet, out summary);
+        var reason = Parse(frame[EthernetHeader.Length..], client, out summary);
+        if (reason == DropReason.Fragment)
+        {
+            OnFragment(frame, client, offload);
+            return false;
+        }
+
         if (reason != DropReason.None)
         {
             Drops.Count(reason);
@@ -147,12 +208,20 @@ public sealed partial class AccessPointNode
         return reason == DropReason.None;
     }
 
-    /// <summary>Sends a packet where a verdict says. The frame is the packet's own, with room for the Ethernet header in front and without padding behind.</summary>
-    private void Apply(Verdict verdict, Span<byte> frame, in OffloadInfo offload)
+    /// <summary>
+    /// Sends a packet where a verdict says. The frame is the packet's own, with room for the Ethernet header in front and without padding behind; <paramref name="before"/> is what it was
+    /// before the engine had it.
+    /// </summary>
+    private void Apply(Verdict verdict, Span<byte> frame, in PacketSummary before, in OffloadInfo offload, Leg leg)
     {
         switch (verdict.Kind)
         {
             case VerdictKind.ForwardUplink:
+                if (_ways.IsOn)
+                {
+                    Detour(frame[EthernetHeader.Length..], offload, before, leg);
+                }
+
                 SendUplink(frame, offload);
                 break;
             case VerdictKind.ForwardClient:
@@ -164,16 +233,36 @@ public sealed partial class AccessPointNode
     /// <summary>What the engines do besides the verdict on the packet in hand.</summary>
     private sealed class EngineEffects(AccessPointNode node) : IEngineOutput
     {
-        public void TransmitUplink(ReadOnlySpan<byte> packet, in OffloadInfo offload) => node.SendUplinkCopy(packet, offload);
+        public void TransmitUplink(ReadOnlySpan<byte> packet, in OffloadInfo offload) => node.SendWaited(packet, offload);
 
         public void TransmitClient(MacAddress client, ReadOnlySpan<byte> packet, in OffloadInfo offload) => node._clientLink.SendCopy(packet, offload, client);
 
         public void DeliverLocally(Span<byte> packet, in OffloadInfo offload) => node.DeliverLocally(packet, offload);
 
+        public void SendError(in IcmpError error, ReadOnlySpan<byte> packet, in PacketSummary summary, MacAddress client) => node.SendError(error, packet, summary, client);
+
         public void SendControl(ControlMessage message) => node.SendWhenUp(message);
 
-        public void SendPeer(TransportEndpoint peer, PeerMessage message) => node.SendPeer(peer, message);
+        public void SendPeer(TransportEndpoint peer, PeerMessage message)
+        {
+            if (message is CopyMark or CopyMarked && peer == node._model.PeerEndpoint)
+            {
+                // The HAM's own node is one of the client's FAMs.
+                node.Fam.OnPeer(message, peer, node._now);
+                return;
+            }
 
-        public void Report(EngineEvent engineEvent) => node._output.Report(engineEvent);
+            node.SendPeer(peer, message);
+        }
+
+        public void Report(EngineEvent engineEvent)
+        {
+            if (engineEvent is ClientAddressShown shown)
+            {
+                node._uplinkLink.AnnounceClient(shown.Address, node._now);
+            }
+
+            node._output.Report(engineEvent);
+        }
     }
 }

@@ -91,6 +91,7 @@ public sealed partial class AccessPointNode
     {
         refused = false;
         var lost = false;
+        var since = Epoch.None;
         foreach (var owner in owners)
         {
             var isOwn = _model.Uplink.Addresses.Contains(owner.Address);
@@ -99,15 +100,16 @@ public sealed partial class AccessPointNode
                 continue;
             }
 
-            if (known is null && _owners.Count >= MaxOwners && !isOwn)
+            if (known is null && _owners.Count >= MaxOwners && !isOwn && !TryForgetOwner())
             {
                 refused |= owner.Node == _model.Node;
                 continue;
             }
 
+            _standIns.SayAgain(owner.Address, now);
             if (owner.Node == _model.Node)
             {
-                if (!Hold(owner.Address, owner.Epoch, owner.Settled, now))
+                if (!Hold(owner.Address, owner.Epoch, owner.Settled, now, isNewWord: owner.Epoch > (known?.Epoch ?? Epoch.None)))
                 {
                     refused = true;
                     continue;
@@ -118,7 +120,12 @@ public sealed partial class AccessPointNode
             else
             {
                 var isMissed = isOwn && !(planned && HasAnother(owner.Address));
-                lost |= isMissed && _pool.Owns(owner.Address);
+                if (isMissed && _pool.Owns(owner.Address))
+                {
+                    since = !lost || owner.Epoch < since ? owner.Epoch : since;
+                    lost = true;
+                }
+
                 _owners[owner.Address] = owner;
                 GiveUp(owner, isOwn, isMissed, now);
             }
@@ -126,24 +133,44 @@ public sealed partial class AccessPointNode
 
         if (lost)
         {
-            StartOver(now);
+            StartOver(since, now);
         }
 
         return !lost;
     }
 
-    private bool Hold(IpAddress address, Epoch epoch, bool settled, Instant now)
+    /// <summary>
+    /// Makes room for a word on another address: the oldest one on an address that is another's and neither was this node's own nor is held here. A node through which many addresses
+    /// have passed must still be able to take one.
+    /// </summary>
+    private bool TryForgetOwner()
     {
-        var (held, gave) = (_pool.Owns(address), _pool.GivesOut);
+        var oldest = _owners.Values.Where(o => o.Settled && o.Node != _model.Node && !_model.Uplink.Addresses.Contains(o.Address) && !_pool.Owns(o.Address)).MinBy(o => o.Epoch.Value);
+        return oldest is not null && _owners.Remove(oldest.Address);
+    }
+
+    /// <summary>
+    /// Holds an address. If it is held already, a new word on who owns it is announced all the same: between the two words another node may have had it, and the network may go on
+    /// sending its packets there.
+    /// </summary>
+    private bool Hold(IpAddress address, Epoch epoch, bool settled, Instant now, bool isNewWord = false)
+    {
+        var (held, gave, knew) = (_pool.Owns(address), _pool.GivesOut, _pool.IsSettled(address));
         if (!_pool.TryHold(address, settled))
         {
             return false;
         }
 
-        if (!held)
+        if (!held || isNewWord)
         {
             _uplinkLink.Take(address, now);
             _output.Report(new AddressTaken(address, epoch));
+            OnPeersChanged();
+        }
+
+        if (settled && !knew && _model.Uplink.Addresses.Contains(address))
+        {
+            Fam.OnEndpointsFree(now);
         }
 
         if (!gave && _pool.GivesOut)
@@ -169,6 +196,10 @@ public sealed partial class AccessPointNode
         }
 
         _uplinkLink.Yield(owner.Address);
+        _ways.Forget(owner.Address);
+        _standIns.Forget(owner.Address, _pool, now);
+        _neighbours?.Flows.Forget(owner.Address, _pool, now);
+        OnPeersChanged();
         if (isOwn)
         {
             // Nothing is to be allocated at it from now on.
@@ -179,7 +210,7 @@ public sealed partial class AccessPointNode
         {
             // The FAM first: it allocates what it needs now and asks for it.
             Fam.Yield(owner.Address, owner.Node, now);
-            Ham.Yield(owner.Address, now);
+            Ham.Yield(owner.Address);
         }
 
         _pool.Yield(owner.Address);
@@ -190,11 +221,11 @@ public sealed partial class AccessPointNode
     /// Others have had this node's addresses: its clients may be elsewhere, its mappings may have ended, its ports may have been anybody's. It knows nothing any more, like a
     /// process that has just started, and says so.
     /// </summary>
-    private void StartOver(Instant now)
+    private void StartOver(Epoch since, Instant now)
     {
         var held = Fam.HeldPackets + Ham.HeldPackets;
         Drops.Count(DropReason.Fenced, held);
-        _output.Report(new StartedOver(Fam.ClientCount, Ham.MappingCount));
+        _output.Report(new StartedOver(Fam.ClientCount, Ham.MappingCount, since));
         foreach (var address in _uplinkLink.Own)
         {
             _uplinkLink.Yield(address);
@@ -208,6 +239,10 @@ public sealed partial class AccessPointNode
 
         _outbox.RemoveAll(_ => true);
         _incarnation++;
+        ForgetFragments();
+        ForgetWays();
+        ForgetNeighbours();
+        (_hasGreeted, _isRestored) = (false, false);
         (_pool, Ham, Fam) = Furnish();
         WithholdAll();
         OnControlConnected(now);

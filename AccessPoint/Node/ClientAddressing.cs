@@ -139,7 +139,7 @@ public sealed partial class AccessPointNode
 
     /// <summary>Whether a packet from the uplink is for the relay agent.</summary>
     private bool IsDhcpAnswer(in PacketSummary summary) =>
-        _dhcpRelay is not null && summary.Kind != PacketKind.IcmpError && summary.Tuple.Protocol == TransportProtocol.Udp && summary.Tuple.Destination.Port == DhcpPort.Server
+        _dhcpRelay is not null && summary.Part == FragmentPart.Whole && summary.Kind != PacketKind.IcmpError && summary.Tuple.Protocol == TransportProtocol.Udp && summary.Tuple.Destination.Port == DhcpPort.Server
         && summary.Tuple.Destination.Address.IsIPv4;
 
     private void OnDhcpAnswer(ReadOnlySpan<byte> packet, in PacketSummary summary, in OffloadInfo offload)

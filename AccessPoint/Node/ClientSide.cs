@@ -17,44 +17,64 @@ public sealed partial class AccessPointNode
     public void OnClientFrame(Span<byte> frame, in OffloadInfo offload, Instant now)
     {
         _now = now;
-        if (TryTakeDhcp(frame, offload, now))
+        if (TryTakeDhcp(frame, offload, now) || TryTakePcp(frame, offload, now))
         {
             return;
         }
 
-        if (!_clientLink.Accept(frame, out var source))
+        if (frame.Length > EthernetHeader.Length && (frame[0] & 1) != 0 && TryTakeGroup(frame, offload))
+        {
+            return;
+        }
+
+        if (!_clientLink.Accept(frame, out var source, out var claimed))
         {
             // An ARP request says as well as any packet that the client is here.
             if (!source.IsNone && _pool.GivesOut)
             {
                 Fam.OnClientSeen(source, now);
+                if (_neighbours is not null && !claimed.IsNone)
+                {
+                    NoteClaim(source, claimed);
+                }
             }
 
             return;
         }
 
-        var packet = frame[EthernetHeader.Length..];
         if (!_pool.GivesOut)
         {
             Drops.Count(DropReason.Fenced);
             return;
         }
 
-        if (!TryParse(packet, out var summary))
+        if (!TryParse(frame, source, offload, out var summary))
         {
             return;
         }
 
         // Short packets come padded to the least frame length.
-        frame = frame[..(EthernetHeader.Length + summary.Length)];
-        packet = packet[..summary.Length];
+        ProcessOutbound(frame[..(EthernetHeader.Length + summary.Length)], summary, source, offload);
+    }
+
+    /// <summary>A packet of a client: to the gateway or by way of the FAM.</summary>
+    private Verdict ProcessOutbound(Span<byte> frame, in PacketSummary summary, MacAddress client, in OffloadInfo offload)
+    {
+        var packet = frame[EthernetHeader.Length..];
         if (_clientLink.IsGateway(summary.Tuple.Destination.Address))
         {
-            AnswerAtGateway(frame, packet, summary, source, offload);
-            return;
+            AnswerAtGateway(frame, packet, summary, client, offload);
+            return Verdict.Consumed;
         }
 
-        Apply(Fam.ProcessOutbound(packet, summary, source, offload, now), frame, offload);
+        var verdict = Fam.ProcessOutbound(packet, summary, client, offload, _now);
+        if (verdict.Kind == VerdictKind.ForwardNeighbour)
+        {
+            return TakeFromClient(frame, summary, offload, client, Instant.Never);
+        }
+
+        Apply(verdict, frame, summary, offload, Leg.ToServer);
+        return verdict;
     }
 
     /// <summary>Answers a ping to the gateway in place, so that people on a client can tell a dead link from a dead network. Nothing else listens there.</summary>
@@ -63,7 +83,7 @@ public sealed partial class AccessPointNode
         var isV4 = !summary.IsIPv6;
         var (request, reply) = isV4 ? (IcmpType.Echo, IcmpType.EchoReply) : (Icmpv6Type.Echo, Icmpv6Type.EchoReply);
         var message = packet[summary.TransportOffset..];
-        if (offload.ChecksumPartial || summary.Kind != PacketKind.IcmpQuery || message[0] != request)
+        if (offload.ChecksumPartial || summary.Part != FragmentPart.Whole || summary.Kind != PacketKind.IcmpQuery || message[0] != request)
         {
             Drops.Count(DropReason.NotForUs);
             return;

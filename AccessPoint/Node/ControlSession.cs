@@ -40,6 +40,8 @@ public sealed partial class AccessPointNode
     private ulong? _storeIncarnation;
     private ulong _welcomedBy;
     private uint _restored;
+    private bool _hasGreeted;
+    private bool _isRestored;
     private readonly HashSet<ulong> _adopted = [];
 
     /// <summary>How far the conversation with the coordinator is.</summary>
@@ -53,6 +55,13 @@ public sealed partial class AccessPointNode
     {
         _now = now;
         LoseSession(now);
+        if (_hasGreeted && !_isRestored)
+        {
+            // Whoever was greeted may have died while it gave back what was anchored here, and may have written down that it has: this is another life, which has nothing yet.
+            _incarnation++;
+        }
+
+        _hasGreeted = true;
         Session = SessionState.Greeting;
         _helloId = _outbox.NextId();
         SendHello(now);
@@ -94,6 +103,14 @@ public sealed partial class AccessPointNode
 
     private void OnWelcome(Welcome welcome, Instant now)
     {
+        if (Session is SessionState.Greeting or SessionState.Up && welcome.Id == _helloId)
+        {
+            foreach (var reserved in welcome.Reserved)
+            {
+                _pool.Reserve(reserved.Protocol, reserved.Masquerade);
+            }
+        }
+
         if (Session == SessionState.Up && welcome.Id == _helloId && welcome.StoreIncarnation != _storeIncarnation)
         {
             // The store has forgotten while the session went on.
@@ -150,6 +167,7 @@ public sealed partial class AccessPointNode
         }
 
         Session = SessionState.Up;
+        _isRestored = true;
         var storeChanged = _storeIncarnation != _welcomedBy;
         _storeIncarnation = _welcomedBy;
         if (storeChanged)
@@ -161,8 +179,13 @@ public sealed partial class AccessPointNode
         _outbox.Suspended = false;
         _outbox.Restart(now);
         _outbox.Advance(now);
+        _membersAt = now;
         Ham.OnCoordinatorUp(storeChanged, now);
         Fam.OnCoordinatorUp(storeChanged, now);
+        if (_neighbours is { } neighbours)
+        {
+            neighbours.UpSince = now;
+        }
     }
 
     private void Dispatch(ControlMessage message, Instant now)
@@ -177,17 +200,30 @@ public sealed partial class AccessPointNode
             case FamChange or FamCleared or MappingsEnded or ArrivalUpdate when Fam.CanTake(message):
                 // The FAM first: what it held goes out before the HAM switches and newer packets take the new way. One acknowledgement for both, once it is done.
                 Fam.OnControl(message, now);
+                NoteFormerFams(message as FamChange);
                 if (Ham.OnControl(message, now))
                 {
                     _output.SendControl(new Ack { Id = message.Id, Status = AckStatus.Ok });
                 }
 
+                ReplayEarly();
+
                 break;
             case AnchorRequest:
                 Ham.OnControl(message, now);
                 break;
+            case Summon:
+                Fam.OnControl(message, now);
+                _output.SendControl(new Ack { Id = message.Id, Status = AckStatus.Ok });
+                break;
             case AddressOwners owners:
                 OnAddressOwners(owners, now);
+                break;
+            case NeighbourAt at:
+                OnNeighbourAt(at);
+                break;
+            case NeighbourNoted noted:
+                OnNeighbourNoted(noted);
                 break;
             case LeaseReply lease:
                 OnLeaseReply(lease);
@@ -219,7 +255,15 @@ public sealed partial class AccessPointNode
         else
         {
             _sessionDeadline = now + _heartbeat;
-            _output.SendControl(new Heartbeat { Id = _outbox.NextId(), Mappings = (uint)Ham.MappingCount, Clients = (uint)Fam.ServedCount });
+            _output.SendControl(new Heartbeat
+            {
+                Id = _outbox.NextId(),
+                Mappings = (uint)Ham.MappingCount,
+                Clients = (uint)Fam.ServedCount,
+                Store = Session == SessionState.Up ? _storeIncarnation ?? 0 : 0,
+                WaysRewritten = (uint)_ways.Rewritten,
+                Loads = [.. HeldAddresses.Take(ControlLimits.MaxAddresses).Select(a => new AddressLoad(a, (uint)Ham.MappingCountAt(a)))],
+            });
         }
     }
 

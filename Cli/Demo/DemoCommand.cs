@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Net.Sockets;
 using Masquerade.Lab;
 using Masquerade.Lab.Scenario;
 using Spectre.Console;
@@ -17,7 +18,7 @@ internal static class DemoCommand
     public static Command Create()
     {
         var roams = new Option<int>("--roams") { Description = "How many times the client changes its access point.", DefaultValueFactory = _ => 12 };
-        var warmUp = new Option<int>("--warm-up") { Description = "How many roams, not judged, come before the walk; 3 is one visit to each access point.", DefaultValueFactory = _ => 3 };
+        var warmUp = new Option<int>("--warm-up") { Description = "How many roams, not judged, come before the walk; 3 are one visit to each access point.", DefaultValueFactory = _ => new DemoOptions().WarmUpRoams };
         var clients = new Option<int>("--clients") { Description = "How many clients, 1 to 9; the first walks, the others stay and watch for cross-talk.", DefaultValueFactory = _ => 2 };
         var noEvents = new Option<bool>("--no-events") { Description = "Access points hear nothing about associations: they must notice the client by its first frame." };
         var compare = new Option<bool>("--compare") { Description = "First walk through ordinary kernel NAT at each access point, to see what happens today." };
@@ -31,10 +32,11 @@ internal static class DemoCommand
         var ideal = new Option<bool>("--calibrate") { Description = "Walk through home access points that are told the future, without the product: shows the error of the instruments." };
         var json = new Option<bool>("--json") { Description = "Print one JSON object at the end on standard output; progress goes to standard error." };
         var rate = new Option<double?>("--rate") { Description = $"Rate of the bulk download and of the bulk upload, Mbit/s each; {UsualRate} if not given, {ChaosRate} with --chaos." };
-        var pps = new Option<int>("--udp-rate") { Description = "Datagrams per second in each direction.", DefaultValueFactory = _ => 1000 };
+        var pps = new Option<int>("--udp-rate") { Description = "Datagrams per second in each direction, by which gaps are measured; over IPv6 beside IPv4 a tenth of it.", DefaultValueFactory = _ => 1000 };
         var dwell = new Option<int>("--dwell") { Description = "How long the client stays at an access point, ms.", DefaultValueFactory = _ => 1600 };
         var switchTime = new Option<int>("--switch") { Description = "How long the client's link is dead while it changes, ms.", DefaultValueFactory = _ => 20 };
         var noOffload = new Option<bool>("--no-offload") { Description = "Hosts finish checksums and cut TCP segments themselves instead of leaving it to a device." };
+        var ipv4 = new Option<bool>("--ipv4") { Description = "All traffic of the clients over IPv4; otherwise they talk over both families at once." };
         var ipv6 = new Option<bool>("--ipv6") { Description = "All traffic of the clients over IPv6." };
         var logs = new Option<string?>("--logs") { Description = "Directory in which the logs of agents and coordinator are kept." };
         AtLeast(roams, 0, 200);
@@ -54,7 +56,7 @@ internal static class DemoCommand
         });
         var command = new Command("demo", "Walk a client with live TCP, UDP and ping traffic across three access points in different subnets, in network namespaces of this machine. Needs root.")
         {
-            roams, warmUp, clients, noEvents, redis, chaos, connections, kills, seed, memory, compare, kernelNat, ideal, json, rate, pps, dwell, switchTime, noOffload, ipv6, logs,
+            roams, warmUp, clients, noEvents, redis, chaos, connections, kills, seed, memory, compare, kernelNat, ideal, json, rate, pps, dwell, switchTime, noOffload, ipv4, ipv6, logs,
         };
         command.SetAction((parse, cancel) => Task.Run(
             () => Run(
@@ -69,7 +71,7 @@ internal static class DemoCommand
                     Dwell = TimeSpan.FromMilliseconds(parse.GetValue(dwell)),
                     SwitchTime = TimeSpan.FromMilliseconds(parse.GetValue(switchTime)),
                     Offload = !parse.GetValue(noOffload),
-                    IPv6 = parse.GetValue(ipv6),
+                    Families = Families(parse.GetValue(ipv4), parse.GetValue(ipv6)),
                     Network = parse.GetValue(kernelNat) ? NetworkKind.KernelNat : parse.GetValue(ideal) ? NetworkKind.Ideal : NetworkKind.Masquerade,
                     Redis = parse.GetValue(redis) || (parse.GetValue(chaos) && !parse.GetValue(memory)),
                     Chaos = parse.GetValue(chaos)
@@ -92,6 +94,13 @@ internal static class DemoCommand
                 result.AddError($"{option.Name} must be from {lowest} to {highest}.");
             }
         });
+
+    private static AddressFamily[] Families(bool ipv4, bool ipv6) => (ipv4, ipv6) switch
+    {
+        (true, false) => [AddressFamily.InterNetwork],
+        (false, true) => [AddressFamily.InterNetworkV6],
+        _ => [AddressFamily.InterNetwork, AddressFamily.InterNetworkV6],
+    };
 
     private static int Run(DemoOptions options, bool compare, bool json, CancellationToken cancel)
     {

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Masquerade.Lab.Scenario;
@@ -20,7 +21,13 @@ internal static class DemoJson
         {
             json.WriteStartObject();
             json.WriteBoolean("events", options.Events);
-            json.WriteBoolean("ipv6", options.IPv6);
+            json.WriteStartArray("families");
+            foreach (var family in options.Families)
+            {
+                json.WriteStringValue(family == AddressFamily.InterNetworkV6 ? "ipv6" : "ipv4");
+            }
+
+            json.WriteEndArray();
             json.WriteNumber("warm_up_roams", options.WarmUpRoams);
             json.WriteNumber("clients", options.Clients);
             WriteBody(json, result);

@@ -37,7 +37,7 @@ internal static class Views
     /// <summary>The addresses that a node has now, and in brackets those that another one has for it.</summary>
     private static string Addresses(JsonElement row)
     {
-        var elsewhere = string.Join(", ", row.GetProperty("elsewhere").EnumerateArray().Select(e => $"{Of(e, "address")} at {Of(e, "at")}"));
+        var elsewhere = string.Join(", ", row.GetProperty("elsewhere").EnumerateArray().Select(e => $"{Of(e, "address")} at {Of(e, "at")}{(e.GetProperty("byLoad").GetBoolean() ? " by load" : string.Empty)}"));
         return elsewhere.Length == 0 ? Of(row, "owned") : $"{Of(row, "owned")} ({elsewhere})";
     }
 
@@ -91,7 +91,7 @@ internal static class Views
             "apFailed" => $"{Of(happened, "ap")} has FAILED; its addresses ({Of(happened, "addresses")}) go to others",
             "apDrained" => $"{Of(happened, "ap")} is drained: what is anchored there moves to others",
             "apUndrained" => $"{Of(happened, "ap")} may anchor again",
-            "addressMoved" => $"{Of(happened, "address")} belongs to {Of(happened, "to")} now, no longer to {Of(happened, "from")}",
+            "addressMoved" => $"{Of(happened, "address")} belongs to {Of(happened, "to")} now, no longer to {Of(happened, "from")}{(string.Equals(Of(happened, "reason"), "load", StringComparison.Ordinal) ? ", which had too much to do" : string.Empty)}",
             "claimRefused" => $"{Of(happened, "ap")}: refused a claim on {client}: {Of(happened, "reason")}",
             "placementLoop" => $"placement rules send {Of(happened, "count")} new connections round in a loop, the latest of {client} at {Of(happened, "ap")}; they are anchored where they are opened",
             "storeTrouble" => $"the store fails: {Of(happened, "reason")}, {Of(happened, "count")} times",
@@ -122,7 +122,23 @@ internal static class Views
         sheet.Add("clients here", state.GetProperty("clients").GetArrayLength().ToString(System.Globalization.CultureInfo.InvariantCulture));
         sheet.Add("connections served", Of(state, "connectionCount"));
         sheet.Add("mappings anchored", Of(state, "mappingCount"));
+        if (state.TryGetProperty("portBlocks", out var blocks))
+        {
+            sheet.Add("blocks of ports", $"{Of(blocks, "clients")} of clients, {Of(blocks, "shared")} shared, {Of(blocks, "free")} free, {Of(blocks, "size")} ports each");
+        }
+
         sheet.Add("neighbours", Of(state, "neighbours"));
+        if (state.TryGetProperty("ways", out var ways))
+        {
+            foreach (var group in ways.EnumerateArray().Where(w => Of(w, "state") is not "direct").GroupBy(w => (Packets: Of(w, "packets"), State: Of(w, "state"))).OrderBy(g => g.Key))
+            {
+                var (towards, how) = (group.Key.Packets is "toServers" ? "to servers, from addresses of" : "to FAMs at", group.Key.State is "rewritten" ? "rewritten: the network drops them as they are" : "not known to get through");
+                sheet.Add($"packets {towards}", $"{string.Join(", ", group.Select(w => Of(w, "peer")).Order(StringComparer.Ordinal))}: {how}");
+            }
+
+            sheet.Add("sent by HAMs, for servers, relayed for FAMs", $"{Of(state, "sentByHam")}, {Of(state, "sentForServer")}, {Of(state, "relayedForFam")}");
+        }
+
         foreach (var side in state.GetProperty("devices").EnumerateObject())
         {
             sheet.Add($"{Of(side.Name)} {Of(side.Value, "name")}", $"{Of(side.Value, "received")} in, {Of(side.Value, "transmitted")} out, {Of(side.Value, "kernelDrops")} dropped by the kernel");

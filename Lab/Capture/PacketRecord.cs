@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Wire;
 using Masquerade.Lab.Net;
@@ -191,9 +192,17 @@ public struct PacketRecord
             record.Kind = FrameKind.Flow;
             record.Down = fromServer;
         }
-        else if (record.Protocol == 17 && record.SourcePort == LabPorts.Peer && record.DestinationPort == LabPorts.Peer && record.Length <= LongestMarker)
+        else if (record.Protocol == 17 && record.SourcePort == LabPorts.Peer
+            && (record.DestinationPort == LabPorts.Peer ? record.Length <= LongestMarker || IsPathProbe(transport[8..]) : IsWayProbe(transport[8..])))
         {
             record.Kind = FrameKind.PeerMarker;
         }
     }
+
+    /// <summary>A question whether a source gets through, addressed to a server and meant for the routers in front of it.</summary>
+    private static bool IsWayProbe(ReadOnlySpan<byte> payload) => WayCodec.TryDecode(payload, out var message) && message is WayProbe;
+
+    /// <summary>A question whether so large a packet gets through: nothing but zeros fills it, as far as it was captured.</summary>
+    private static bool IsPathProbe(ReadOnlySpan<byte> payload) =>
+        PeerCodec.TryDecodeStart(payload, out var message) && message is PathProbe && !payload[PeerCodec.Length..].ContainsAnyExcept((byte)0);
 }

@@ -123,6 +123,25 @@ public sealed class LabTopology : IDisposable
         return subnet is >= 1 and <= AccessPointCount ? subnet - 1 : -1;
     }
 
+    /// <summary>
+    /// From now on two access points (0 is AP1) hear the same clients, as two do that are on one channel of one radio network: what is said to one is heard at both, and a client at either
+    /// hears both. Their bridges become one hub, for the two have one MAC address towards clients.
+    /// </summary>
+    public void ShareAir(int first, int second)
+    {
+        Tool.IpBatch(
+            Air.Name,
+            "link add hub1 type veth peer name hub2",
+            $"link set hub1 master br{first + 1}",
+            $"link set hub2 master br{second + 1}",
+            "link set hub1 up",
+            "link set hub2 up");
+        foreach (var port in (string[])["hub1", "hub2", $"a{first + 1}", $"a{second + 1}"])
+        {
+            Tool.Run("bridge", ["-n", Air.Name, "link", "set", "dev", port, "learning", "off", "flood", "on"]);
+        }
+    }
+
     /// <summary>Removes namespaces and scratch directories of runs whose process no longer lives; those of living ones are left alone.</summary>
     public static void RemoveLeftovers()
     {

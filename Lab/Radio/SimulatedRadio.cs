@@ -77,6 +77,15 @@ public sealed class SimulatedRadio : IDisposable
         _off[accessPoint] = null;
     }
 
+    /// <summary>An access point (0 is AP1) that shares the air of the one where a client is says that it hears the client too.</summary>
+    public void HearAlso(int client, int accessPoint)
+    {
+        if (_events)
+        {
+            _hostapd[accessPoint].Connected(LabTopology.ClientMac(client));
+        }
+    }
+
     /// <summary>Moves a client, with its link dead for <paramref name="switchTime"/>. Returns when the new link is up. Call it on a thread that may sleep.</summary>
     /// <remarks>From an access point whose power failed it goes without a farewell; its link was dead since then.</remarks>
     /// <param name="client">The client; 0 is c1.</param>

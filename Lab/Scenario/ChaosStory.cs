@@ -22,8 +22,8 @@ internal sealed class ChaosStory
     private static readonly TimeSpan s_announcePatience = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_returnPatience = TimeSpan.FromSeconds(15);
 
-    // How long the loss of datagrams is excused after something died or came back.
-    private static readonly long s_trouble = LabClock.Milliseconds(DemoVerdict.TakeoverLimitMs);
+    // How long the loss of datagrams is excused after something died or came back. Whether the limit itself was kept is judged by the gaps, and said once.
+    private static readonly long s_trouble = LabClock.Milliseconds(2 * DemoVerdict.TakeoverLimitMs);
 
     // What was sent that long before may have been on its way through what died.
     private static readonly long s_underWay = LabClock.Milliseconds(50);
@@ -52,6 +52,9 @@ internal sealed class ChaosStory
 
     /// <summary>Whether, at an instant, something that had been killed was being replaced or was coming back.</summary>
     public bool IsTroubled(long at) => _kills.Exists(k => (at >= k.At - s_underWay && at <= k.At + s_trouble) || (at >= k.Restarted && at <= k.Back + s_trouble));
+
+    /// <summary>Whether, at an instant, access points were looking for another coordinator: a roam then may take as long as the rest of their search.</summary>
+    public bool IsUnled(long at) => _kills.Exists(k => k.Target == KillTarget.Coordinator && at >= k.At && at <= k.At + s_trouble);
 
     public void Play(CancellationToken cancel)
     {
@@ -157,7 +160,7 @@ internal sealed class ChaosStory
             return;
         }
 
-        var known = Enumerable.Range(0, _stage.Options.Clients).Select(client => _stage.Connections.Count(c => c.Client == client && c.Health == ConnectionHealth.Running)).ToArray();
+        var known = Enumerable.Range(0, _stage.Options.Clients).Select(RunningMappings).ToArray();
         var kill = Begin(KillTarget.Redis, "Redis", _network.KillRedis);
         _stage.OpenNew();
         _stage.Stay(s_storeAway, cancel);
@@ -168,7 +171,8 @@ internal sealed class ChaosStory
         {
             if (LabClock.Now - kill.Restarted > s_announcePatience.Ticks * 100)
             {
-                _troubles.Add($"the store was not whole again {s_announcePatience.TotalSeconds:F0} s after Redis was back");
+                var found = known.Select((count, client) => $"{_network.MappingsOf(client)} of {count}");
+                _troubles.Add($"the store was not whole again {s_announcePatience.TotalSeconds:F0} s after Redis was back: {string.Join(" and ", found)} mappings");
                 break;
             }
 
@@ -185,6 +189,10 @@ internal sealed class ChaosStory
         _stage.Stay(s_observed, cancel);
         Tell(kill);
     }
+
+    /// <summary>As many mappings as a client's running connections have: those from one port of the client share one.</summary>
+    private int RunningMappings(int client) =>
+        _stage.Connections.Where(c => c.Client == client && c.Health == ConnectionHealth.Running).Select(c => (c.Protocol, c.ClientEndpoint)).Distinct().Count();
 
     /// <summary>Cuts an access point's power. Clients that were there come back elsewhere, as stations do that hear no beacon any more.</summary>
     private void KillAccessPoint(int victim, bool roam, CancellationToken cancel)

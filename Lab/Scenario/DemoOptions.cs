@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Masquerade.Lab.Net;
 
 namespace Masquerade.Lab.Scenario;
@@ -49,7 +50,7 @@ public sealed record DemoOptions
     /// <summary>Rate of the bulk download and of the bulk upload, Mbit/s of payload each.</summary>
     public double Rate { get; init; } = 40;
 
-    /// <summary>Datagrams per second in each direction.</summary>
+    /// <summary>Datagrams per second in each direction over the first family, by which gaps are measured; a tenth of it over another one.</summary>
     public int DatagramRate { get; init; } = 1000;
 
     /// <summary>How long the client stays at an access point.</summary>
@@ -61,8 +62,8 @@ public sealed record DemoOptions
     /// <summary>Whether hosts hand over unfinished checksums and TCP super-packets, as kernels do by default.</summary>
     public bool Offload { get; init; } = true;
 
-    /// <summary>IPv6 instead of IPv4 for all traffic of the clients.</summary>
-    public bool IPv6 { get; init; }
+    /// <summary>The families that clients talk over, both at once by default: a flow of each kind over each, and of the other connections some over the one and some over the other.</summary>
+    public IReadOnlyList<AddressFamily> Families { get; init; } = [AddressFamily.InterNetwork, AddressFamily.InterNetworkV6];
 
     /// <summary>What the access points run.</summary>
     public NetworkKind Network { get; init; }
@@ -90,6 +91,24 @@ public sealed record DemoOptions
 
     /// <summary>With <see cref="Central"/>: a file with the homes of clients, which come before the central node; null if nobody has one.</summary>
     internal string? Homes { get; init; }
+
+    /// <summary>Keys of the agents' <c>fam</c> object besides, with their values as they stand in JSON.</summary>
+    internal IReadOnlyDictionary<string, string> Fam { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>Keys of the coordinators' <c>roaming</c> object besides, with their values as they stand in JSON.</summary>
+    internal IReadOnlyDictionary<string, string> Roaming { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>Prefixes of servers that see the clients' own addresses.</summary>
+    internal IReadOnlyList<string> Untranslated { get; init; } = [];
+
+    /// <summary>Keys of the agents' <c>ports</c> object, with their values as they stand in JSON.</summary>
+    internal IReadOnlyDictionary<string, string> Ports { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>Keys of the coordinators' <c>balance</c> object, with their values as they stand in JSON.</summary>
+    internal IReadOnlyDictionary<string, string> Balance { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>Whether access points keep a log of mappings: how long after a restart mappings may be given back; null: there is none.</summary>
+    internal TimeSpan? MappingLog { get; init; }
 
     /// <summary>Whether the addresses of an access point that has failed are given to another one.</summary>
     internal bool Takeover { get; init; } = true;

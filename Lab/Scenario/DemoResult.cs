@@ -118,6 +118,9 @@ public sealed record DemoResult
     /// <summary>How long the run took, without preparing the network.</summary>
     public required TimeSpan Duration { get; init; }
 
+    /// <summary>Why a program ended that should not have; null: none did.</summary>
+    public string? ProgramFailure { get; init; }
+
     /// <summary>"ok" or why not.</summary>
     public string Verdict { get; init; } = "not judged";
 

@@ -54,8 +54,8 @@ public static class DemoScenario
             File.WriteAllLines(Path.Combine(directory, "roams.log"), RoamAnatomy.Describe(captures.Log, stage.Walk));
         }
 
-        var result = Judge(stage, captures, end, chaos) with { Site = site };
-        return result with { Verdict = DemoVerdict.Judge(result, failure) };
+        var result = Judge(stage, captures, end, chaos) with { Site = site, ProgramFailure = failure };
+        return result with { Verdict = DemoVerdict.Judge(result) };
     }
 
     private static void Walk(Stage stage, CancellationToken cancel)
@@ -97,7 +97,7 @@ public static class DemoScenario
             PingSent = echoes.Sum(e => e.Log.Sent),
             PingLost = echoes.Sum(accounting.LostEchoes),
             Gaps = [.. Enumerable.Range(0, stage.Walk.Count).Select(i => stage.GapOf(i, end))],
-            Path = new PathJudge(captures.Log, links, clientOfFlow, stage.Network.Owners).Judge(),
+            Path = new PathJudge(captures.Log, links, clientOfFlow, stage.Network.Owners, chaos is null ? null : chaos.IsUnled).Judge(),
             CaptureDrops = captures.Dropped,
             Connections = [.. stage.Connections.Select(c => new ConnectionOutcome(c.Name, c.Protocol, $"c{c.Client + 1}", c.Server.ToString(),
                 c.SeenByServer?.ToString() ?? string.Empty, c.Health.ToString(), c.Bytes, c.Failure))],

@@ -15,7 +15,9 @@ public static class DemoVerdict
     public const double TakeoverLimitMs = 2000;
 
     /// <summary>Judges a run; "ok" or all reasons why not.</summary>
-    public static string Judge(DemoResult result, string? programFailure)
+    /// <param name="result">What was measured.</param>
+    /// <param name="takeoverLimitMs">The longest that 99 of 100 connections may stand still where something is killed, ms.</param>
+    public static string Judge(DemoResult result, double takeoverLimitMs = TakeoverLimitMs)
     {
         ArgumentNullException.ThrowIfNull(result);
         var reasons = new List<string>();
@@ -27,7 +29,7 @@ public static class DemoVerdict
             }
         }
 
-        Unless(programFailure is null, programFailure ?? string.Empty);
+        Unless(result.ProgramFailure is null, result.ProgramFailure ?? string.Empty);
         Unless(result.TcpConnections > 0 && result.Udp.Sent > 0, "nothing was sent");
         Unless(result.TcpResets == 0, $"{result.TcpResets} TCP connections were reset or refused");
         Unless(result.TcpStalled == 0, $"{result.TcpStalled} TCP connections no longer moved");
@@ -45,7 +47,7 @@ public static class DemoVerdict
         else
         {
             void UnderLimit(double gap, string when) =>
-                Unless(gap < TakeoverLimitMs, string.Create(CultureInfo.InvariantCulture, $"the 99th percentile of the gaps {when} is {gap:F0} ms, not under {TakeoverLimitMs} ms"));
+                Unless(gap < takeoverLimitMs, string.Create(CultureInfo.InvariantCulture, $"the 99th percentile of the gaps {when} is {gap:F0} ms, not under {takeoverLimitMs} ms"));
             UnderLimit(result.TakeoverGap(99), "when an access point died");
             UnderLimit(result.OutageGap(99), "when a coordinator or the store died");
             UnderLimit(result.ReturnGap(99), "when what had died came back");

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text.Json;
 using Masquerade.Lab.Net;
 using Masquerade.Lab.Radio;
 
@@ -162,6 +163,12 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
         Restart(accessPoint, cancel);
     }
 
+    /// <summary>The file of an access point's log of mappings.</summary>
+    public string MappingLogOf(int accessPoint) => SiteFiles.MappingLogOf(_files.ConfigOf(accessPoint));
+
+    /// <summary>How an access point's agent says it is doing.</summary>
+    public JsonElement Status(int accessPoint) => AgentReader.Status(StatusOf(accessPoint));
+
     /// <summary>The coordinator that an access point's agent is connected to, as its kernel has it; -1 if to none.</summary>
     public int CoordinatorOf(int accessPoint)
     {
@@ -178,6 +185,8 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
         _programs.ForEach(p => p.Dispose());
         _redis?.Dispose();
     }
+
+    private string StatusOf(int accessPoint) => SiteFiles.StatusOf(_files.ConfigOf(accessPoint));
 
     private static IPEndPoint Listen(int coordinator) => new(LabTopology.CoordinatorAddresses[coordinator], LabPorts.Coordinator);
 
@@ -229,7 +238,7 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
             WaitFor(() => Enumerable.Range(0, LabTopology.AccessPointCount).All(k => _agents[k] is null || _radio.Listeners(k) > 0), "an agent does not listen to its radio", cancel);
         }
 
-        WaitFor(() => Enumerable.Range(0, LabTopology.AccessPointCount).All(k => _agents[k] is null || CoordinatorOf(k) >= 0), "an agent is connected to no coordinator", cancel);
+        WaitFor(() => Enumerable.Range(0, LabTopology.AccessPointCount).All(k => _agents[k] is null || AgentReader.Serves(StatusOf(k))), "an agent has been welcomed by no coordinator", cancel);
     }
 
     /// <summary>

@@ -19,16 +19,23 @@ internal sealed class PathJudge
     private static readonly long s_settle = LabClock.Milliseconds(250);
 
     /// <summary>
-    /// A frame is stamped when it is put into the observer's ring, and the agent on another core may have taken it from its own a moment before: on a busy machine the next observer is
-    /// sometimes the earlier one, by hundredths of a millisecond.
+    /// A frame is stamped when it is put into the observer's ring, and the agent on another core may have taken it from its own before: usually less than a hundredth of a millisecond, but as
+    /// long as the hypervisor lets the observer's core stand between the two. So single stamps prove an order only beyond this; <see cref="MostInOrder"/> is what proves it.
     /// </summary>
-    private static readonly long s_stampError = LabClock.Milliseconds(1);
+    private static readonly long s_stampError = LabClock.Milliseconds(250);
+
+    /// <summary>Of the datagrams of one connection that went from one HAM to one FAM, that part has stamps in order, whatever the machine does. Would they go the other way round, it were nearly none.</summary>
+    private const double MostInOrder = 0.75;
+
+    /// <summary>Fewer datagrams than that may all have come while the observer's core stood.</summary>
+    private const int EnoughToTell = 20;
 
     private const int ViolationsKept = 12;
     private readonly PacketLog _log;
     private readonly LinkHistory _links;
     private readonly IReadOnlyDictionary<ushort, int> _clientOfFlow;
     private readonly AddressOwners _owners;
+    private readonly Func<long, bool> _isUnled;
     private readonly Dictionary<(byte Protocol, ushort Flow), HashSet<TransportEndpoint>> _seenByServer = [];
     private readonly Dictionary<(byte Protocol, ushort Flow), IpAddress> _masquerade = [];
     private readonly Dictionary<(byte Protocol, ushort Flow, bool Down, long Sequence), int> _original = [];
@@ -43,8 +50,10 @@ internal sealed class PathJudge
     /// <param name="links">Where clients were.</param>
     /// <param name="clientOfFlow">Whose the connections are.</param>
     /// <param name="owners">Which access point had which address; null: none ever moved.</param>
-    public PathJudge(PacketLog log, LinkHistory links, IReadOnlyDictionary<ushort, int> clientOfFlow, AddressOwners? owners = null)
+    /// <param name="isUnled">When access points may not have had a coordinator yet, so that a HAM may not have heard of a move; null: never.</param>
+    public PathJudge(PacketLog log, LinkHistory links, IReadOnlyDictionary<ushort, int> clientOfFlow, AddressOwners? owners = null, Func<long, bool>? isUnled = null)
     {
+        _isUnled = isUnled ?? (_ => false);
         _owners = owners ?? new AddressOwners();
         _log = log;
         _links = links;
@@ -201,7 +210,7 @@ internal sealed class PathJudge
             return;
         }
 
-        var fam = _links.SettledAt(client, packet.At, s_settle);
+        var fam = _isUnled(packet.At) ? -1 : _links.SettledAt(client, packet.At, s_settle);
         var ham = HamAt(address, packet.At);
         if (fam < 0 || ham < 0)
         {
@@ -237,6 +246,7 @@ internal sealed class PathJudge
             }
         }
 
+        var ways = new Dictionary<(int Ham, int Fam, ushort Flow), (int All, int InOrder)>();
         for (var k = 0; k < LabTopology.AccessPointCount; k++)
         {
             foreach (var packet in _log.At(CapturePoints.ClientSide(k)))
@@ -265,6 +275,8 @@ internal sealed class PathJudge
                     if (leftHam && reachedFam && inAtHam <= outAtHam + s_stampError && outAtHam <= inAtFam + s_stampError && inAtFam <= packet.At + s_stampError)
                     {
                         _viaHamThenFam++;
+                        var (all, inOrder) = ways.GetValueOrDefault((ham, k, packet.Flow));
+                        ways[(ham, k, packet.Flow)] = (all + 1, inAtHam <= outAtHam && outAtHam <= inAtFam && inAtFam <= packet.At ? inOrder + 1 : inOrder);
                     }
                     else
                     {
@@ -273,6 +285,14 @@ internal sealed class PathJudge
                                 : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"it left the HAM {(outAtHam - inAtHam) / 1e6:F3} ms after it came there, and reached the FAM {(inAtFam - outAtHam) / 1e6:F3} ms after that and the client's side {(packet.At - inAtFam) / 1e6:F3} ms later")));
                     }
                 }
+            }
+        }
+
+        foreach (var ((ham, fam, flow), (all, inOrder)) in ways)
+        {
+            if (all >= EnoughToTell && inOrder < all * MostInOrder)
+            {
+                Violation($"of {all} datagrams of connection {flow}, only {inOrder} were at the HAM (AP{ham + 1}) before they were at the FAM (AP{fam + 1})");
             }
         }
     }

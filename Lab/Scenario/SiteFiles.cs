@@ -27,6 +27,12 @@ internal sealed class SiteFiles
     /// <summary>Where an access point's agent is told what to do (0 is AP1).</summary>
     public string ConfigOf(int accessPoint) => Path.Combine(_topology.ScratchDirectory, $"ap{accessPoint + 1}", "agent.json");
 
+    /// <summary>The socket on which the agent with this configuration says how it is doing.</summary>
+    public static string StatusOf(string config) => Path.ChangeExtension(config, ".status");
+
+    /// <summary>The log of mappings of the agent with this configuration.</summary>
+    public static string MappingLogOf(string config) => Path.ChangeExtension(config, ".mappings");
+
     /// <summary>Where the central node is told what to do.</summary>
     public string CentralConfig => Path.Combine(_topology.ScratchDirectory, "central.json");
 
@@ -47,13 +53,8 @@ internal sealed class SiteFiles
             json.WriteStartObject("api");
             json.WriteString("listen", new IPEndPoint(IPAddress.Loopback, apiPort).ToString());
             json.WriteEndObject();
-            if (!_options.Takeover)
-            {
-                json.WriteStartObject("roaming");
-                json.WriteBoolean("takeover", false);
-                json.WriteEndObject();
-            }
-
+            Keys(json, "roaming", _options.Takeover ? _options.Roaming : new Dictionary<string, string>(_options.Roaming, StringComparer.Ordinal) { ["takeover"] = "false" });
+            Keys(json, "balance", _options.Balance);
             if (_options.Central)
             {
                 json.WriteString("coordinatorNode", "central");
@@ -125,6 +126,11 @@ internal sealed class SiteFiles
             Strings(json, "addresses", $"10.1.{subnet}.10", $"10.1.{subnet}.11", $"fd00:10:1:{subnet}::10");
             Strings(json, "onLink", [.. onLink.Select(k => $"10.1.{k}.0/24"), .. onLink.Select(k => $"fd00:10:1:{k}::/64")]);
             Strings(json, "gateways", $"10.1.{subnet}.1", $"fd00:10:1:{subnet}::1");
+            if (_options.Untranslated.Count > 0)
+            {
+                Strings(json, "untranslated", [.. _options.Untranslated]);
+            }
+
             if (addressCommand is not null)
             {
                 json.WriteString("addressCommand", addressCommand);
@@ -147,10 +153,26 @@ internal sealed class SiteFiles
             }
 
             json.WriteEndObject();
+            json.WriteStartObject("fam");
             if (_options.Central)
             {
-                json.WriteStartObject("fam");
                 json.WriteString("anchoring", "askCoordinator");
+            }
+
+            foreach (var (key, value) in _options.Fam)
+            {
+                json.WritePropertyName(key);
+                json.WriteRawValue(value);
+            }
+
+            json.WriteEndObject();
+            Keys(json, "ports", _options.Ports);
+            json.WriteString("controlSocket", StatusOf(path));
+            if (_options.MappingLog is { } recovery)
+            {
+                json.WriteStartObject("mappingLog");
+                json.WriteString("file", MappingLogOf(path));
+                json.WriteNumber("recoveryTimeMilliseconds", recovery.TotalMilliseconds);
                 json.WriteEndObject();
             }
 
@@ -172,6 +194,18 @@ internal sealed class SiteFiles
         }
 
         return buffer.ToArray();
+    }
+
+    private static void Keys(Utf8JsonWriter json, string name, IReadOnlyDictionary<string, string> keys)
+    {
+        json.WriteStartObject(name);
+        foreach (var (key, value) in keys)
+        {
+            json.WritePropertyName(key);
+            json.WriteRawValue(value);
+        }
+
+        json.WriteEndObject();
     }
 
     private static void Strings(Utf8JsonWriter json, string name, params string[] values)

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Masquerade.Lab.Capture;
 using Masquerade.Lab.Net;
 using Masquerade.Lab.Radio;
@@ -101,11 +102,16 @@ internal sealed class Stage : IDisposable
     public void StartTraffic()
     {
         Start = LabClock.Now;
-        _mainFlow = Add(new UdpFlow(Topology, 0, NextServer(), Options.DatagramRate, Longest));
-        Add(new EchoFlow(Topology, 0, NextServer(), TimeSpan.FromMilliseconds(50), Longest));
-        Add(new BulkTransfer(Topology, 0, NextServer(), download: true, Options.Rate));
-        Add(new BulkTransfer(Topology, 0, NextServer(), download: false, Options.Rate));
-        Add(new PingPong(Topology, "interactive", 0, NextServer(), 64, TimeSpan.FromMilliseconds(20)));
+        foreach (var family in Options.Families)
+        {
+            var datagrams = Add(new UdpFlow(Topology, 0, NextServer(family), RateOf(family), Longest));
+            _mainFlow = family == Options.Families[0] ? datagrams : _mainFlow;
+            Add(new EchoFlow(Topology, 0, NextServer(family), TimeSpan.FromMilliseconds(50), Longest));
+            Add(new PingPong(Topology, "interactive", 0, NextServer(family), 64, TimeSpan.FromMilliseconds(20)));
+        }
+
+        Add(new BulkTransfer(Topology, 0, NextServer(Options.Families[0]), download: true, Options.Rate));
+        Add(new BulkTransfer(Topology, 0, NextServer(Options.Families[^1]), download: false, Options.Rate));
         for (var client = 1; client < Options.Clients; client++)
         {
             Add(new UdpFlow(Topology, client, NextServer(), 100, Longest));
@@ -211,11 +217,29 @@ internal sealed class Stage : IDisposable
     /// </summary>
     private void WarmUp(CancellationToken cancel)
     {
-        var server = Options.IPv6 ? LabTopology.ServerAddress6 : LabTopology.ServerAddress;
-        using var datagrams = new UdpFlow(Topology, 0, new IPEndPoint(server, LabPorts.FirstWarmUp), Options.DatagramRate, TimeSpan.FromSeconds(60));
-        using var conversation = new PingPong(Topology, "warm-up", 0, new IPEndPoint(server, LabPorts.FirstWarmUp + 1), 8192, TimeSpan.FromMilliseconds(5));
-        datagrams.Start();
-        conversation.Start();
+        var traffic = new List<LabConnection>();
+        try
+        {
+            foreach (var family in Options.Families)
+            {
+                traffic.Add(new UdpFlow(Topology, 0, new IPEndPoint(ServerOf(family), LabPorts.FirstWarmUp + traffic.Count), RateOf(family), TimeSpan.FromSeconds(60)));
+                traffic.Add(new PingPong(Topology, "warm-up", 0, new IPEndPoint(ServerOf(family), LabPorts.FirstWarmUp + traffic.Count), 8192, TimeSpan.FromMilliseconds(5)));
+            }
+
+            traffic.ForEach(c => c.Start());
+            WalkWarm(cancel);
+            traffic.ForEach(c => c.Stop());
+            var deadline = LabClock.Now + LabClock.Milliseconds(1000);
+            traffic.ForEach(c => c.Complete(deadline));
+        }
+        finally
+        {
+            traffic.ForEach(c => c.Dispose());
+        }
+    }
+
+    private void WalkWarm(CancellationToken cancel)
+    {
         for (var i = 0; i < Options.WarmUpRoams; i++)
         {
             cancel.WaitHandle.WaitOne(s_warmUpDwell);
@@ -230,14 +254,17 @@ internal sealed class Stage : IDisposable
         }
 
         cancel.WaitHandle.WaitOne(s_warmUpDwell);
-        datagrams.Stop();
-        conversation.Stop();
-        var deadline = LabClock.Now + LabClock.Milliseconds(1000);
-        conversation.Complete(deadline);
-        datagrams.Complete(deadline);
     }
 
-    private IPEndPoint NextServer() => new(Options.IPv6 ? LabTopology.ServerAddress6 : LabTopology.ServerAddress, _nextPort++);
+    /// <summary>Gaps are measured by the datagrams of the first family, which are many; those of another one show that none is lost.</summary>
+    private int RateOf(AddressFamily family) => family == Options.Families[0] ? Options.DatagramRate : Math.Max(1, Options.DatagramRate / 10);
+
+    private static IPAddress ServerOf(AddressFamily family) => family == AddressFamily.InterNetworkV6 ? LabTopology.ServerAddress6 : LabTopology.ServerAddress;
+
+    private IPEndPoint NextServer(AddressFamily family) => new(ServerOf(family), _nextPort++);
+
+    /// <summary>A server's endpoint of each family in turn.</summary>
+    private IPEndPoint NextServer() => NextServer(Options.Families[_nextPort % Options.Families.Count]);
 
     private T Add<T>(T connection)
         where T : LabConnection
@@ -273,8 +300,16 @@ internal sealed class Stage : IDisposable
 
     private void WaitReachable(int client, CancellationToken cancel)
     {
+        foreach (var family in Options.Families)
+        {
+            WaitReachable(client, family, cancel);
+        }
+    }
+
+    private void WaitReachable(int client, AddressFamily family, CancellationToken cancel)
+    {
         var deadline = LabClock.Now + LabClock.Milliseconds(15_000);
-        var server = new IPEndPoint(Options.IPv6 ? LabTopology.ServerAddress6 : LabTopology.ServerAddress, LabPorts.FirstProbe + _probes++);
+        var server = new IPEndPoint(ServerOf(family), LabPorts.FirstProbe + _probes++);
         using var probe = new EchoFlow(Topology, client, server, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(30));
         probe.Start();
         while (probe.Log.Received == 0)

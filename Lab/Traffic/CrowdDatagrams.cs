@@ -6,19 +6,16 @@ namespace Masquerade.Lab.Traffic;
 /// <summary>A slow flow of numbered datagrams, one of very many: the client sends at a steady interval, the server answers each at once. It has no thread of its own.</summary>
 public sealed class CrowdDatagrams : DatagramFlow
 {
-    private readonly ushort _flow;
     private readonly Socket _client;
     private readonly Socket _server;
     private readonly TimeSpan _interval;
     private readonly CancellationTokenSource _stop = new();
-    private SocketAddress? _peer;
 
     /// <summary>Wraps sockets that <see cref="Crowd"/> made; the client's is connected.</summary>
     internal CrowdDatagrams(int client, IPEndPoint server, Socket serverSocket, Socket clientSocket, TimeSpan interval, TimeSpan longest)
         : base("datagrams", client, server, (int)(longest / interval) + 1)
     {
         (_server, _client, _interval) = (serverSocket, clientSocket, interval);
-        _flow = (ushort)server.Port;
         ClientEndpoint = (IPEndPoint?)clientSocket.LocalEndPoint;
     }
 
@@ -54,7 +51,7 @@ public sealed class CrowdDatagrams : DatagramFlow
         var payload = new byte[DatagramPayload.Size];
         while (!Stopping && Up.HasRoom)
         {
-            DatagramPayload.Write(payload, _flow, DatagramPayload.Up, Up.NextSequence);
+            DatagramPayload.Write(payload, Flow, DatagramPayload.Up, Up.NextSequence);
             Up.RecordSent(LabClock.Now);
             try
             {
@@ -86,28 +83,13 @@ public sealed class CrowdDatagrams : DatagramFlow
                 continue;
             }
 
-            var now = LabClock.Now;
-            if (!DatagramPayload.Verify(buffer.AsSpan(0, length), _flow, DatagramPayload.Up, out var sequence))
+            if (TakeAtServer(buffer.AsSpan(0, length), from) && Down.HasRoom)
             {
-                Up.RecordForeign();
-                continue;
-            }
-
-            Up.RecordReceived(sequence, now);
-            Progress(length, down: false);
-            if (_peer is null)
-            {
-                SeenByServer = (IPEndPoint)Server.Create(from);
-                _peer = SeenByServer.Serialize();
-            }
-
-            if (Down.HasRoom)
-            {
-                DatagramPayload.Write(payload, _flow, DatagramPayload.Down, Down.NextSequence);
+                DatagramPayload.Write(payload, Flow, DatagramPayload.Down, Down.NextSequence);
                 Down.RecordSent(LabClock.Now);
                 try
                 {
-                    await _server.SendToAsync(payload, SocketFlags.None, _peer).ConfigureAwait(false);
+                    await _server.SendToAsync(payload, SocketFlags.None, Peer!).ConfigureAwait(false);
                 }
                 catch (SocketException) when (!Stopping)
                 {
@@ -132,16 +114,7 @@ public sealed class CrowdDatagrams : DatagramFlow
                 continue;
             }
 
-            var now = LabClock.Now;
-            if (!DatagramPayload.Verify(buffer.AsSpan(0, length), _flow, DatagramPayload.Down, out var sequence))
-            {
-                Down.RecordForeign();
-                continue;
-            }
-
-            Down.RecordReceived(sequence, now);
-            Transition(ConnectionHealth.Opening, ConnectionHealth.Running);
-            Progress(length, down: true);
+            TakeAtClient(buffer.AsSpan(0, length));
         }
     }
 }

@@ -11,10 +11,8 @@ namespace Masquerade.Lab.Traffic;
 public sealed class UdpFlow : DatagramFlow
 {
     private readonly long _period;
-    private readonly ushort _flow;
     private readonly Socket _client;
     private readonly Socket _server;
-    private volatile SocketAddress? _peer;
     private volatile int _sendErrors;
 
     /// <summary>Makes the sockets.</summary>
@@ -27,7 +25,6 @@ public sealed class UdpFlow : DatagramFlow
         : base($"{packetsPerSecond}/s each way", client, server, (int)(packetsPerSecond * longest.TotalSeconds))
     {
         ArgumentNullException.ThrowIfNull(topology);
-        _flow = (ushort)Server.Port;
         _period = 1_000_000_000L / packetsPerSecond;
         _server = topology.Server.Invoke(() =>
         {
@@ -70,7 +67,7 @@ public sealed class UdpFlow : DatagramFlow
         var next = LabClock.Now;
         while (!Stopping && log.HasRoom)
         {
-            DatagramPayload.Write(payload, _flow, direction, log.NextSequence);
+            DatagramPayload.Write(payload, Flow, direction, log.NextSequence);
             try
             {
                 // Recorded before the call: the other end may have the datagram before the call returns.
@@ -81,7 +78,7 @@ public sealed class UdpFlow : DatagramFlow
                 }
                 else
                 {
-                    _server.SendTo(payload, SocketFlags.None, _peer!);
+                    _server.SendTo(payload, SocketFlags.None, Peer!);
                 }
             }
             catch (SocketException)
@@ -116,19 +113,9 @@ public sealed class UdpFlow : DatagramFlow
                 continue;
             }
 
-            var now = LabClock.Now;
-            if (!DatagramPayload.Verify(buffer[..length], _flow, DatagramPayload.Up, out var sequence))
+            var isFirst = Peer is null;
+            if (TakeAtServer(buffer[..length], from) && isFirst)
             {
-                Up.RecordForeign();
-                continue;
-            }
-
-            Up.RecordReceived(sequence, now);
-            Progress(length, down: false);
-            if (_peer is null)
-            {
-                SeenByServer = (IPEndPoint)Server.Create(from);
-                _peer = SeenByServer.Serialize();
                 RunEnd("server sends", () => SendLoop(Down, DatagramPayload.Down));
             }
         }
@@ -151,16 +138,7 @@ public sealed class UdpFlow : DatagramFlow
                 continue;
             }
 
-            var now = LabClock.Now;
-            if (!DatagramPayload.Verify(buffer[..length], _flow, DatagramPayload.Down, out var sequence))
-            {
-                Down.RecordForeign();
-                continue;
-            }
-
-            Down.RecordReceived(sequence, now);
-            Transition(ConnectionHealth.Opening, ConnectionHealth.Running);
-            Progress(length, down: true);
+            TakeAtClient(buffer[..length]);
         }
     }
 }

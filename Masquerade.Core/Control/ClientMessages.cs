@@ -16,6 +16,9 @@ public sealed record Arrive : ControlMessage
 
     /// <summary>Free FAM endpoints, used in order for mappings of their protocol and family; unused ones are the asker's again once the arrival is complete.</summary>
     public IReadOnlyList<FamOffer> Offers { get; init; } = [];
+
+    /// <summary>The client may have its link to its present FAM as well: the asker becomes a further FAM, if there is another one.</summary>
+    public bool Also { get; init; }
 }
 
 /// <summary>Coordinator → agent, answer to <see cref="Arrive"/>: the agent is the client's FAM now.</summary>
@@ -44,6 +47,12 @@ public sealed record ArriveReply : ControlMessage
 
     /// <summary>The client's live mappings, with the FAM endpoints taken from the offers.</summary>
     public IReadOnlyList<MappingRecord> Mappings { get; init; } = [];
+
+    /// <summary>What the asker is to the client from now on.</summary>
+    public FamRole Role { get; init; }
+
+    /// <summary>For a further FAM, the token of the client's last move; 0 otherwise.</summary>
+    public ulong Token { get; init; }
 }
 
 /// <summary>Coordinator → new FAM (repeated until acknowledged): what the previous FAM handed in, and whether that was all.</summary>
@@ -88,6 +97,9 @@ public sealed record Announce : ControlMessage
     /// What is not listed does not end by that: the sender says what has ended.
     /// </summary>
     public bool Full { get; init; }
+
+    /// <summary>The sender is a further FAM: what it has seen, and no claim to be the FAM.</summary>
+    public bool Also { get; init; }
 }
 
 /// <summary>

@@ -26,8 +26,19 @@ public sealed record Attach : ControlMessage
     /// <summary>Whether an unknown connection may be established (a packet that can open one).</summary>
     public required bool MayEstablish { get; init; }
 
-    /// <summary>The masquerade endpoint of the mapping that is meant, where the FAM knows it; none if the connection is to be found by the client endpoint.</summary>
-    public TransportEndpoint Masquerade { get; init; }
+    /// <summary>
+    /// The masquerade address at which it must be anchored, by the node that has it: an application expects the connection there, beside another. None: policy decides.
+    /// </summary>
+    public IpAddress At { get; init; }
+
+    /// <summary>
+    /// The mapping, if one is made, is for <see cref="Server"/> alone, and so is <see cref="FamEndpoint"/>: others may share it. If the connection belongs to a mapping for all servers, the answer
+    /// names that and the FAM attaches with another endpoint.
+    /// </summary>
+    public bool ServerOnly { get; init; }
+
+    /// <summary>What the mapping is called, if it is made with this masquerade endpoint.</summary>
+    public MappingId MappingAt(TransportEndpoint masquerade) => new(Protocol, masquerade, ServerOnly ? Server : TransportEndpoint.None);
 }
 
 /// <summary>Coordinator → FAM, answer to <see cref="Attach"/>.</summary>
@@ -42,6 +53,28 @@ public sealed record AttachReply : ControlMessage
     /// <summary>The mapping; null if refused.</summary>
     public MappingRecord? Mapping { get; init; }
 }
+
+/// <summary>
+/// FAM → coordinator: make me a FAM of these mappings of a client that I serve, at these endpoints. For what an arrival brought beyond its offers, and to put HAMs right.
+/// The answer is an <see cref="Ack"/>: <see cref="AckStatus.StaleEpoch"/> if the sender does not serve the client in this epoch, <see cref="AckStatus.Unknown"/> if some
+/// of the mappings are in nobody's books; the others are attached.
+/// </summary>
+public sealed record AttachKnown : ControlMessage
+{
+    /// <summary>The client.</summary>
+    public required MacAddress Client { get; init; }
+
+    /// <summary>The epoch in which the sender serves it.</summary>
+    public required Epoch Epoch { get; init; }
+
+    /// <summary>The mappings with the sender's endpoints, at most <see cref="ControlLimits.MaxAttachments"/>.</summary>
+    public required IReadOnlyList<Attachment> Attachments { get; init; }
+}
+
+/// <summary>Where a FAM takes a mapping's inbound packets.</summary>
+/// <param name="Mapping">The mapping.</param>
+/// <param name="FamEndpoint">The FAM endpoint.</param>
+public readonly record struct Attachment(MappingId Mapping, TransportEndpoint FamEndpoint);
 
 /// <summary>FAM → coordinator: does this connection exist? The first half of the two-phase form .</summary>
 public sealed record Lookup : ControlMessage
@@ -80,6 +113,12 @@ public sealed record AnchorRequest : ControlMessage
 
     /// <summary>The client's own endpoint.</summary>
     public required TransportEndpoint ClientEndpoint { get; init; }
+
+    /// <summary>The own address at which it must be; none: any.</summary>
+    public IpAddress At { get; init; }
+
+    /// <summary>The server that the mapping is for; none: for all.</summary>
+    public TransportEndpoint Server { get; init; }
 }
 
 /// <summary>HAM → coordinator, answer to <see cref="AnchorRequest"/>: the mapping exists, without a FAM yet.</summary>
@@ -90,4 +129,7 @@ public sealed record AnchorReply : ControlMessage
 
     /// <summary>The masquerade endpoint; none if refused.</summary>
     public TransportEndpoint Masquerade { get; init; }
+
+    /// <summary>As <see cref="MappingRecord.Opened"/>.</summary>
+    public long Opened { get; init; }
 }

@@ -30,8 +30,14 @@ public static class ControlLimits
     /// <summary>Routes in one message.</summary>
     public const int MaxRoutes = 4_096;
 
+    /// <summary>FAMs of a client besides the first one.</summary>
+    public const int MaxFurtherFams = 3;
+
+    /// <summary>Mappings attached by one message.</summary>
+    public const int MaxAttachments = 4_096;
+
     /// <summary>Bare mappings (ended, released) in one message.</summary>
-    public const int MaxBareMappings = 8_192;
+    public const int MaxBareMappings = 2_816;
 
     /// <summary>Characters of a reason text.</summary>
     public const int MaxReasonLength = 200;

@@ -28,6 +28,18 @@ public sealed record FamChange : ControlMessage
 
     /// <summary>The ways that concern the receiver: mappings it owns, and mappings for which it was the FAM.</summary>
     public IReadOnlyList<FamRoute> Routes { get; init; } = [];
+
+    /// <summary>How the HAM chooses where a route names further FAMs.</summary>
+    public FamChoice Choice { get; init; }
+
+    /// <summary>With <see cref="FamChoice.Duplicate"/>: for how long the HAM sends copies, in milliseconds.</summary>
+    public uint CopyMilliseconds { get; init; }
+
+    /// <summary>With <see cref="FamChoice.Duplicate"/>: where <see cref="CopyMark"/>s go, to the FAM first, and then to the further ones; at most one more than <see cref="ControlLimits.MaxFurtherFams"/>.</summary>
+    public IReadOnlyList<TransportEndpoint> Peers { get; init; } = [];
+
+    /// <summary>The number of the <see cref="Arrive"/> by which the previous FAM became a further one, where it was that and is it no more; 0 otherwise. If it has become one again since, this is old.</summary>
+    public ulong Stay { get; init; }
 }
 
 /// <summary>Coordinator → HAM (repeated until acknowledged): these mappings have no FAM. A HAM clears an entry only if it still names that FAM and no newer epoch .</summary>
@@ -100,6 +112,12 @@ public sealed record AnchorReport : ControlMessage
 
     /// <summary>The newest epoch that the HAM knows of the client.</summary>
     public required Epoch Epoch { get; init; }
+
+    /// <summary>
+    /// The epoch in which the HAM was told where these mappings' traffic goes, the same for all of them. Of an older one than <see cref="Epoch"/> the coordinator had forgotten the mappings
+    /// when the client moved, so their FAM may not know them either.
+    /// </summary>
+    public required Epoch FamEpoch { get; init; }
 
     /// <summary>The mappings; FamEndpoint is where inbound traffic goes now.</summary>
     public required IReadOnlyList<MappingRecord> Mappings { get; init; }

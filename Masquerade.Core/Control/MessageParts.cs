@@ -13,12 +13,12 @@ public static class MessageParts
         var room = new RecordRoom();
         foreach (var record in records)
         {
-            if (!room.TryTake(record.Connections.Count))
+            if (!room.TryTake(record))
             {
                 yield return part;
                 part = [];
                 room = new RecordRoom();
-                room.TryTake(record.Connections.Count);
+                room.TryTake(record);
             }
 
             part.Add(record);
@@ -58,16 +58,29 @@ public struct RecordRoom
     private int _records;
     private int _connections;
 
-    /// <summary>Takes room for a record with so many connections, at most <see cref="ControlLimits.MaxConnectionsPerMapping"/>; false if there is none left.</summary>
-    public bool TryTake(int connections)
+    /// <summary>How much room a record takes besides its own, in connections: a filter is no longer than one, a helper's note as long as some.</summary>
+    public static int WeightOf(MappingRecord record)
     {
-        if (_records == ControlLimits.MaxMappingsPerMessage || _connections + connections > ControlLimits.MaxConnectionsPerMessage)
+        var weight = record.Connections.Count + (record.Explicit?.Filters.Count ?? 0);
+        for (var i = 0; i < record.Connections.Count; i++)
+        {
+            weight += record.Connections[i].Note?.Weight ?? 0;
+        }
+
+        return weight;
+    }
+
+    /// <summary>Takes room for a record, whose connections keep to <see cref="ControlLimits.MaxConnectionsPerMapping"/>; false if there is none left.</summary>
+    public bool TryTake(MappingRecord record)
+    {
+        var weight = WeightOf(record);
+        if (_records == ControlLimits.MaxMappingsPerMessage || _connections + weight > ControlLimits.MaxConnectionsPerMessage)
         {
             return false;
         }
 
         _records++;
-        _connections += connections;
+        _connections += weight;
         return true;
     }
 }

@@ -18,31 +18,44 @@ public static class MessageSize
     /// <summary>Octets of an address's owner.</summary>
     public const int Owner = 1 + Address + 9 + Node + 1;
 
+    /// <summary>Octets of an address's load.</summary>
+    public const int Load = 1 + Address + 5;
+
     /// <summary>Octets of an endpoint.</summary>
     public const int Endpoint = 22;
 
-    /// <summary>Octets of a bare mapping, or of an offer.</summary>
-    public const int Mapping = 24;
+    /// <summary>Octets of a bare mapping.</summary>
+    public const int Mapping = 24 + Endpoint;
+
+    /// <summary>Octets of an offer.</summary>
+    public const int Offer = 24;
 
     /// <summary>Octets of a node's name.</summary>
     public const int Node = 66;
 
     /// <summary>Octets of a route.</summary>
-    public const int Route = 1 + Mapping + Node + Endpoint + Endpoint;
+    public const int Route = 1 + Mapping + Node + Endpoint + Endpoint + 1 + (ControlLimits.MaxFurtherFams * Endpoint);
+
+    /// <summary>Octets of an attachment.</summary>
+    public const int Attachment = 1 + Mapping + Endpoint;
 
     /// <summary>Octets of a connection.</summary>
     public const int Connection = 1 + Endpoint + 1 + 5;
 
     /// <summary>Octets of a mapping record besides its connections.</summary>
-    public const int Record = 1 + Mapping + Endpoint + Node + 9 + 5 + Endpoint + 3;
+    public const int Record = 1 + Mapping + Endpoint + Node + 9 + 5 + Endpoint + 3 + Terms + 9;
+
+    /// <summary>Octets of a record's explicit terms besides their filters, which count as connections: none is longer.</summary>
+    public const int Terms = 1 + 14 + 5 + 9 + 1 + 1;
 
     /// <summary>At most so many octets does the message take as the body of a frame.</summary>
     public static int AtMost(ControlMessage message)
     {
         var lists = ListsOf(message);
         return Fixed + (lists.Records.Count * Record) + (Connections(lists.Records) * Connection) + (lists.Mappings.Count * Mapping)
-            + (lists.Routes.Count * Route) + (lists.Offers.Count * Mapping) + (lists.Addresses.Count * Address)
-            + (lists.Prefixes.Count * Prefix) + (lists.Owners.Count * Owner);
+            + (lists.Routes.Count * Route) + (lists.Offers.Count * Offer) + (lists.Addresses.Count * Address)
+            + (lists.Attachments.Count * Attachment) + (lists.Prefixes.Count * Prefix) + (lists.Owners.Count * Owner) + (lists.Loads.Count * Load)
+            + (lists.Endpoints.Count * Endpoint) + (lists.Refused.Count * Address);
     }
 
     /// <summary>What in a message is more than <see cref="ControlLimits"/> allow, so that the other end would refuse it; null if nothing is.</summary>
@@ -51,13 +64,18 @@ public static class MessageSize
         var lists = ListsOf(message);
         return Excess(lists.Records.Count, ControlLimits.MaxMappingsPerMessage, "records")
             ?? Excess(lists.Records.Count == 0 ? 0 : lists.Records.Max(r => r.Connections.Count), ControlLimits.MaxConnectionsPerMapping, "connections of a mapping")
+            ?? Excess(lists.Records.Count == 0 ? 0 : lists.Records.Max(r => r.Explicit?.Filters.Count ?? 0), ExplicitTerms.MaxFilters, "filters of a mapping")
             ?? Excess(Connections(lists.Records), ControlLimits.MaxConnectionsPerMessage, "connections")
             ?? Excess(lists.Mappings.Count, ControlLimits.MaxBareMappings, "mappings")
             ?? Excess(lists.Routes.Count, ControlLimits.MaxRoutes, "routes")
             ?? Excess(lists.Offers.Count, ControlLimits.MaxOffers, "offers")
+            ?? Excess(lists.Attachments.Count, ControlLimits.MaxAttachments, "attachments")
             ?? Excess(lists.Addresses.Count, ControlLimits.MaxAddresses, "addresses")
             ?? Excess(lists.Prefixes.Count, ControlLimits.MaxAddresses, "prefixes")
-            ?? Excess(lists.Owners.Count, ControlLimits.MaxAddresses, "owners");
+            ?? Excess(lists.Owners.Count, ControlLimits.MaxAddresses, "owners")
+            ?? Excess(lists.Loads.Count, ControlLimits.MaxAddresses, "loads")
+            ?? Excess(lists.Endpoints.Count, ControlLimits.MaxAddresses, "endpoints")
+            ?? Excess(lists.Refused.Count, ControlLimits.MaxAddresses, "refused addresses");
     }
 
     private static string? Excess(int count, int limit, string what) => count > limit ? $"{count} {what}, at most {limit} are allowed" : null;
@@ -67,7 +85,7 @@ public static class MessageSize
         var count = 0;
         for (var i = 0; i < records.Count; i++)
         {
-            count += records[i].Connections.Count;
+            count += RecordRoom.WeightOf(records[i]);
         }
 
         return count;
@@ -76,8 +94,12 @@ public static class MessageSize
     private static Lists ListsOf(ControlMessage message) => message switch
     {
         Hello m => new Lists { Addresses = m.Addresses, Prefixes = m.Takes, Owners = m.Owners },
-        Welcome m => new Lists { Owners = m.Owners },
+        Welcome m => new Lists { Owners = m.Owners, Mappings = m.Reserved },
+        Heartbeat m => new Lists { Loads = m.Loads },
         AddressOwners m => new Lists { Owners = m.Owners },
+        NeighbourHere m => new Lists { Addresses = m.Addresses, Endpoints = m.Peers },
+        NeighbourNoted m => new Lists { Addresses = m.Addresses, Refused = m.Refused, Endpoints = m.Previous },
+        NeighbourAt m => new Lists { Endpoints = m.Peers },
         LeaseReply m => new Lists { Addresses = m.DnsServers },
         Arrive m => new Lists { Addresses = m.Addresses, Offers = m.Offers },
         ArriveReply m => new Lists { Addresses = m.Addresses, Records = m.Mappings },
@@ -87,6 +109,7 @@ public static class MessageSize
         Depart m => new Lists { Records = m.Mappings, Mappings = m.Ended },
         AttachReply { Mapping: { } record } => new Lists { Records = [record] },
         LookupReply { Mapping: { } record } => new Lists { Records = [record] },
+        AttachKnown m => new Lists { Attachments = m.Attachments },
         FamChange m => new Lists { Routes = m.Routes },
         FamCleared m => new Lists { Routes = m.Routes },
         FamQueryReply m => new Lists { Routes = m.Routes },
@@ -109,6 +132,8 @@ public static class MessageSize
 
         public IReadOnlyList<FamRoute> Routes { get; init; } = [];
 
+        public IReadOnlyList<Attachment> Attachments { get; init; } = [];
+
         public IReadOnlyList<FamOffer> Offers { get; init; } = [];
 
         public IReadOnlyList<Flow.IpAddress> Addresses { get; init; } = [];
@@ -116,5 +141,11 @@ public static class MessageSize
         public IReadOnlyList<Flow.IpPrefix> Prefixes { get; init; } = [];
 
         public IReadOnlyList<AddressOwner> Owners { get; init; } = [];
+
+        public IReadOnlyList<AddressLoad> Loads { get; init; } = [];
+
+        public IReadOnlyList<Flow.TransportEndpoint> Endpoints { get; init; } = [];
+
+        public IReadOnlyList<Flow.IpAddress> Refused { get; init; } = [];
     }
 }

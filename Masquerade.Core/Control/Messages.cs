@@ -18,7 +18,11 @@ public abstract record ControlMessage
 /// <param name="Server">The far end.</param>
 /// <param name="State">How far it is.</param>
 /// <param name="IdleMilliseconds">How long it has been idle when this was written; its timer goes on from there.</param>
-public sealed record ConnectionRecord(TransportEndpoint Server, ConnectionState State, uint IdleMilliseconds);
+public sealed record ConnectionRecord(TransportEndpoint Server, ConnectionState State, uint IdleMilliseconds)
+{
+    /// <summary>What the FAM's application helper knows of it; null if it has none.</summary>
+    public HelperNote? Note { get; init; }
+}
 
 /// <summary>A mapping with its connections.</summary>
 public sealed record MappingRecord
@@ -43,6 +47,15 @@ public sealed record MappingRecord
 
     /// <summary>The mapping's connections.</summary>
     public IReadOnlyList<ConnectionRecord> Connections { get; init; } = [];
+
+    /// <summary>What makes it an explicit mapping; null if it is not one and lives by its connections.</summary>
+    public ExplicitTerms? Explicit { get; init; }
+
+    /// <summary>
+    /// When it was opened, by the clock of the node that anchored it first: milliseconds since 1970, UTC; 0 if that is not known. Whoever anchors it later goes on from there, so that the log
+    /// of mappings (RFC 6888 section 4) tells its whole life. No engine compares it with its own time.
+    /// </summary>
+    public long Opened { get; init; }
 }
 
 /// <summary>A FAM endpoint that an arriving client's new access point offers, so that mappings can be attached in the same round trip.</summary>
@@ -53,7 +66,37 @@ public sealed record FamOffer(TransportProtocol Protocol, TransportEndpoint Endp
 /// <param name="Ham">Its owner.</param>
 /// <param name="OldFamEndpoint">The endpoint at the previous FAM; none if there was none.</param>
 /// <param name="NewFamEndpoint">The endpoint at the new FAM; equals the masquerade endpoint if the new FAM is the HAM.</param>
-public sealed record FamRoute(MappingId Mapping, NodeId Ham, TransportEndpoint OldFamEndpoint, TransportEndpoint NewFamEndpoint);
+public sealed record FamRoute(MappingId Mapping, NodeId Ham, TransportEndpoint OldFamEndpoint, TransportEndpoint NewFamEndpoint)
+{
+    /// <summary>The endpoints at the client's further FAMs, at most <see cref="ControlLimits.MaxFurtherFams"/>, the newest first; empty unless the HAM is to choose among them.</summary>
+    public IReadOnlyList<TransportEndpoint> Further { get; init; } = [];
+}
+
+/// <summary>How a HAM chooses when a mapping has several FAMs .</summary>
+public enum FamChoice : byte
+{
+    /// <summary>The client's FAM gets everything; the others take its place when it goes.</summary>
+    Newest = 0,
+
+    /// <summary>Each in turn: packet by packet, but a TCP connection keeps to one.</summary>
+    RoundRobin = 1,
+
+    /// <summary>The client's FAM gets everything, and for a bounded time the others get a copy, which they keep for the case that it goes.</summary>
+    Duplicate = 2,
+}
+
+/// <summary>What an access point is to a client that it has asked for.</summary>
+public enum FamRole : byte
+{
+    /// <summary>Its FAM, the first one if there are several: it owns the state of its connections.</summary>
+    First = 0,
+
+    /// <summary>A further FAM: it passes packets on both ways and says what it sees.</summary>
+    Further = 1,
+
+    /// <summary>A further FAM that gets copies, and keeps them until it is known who delivers them.</summary>
+    Reserve = 2,
+}
 
 /// <summary>What became of one item of an <see cref="Attach"/>.</summary>
 public enum AttachStatus : byte
@@ -127,6 +170,9 @@ public sealed record Welcome : ControlMessage
 
     /// <summary>Addresses of the node that belong to another one now, and others' addresses that belong to it.</summary>
     public IReadOnlyList<AddressOwner> Owners { get; init; } = [];
+
+    /// <summary>Masquerade endpoints at the node's own addresses that are published services': never to be given out.</summary>
+    public IReadOnlyList<MappingId> Reserved { get; init; } = [];
 }
 
 /// <summary>Either way: the session ends, and why. The connection is closed after it.</summary>
@@ -144,7 +190,21 @@ public sealed record Heartbeat : ControlMessage
 
     /// <summary>How many clients it serves.</summary>
     public uint Clients { get; init; }
+
+    /// <summary>The <see cref="Welcome.StoreIncarnation"/> that it has heard last; 0: it does not say. If it has missed one, the coordinator says it again.</summary>
+    public ulong Store { get; init; }
+
+    /// <summary>How many ways to other nodes it has found on which the network drops foreign sources, so that packets are rewritten (N-09).</summary>
+    public uint WaysRewritten { get; init; }
+
+    /// <summary>How many mappings the node anchors at each address that it holds.</summary>
+    public IReadOnlyList<AddressLoad> Loads { get; init; } = [];
 }
+
+/// <summary>How many mappings there are at an address.</summary>
+/// <param name="Address">The address.</param>
+/// <param name="Mappings">How many.</param>
+public sealed record AddressLoad(IpAddress Address, uint Mappings);
 
 /// <summary>Either way: the message with this id was taken.</summary>
 public sealed record Ack : ControlMessage

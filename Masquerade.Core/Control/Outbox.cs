@@ -54,6 +54,12 @@ public sealed class Outbox
     /// <summary>Octets of what waits, at most.</summary>
     public long Bytes => _bytes;
 
+    /// <summary>How much of the room is taken: 0 to 1 of the messages or of the octets, whichever is more; one large message may make it more than 1.</summary>
+    public double Fill => Math.Max((double)_entries.Count / _options.Capacity, (double)_bytes / _options.CapacityBytes);
+
+    /// <summary>When the oldest of what waits was first sent, or was to be; <see cref="Instant.Never"/> if nothing waits.</summary>
+    public Instant OldestSince => _entries.Count == 0 ? Instant.Never : _entries.First().Value.Since;
+
     /// <summary>Whether a small message would be taken; to ask before a large one is made.</summary>
     public bool HasRoom(bool canWait) => HasRoom(MessageSize.Fixed, canWait);
 

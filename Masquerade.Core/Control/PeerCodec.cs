@@ -14,6 +14,10 @@ public static class PeerCodec
     private const byte DrainedType = 2;
     private const byte ProbeType = 3;
     private const byte ProbedType = 4;
+    private const byte PathProbeType = 5;
+    private const byte PathProbedType = 6;
+    private const byte CopyMarkType = 7;
+    private const byte CopyMarkedType = 8;
 
     /// <summary>Writes a message; returns its length. The destination has room for <see cref="Length"/>.</summary>
     public static int Encode(PeerMessage message, Span<byte> destination)
@@ -24,6 +28,10 @@ public static class PeerCodec
             Drain => DrainType,
             Drained => DrainedType,
             Probe => ProbeType,
+            PathProbe => PathProbeType,
+            PathProbed => PathProbedType,
+            CopyMark => CopyMarkType,
+            CopyMarked => CopyMarkedType,
             _ => ProbedType,
         };
         message.Client.WriteTo(destination[5..]);
@@ -35,8 +43,15 @@ public static class PeerCodec
     /// <summary>Reads a message; false if it is not one.</summary>
     public static bool TryDecode(ReadOnlySpan<byte> datagram, out PeerMessage? message)
     {
+        // Only a question about a path is longer.
+        return TryDecodeStart(datagram, out message) && (datagram.Length == Length || message is PathProbe);
+    }
+
+    /// <summary>Reads a message that may be longer, or quoted with more behind it.</summary>
+    public static bool TryDecodeStart(ReadOnlySpan<byte> datagram, out PeerMessage? message)
+    {
         message = null;
-        if (datagram.Length != Length || BinaryPrimitives.ReadUInt32BigEndian(datagram) != Magic)
+        if (datagram.Length < Length || BinaryPrimitives.ReadUInt32BigEndian(datagram) != Magic)
         {
             return false;
         }
@@ -51,6 +66,10 @@ public static class PeerCodec
             DrainedType => new Drained(client, epoch, token),
             ProbeType when isAboutNobody => new Probe(token),
             ProbedType when isAboutNobody => new Probed(token),
+            PathProbeType when isAboutNobody => new PathProbe(token),
+            PathProbedType when isAboutNobody => new PathProbed(token),
+            CopyMarkType => new CopyMark(client, epoch.Value, token),
+            CopyMarkedType => new CopyMarked(client, epoch.Value, token),
             _ => null,
         };
         return message is not null;

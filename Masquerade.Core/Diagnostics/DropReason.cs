@@ -96,9 +96,48 @@ public enum DropReason : byte
     /// <summary>This node has no address of its own now: another one has taken them over, or nobody has said yet whether one has.</summary>
     Fenced,
 
-    /// <summary>DHCP: the client asks more often than it may, or all clients together do.</summary>
+    /// <summary>DHCP or PCP: the client asks more often than it may, or all clients together do.</summary>
     TooOften,
 
     /// <summary>DHCP: an answer that no client here waits for, or that is not from one of the site's servers.</summary>
     UnexpectedAnswer,
+
+    /// <summary>FAM: the client has as many mappings or connections as it may, or as many that are opening (RFC 6888 REQ-4 and 5). What it has goes on.</summary>
+    ClientQuota,
+
+    /// <summary>FAM: the client opens connections faster than it may (RFC 6888 REQ-4). What it has goes on.</summary>
+    ClientRate,
+
+    /// <summary>A first fragment without the whole transport header, or a TCP fragment that begins inside it (RFC 1858, RFC 3128, RFC 7112).</summary>
+    TinyFragment,
+
+    /// <summary>A fragment that overlaps another one of its datagram; over IPv6 all that is left of that datagram (RFC 5722).</summary>
+    FragmentOverlap,
+
+    /// <summary>A fragment that has come already.</summary>
+    FragmentDuplicate,
+
+    /// <summary>A fragment for which there is no room: too many fragmented datagrams at once, of one sender or in all, or too many fragments of one datagram.</summary>
+    FragmentLimit,
+
+    /// <summary>A fragment whose datagram's first fragment did not come in time, or was dropped itself.</summary>
+    FragmentExpired,
+
+    /// <summary>FAM: the address that the client's mappings have has no free port, and new ones are not to have another (RFC 7857 section 4). What it has goes on.</summary>
+    PairedPortsExhausted,
+
+    /// <summary>To another client's own address: nobody who is served has it, or where its client is cannot be reached from here.</summary>
+    NeighbourUnknown,
+
+    /// <summary>To another client's own address: clients are kept apart here.</summary>
+    NeighbourIsolated,
+
+    /// <summary>From another node, for a client: whose packet it is has not been said, or not by the node that serves its sender.</summary>
+    NeighbourUnproven,
+
+    /// <summary>FAM: the client's FAM has heard the same frame and sends it on.</summary>
+    HeardElsewhere,
+
+    /// <summary>FAM: a copy of a packet that the client's FAM has delivered, or will.</summary>
+    CopyNotNeeded,
 }

@@ -1,5 +1,6 @@
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
+using Masquerade.Core.Wire;
 
 namespace Masquerade.Core.Engine;
 
@@ -14,6 +15,16 @@ public interface IEngineOutput
 
     /// <summary>HAM only: a packet that was held is now due to this node's own FAM engine, as after <see cref="VerdictKind.Local"/>. It may be rewritten in place.</summary>
     void DeliverLocally(Span<byte> packet, in OffloadInfo offload);
+
+    /// <summary>
+    /// Tell the sender of a packet that it cannot be passed on, if that is to be told (<see cref="IcmpError.MayAnswer"/>, the node's settings and rate limits). The packet is as its sender
+    /// sent it: what was translated on its way here has been put back.
+    /// </summary>
+    /// <param name="error">What is wrong with it.</param>
+    /// <param name="packet">The packet.</param>
+    /// <param name="summary">What the parser found in it when it came; of its tuple only the source is used.</param>
+    /// <param name="client">The client that sent it; none if it came from the uplink.</param>
+    void SendError(in IcmpError error, ReadOnlySpan<byte> packet, in PacketSummary summary, MacAddress client);
 
     /// <summary>Send a message to the coordinator. It may get lost; the engine repeats what matters.</summary>
     void SendControl(ControlMessage message);

@@ -1,5 +1,6 @@
 using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Flow;
+using Masquerade.Core.Wire;
 
 namespace Masquerade.Core.Engine;
 
@@ -23,6 +24,9 @@ public enum VerdictKind : byte
 
     /// <summary>Not translated traffic but understood and finished (for example answered by the engine).</summary>
     Consumed,
+
+    /// <summary>FAM only: untranslated; send it to the client, here or elsewhere, whose own address it is to.</summary>
+    ForwardNeighbour,
 }
 
 /// <summary>An engine's decision about one packet.</summary>
@@ -39,6 +43,9 @@ public readonly record struct Verdict(VerdictKind Kind, DropReason Reason, MacAd
 
     /// <summary>The packet is finished.</summary>
     public static readonly Verdict Consumed = new(VerdictKind.Consumed, DropReason.None, MacAddress.None);
+
+    /// <summary>The packet goes to another client.</summary>
+    public static readonly Verdict Neighbour = new(VerdictKind.ForwardNeighbour, DropReason.None, MacAddress.None);
 
     /// <summary>The packet is dropped for this reason.</summary>
     public static Verdict Drop(DropReason reason) => new(VerdictKind.Drop, reason, MacAddress.None);
@@ -65,4 +72,19 @@ public readonly record struct OffloadInfo(bool ChecksumPartial, ushort ChecksumS
 {
     /// <summary>An ordinary packet with finished checksums.</summary>
     public static readonly OffloadInfo None;
+
+    /// <summary>Octets of the longest IP packet that this one is on the wire: of a GSO super-packet that of a segment.</summary>
+    public int LongestPacket(in PacketSummary summary) => GsoType == 0 ? summary.Length : summary.Length - summary.PayloadLength + GsoSize;
+}
+
+/// <summary>The largest IP packets, in octets, that a node's links carry.</summary>
+/// <param name="Uplink">On the uplink.</param>
+/// <param name="Clients">To the clients.</param>
+public readonly record struct LinkMtu(int Uplink, int Clients)
+{
+    /// <summary>Links that carry everything.</summary>
+    public static readonly LinkMtu Unlimited = new(int.MaxValue, int.MaxValue);
+
+    /// <summary>Whether a packet must be sent back because it is larger than a link carries and must not be cut.</summary>
+    public static bool IsExceeded(int mtu, in PacketSummary summary, in OffloadInfo offload) => summary.DontFragment && offload.LongestPacket(summary) > mtu;
 }

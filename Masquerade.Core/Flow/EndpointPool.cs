@@ -1,4 +1,3 @@
-using System.Numerics;
 using Masquerade.Core.Time;
 
 namespace Masquerade.Core.Flow;
@@ -20,6 +19,18 @@ public sealed record EndpointPoolOptions
 
     /// <summary>Ports that are never given out.</summary>
     public IReadOnlyList<(TransportProtocol Protocol, ushort Port)> Reserved { get; init; } = [];
+
+    /// <summary>Which address a client's mappings get. Endpoints that are no mapping's masquerade endpoint are taken from all addresses in turn.</summary>
+    public AddressPooling Pooling { get; init; }
+
+    /// <summary>How many ports a client gets to itself at a time, a power of two from 64 to 4,096 (RFC 6888 REQ-14); 0: ports are given out one by one.</summary>
+    public int BlockSize { get; init; }
+
+    /// <summary>The most blocks that a client has at one address, 1 to 64.</summary>
+    public int BlocksPerClient { get; init; } = 8;
+
+    /// <summary>What is taken for one server alone shares ports when no more than so many per cent of an address's are free; the default is what is kept back from offers.</summary>
+    public int ShareBelowPercent { get; init; } = 25;
 }
 
 /// <summary>
@@ -29,16 +40,18 @@ public sealed record EndpointPoolOptions
 /// The node may hold other nodes' addresses too, which it has taken over: their endpoints can be reclaimed and released, and are never given out. Its own may have been taken
 /// over by another node: then nothing of them is given out either.
 /// </para>
+/// <para>
+/// Clients may have blocks of ports to themselves (RFC 6888 REQ-14). Then whoever takes an endpoint says for whom: the client whose masquerade endpoint it becomes, or none, which is the
+/// node itself.
+/// </para>
 /// </summary>
-public sealed class EndpointPool
+public sealed partial class EndpointPool
 {
     /// <summary>The most addresses of one node.</summary>
     public const int MaxAddresses = 16;
 
     /// <summary>The most addresses that are held at once, the node's own and others'.</summary>
     public const int MaxKnown = 64;
-
-    private const int Words = 65_536 / 64;
 
     /// <summary>In the place of an address that is not held any more: multicast, so no packet has it as one of this node's.</summary>
     private static readonly IpAddress Vacant = new(ulong.MaxValue, ulong.MaxValue);
@@ -49,19 +62,10 @@ public sealed class EndpointPool
     private IpAddress[] _addresses;
     private readonly int[][] _ofFamily;
     private readonly int[] _turn = new int[2];
-
-    // Taken: not to be given (never given out, lent or resting). Lent: somebody's now. Only what is lent can come back, and only once, so neither a
-    // repeated release nor a made-up endpoint takes a port from its next owner, and the rest queue holds each port at most once.
-    private readonly ulong[]?[] _taken;
-    private readonly ulong[]?[] _lent;
-    private readonly int[] _free;
-    private readonly int[] _size = new int[3];
-    private readonly EndpointPoolOptions _options;
-    private readonly SeededRandom _random;
-    private readonly Queue<Resting> _resting = new();
+    private readonly PortSpaces _ports;
 
     /// <summary>A pool with every port free.</summary>
-    /// <exception cref="ArgumentException">No address, too many, one twice, or an empty port range.</exception>
+    /// <exception cref="ArgumentException">No address, too many, one twice, an empty port range, or blocks that do not fit.</exception>
     public EndpointPool(EndpointPoolOptions options, SeededRandom random)
     {
         if (options.Addresses.Count is 0 or > MaxAddresses || options.Addresses.Distinct().Count() != options.Addresses.Count)
@@ -74,24 +78,40 @@ public sealed class EndpointPool
             throw new ArgumentException("the port range is empty", nameof(options));
         }
 
+        if (options.BlockSize != 0 && (!PortBlock.IsSize(options.BlockSize, options.FirstPort, options.LastPort) || options.BlocksPerClient is < 1 or > PortBlock.MostPerClient))
+        {
+            throw new ArgumentException($"blocks have a power of two of ports, {PortBlock.Least} to {PortBlock.Most}, and two fit; a client has 1 to {PortBlock.MostPerClient}", nameof(options));
+        }
+
         _addresses = _own = [.. options.Addresses];
-        _options = options;
-        _random = random;
+        BlockSize = options.BlockSize;
+        IsPaired = options.Pooling == AddressPooling.Paired;
+        _shareBelowPercent = options.ShareBelowPercent;
+        _ports = new PortSpaces(options, MaxKnown, random);
         _ofFamily =
         [
             [.. Enumerable.Range(0, _addresses.Length).Where(i => _addresses[i].IsIPv4)],
             [.. Enumerable.Range(0, _addresses.Length).Where(i => !_addresses[i].IsIPv4)],
         ];
-        _taken = new ulong[MaxKnown * 3][];
-        _lent = new ulong[MaxKnown * 3][];
-        _free = new int[MaxKnown * 3];
         Array.Fill(_held, true, 0, _own.Length);
         Array.Fill(_settled, true, 0, _own.Length);
-        for (var space = 0; space < _free.Length; space++)
+        if (_ports.Blocks is { } blocks)
         {
-            _free[space] = _size[space % 3] = options.LastPort - options.FirstPort + 1 - options.Reserved.Distinct().Count(r => Index(r.Protocol) == space % 3 && InRange(r.Port));
+            blocks.Ended = (place, range, client) => BlockEnded?.Invoke(new PortBlock(_addresses[place], range.First, range.Last), client);
         }
     }
+
+    /// <summary>How many ports a block has; 0: there are none.</summary>
+    public int BlockSize { get; }
+
+    /// <summary>Is told when a client's block that has begun (<see cref="TryBeginBlock"/>) is nobody's again: all its ports have come back and rested. Not when an address is given up.</summary>
+    public Action<PortBlock, MacAddress>? BlockEnded { get; set; }
+
+    /// <summary>When the next port has rested long enough; never if none rests.</summary>
+    public Instant NextWake => _ports.NextWake;
+
+    /// <summary>Whether all mappings of a client get one address of a family (RFC 4787 REQ-2).</summary>
+    public bool IsPaired { get; }
 
     /// <summary>The node's own addresses, held or not.</summary>
     public IReadOnlyList<IpAddress> Addresses => _own;
@@ -140,11 +160,7 @@ public sealed class EndpointPool
 
             // Whoever reads at the same time sees the old array or the new one.
             IpAddress[] addresses = [.. _addresses.AsSpan(0, place), address, .. _addresses.AsSpan(Math.Min(place + 1, _addresses.Length))];
-            for (var protocol = 0; protocol < 3; protocol++)
-            {
-                _free[(place * 3) + protocol] = _size[protocol];
-            }
-
+            _ports.Clear(place);
             _addresses = addresses;
         }
 
@@ -166,22 +182,13 @@ public sealed class EndpointPool
 
         _held[place] = false;
         _settled[place] = false;
+        _ports.Blocks?.Forget(place);
         if (place < _own.Length)
         {
             return;
         }
 
-        for (var rest = _resting.Count; rest > 0; rest--)
-        {
-            var resting = _resting.Dequeue();
-            if (resting.Space / 3 != place)
-            {
-                _resting.Enqueue(resting);
-            }
-        }
-
-        Array.Clear(_taken, place * 3, 3);
-        Array.Clear(_lent, place * 3, 3);
+        _ports.Clear(place);
         IpAddress[] left = [.. _addresses];
         left[place] = Vacant;
         var length = left.Length;
@@ -208,26 +215,26 @@ public sealed class EndpointPool
         return -1;
     }
 
-    /// <summary>How many ports of a protocol are free over all addresses of a family.</summary>
+    /// <summary>How many ports of a protocol are free over all addresses of a family, without those in clients' blocks.</summary>
     public int Free(TransportProtocol protocol, bool ipv6, Instant now)
     {
-        WakeRested(now);
+        _ports.Wake(now);
         var total = 0;
         for (var i = 0; i < _own.Length; i++)
         {
-            total += _own[i].IsIPv4 == ipv6 || !_settled[i] ? 0 : _free[(i * 3) + Index(protocol)];
+            total += _own[i].IsIPv4 == ipv6 || !_settled[i] ? 0 : _ports.Free(PortSpaces.Of(i, protocol));
         }
 
         return total;
     }
 
-    /// <summary>How many ports of a protocol there are over all addresses of a family, free or not.</summary>
+    /// <summary>How many ports of a protocol there are over all addresses of a family, free or not, without those in clients' blocks.</summary>
     public int Size(TransportProtocol protocol, bool ipv6)
     {
         var total = 0;
         for (var i = 0; i < _own.Length; i++)
         {
-            total += _own[i].IsIPv4 == ipv6 || !_settled[i] ? 0 : _size[Index(protocol)];
+            total += _own[i].IsIPv4 == ipv6 || !_settled[i] ? 0 : _ports.Size(PortSpaces.Of(i, protocol));
         }
 
         return total;
@@ -236,9 +243,9 @@ public sealed class EndpointPool
     /// <summary>
     /// Takes a free endpoint of a protocol and family: the preferred port if it is given and free, else a random one. Addresses take turns. False when none is left.
     /// </summary>
-    public bool TryAllocate(TransportProtocol protocol, bool ipv6, ushort preferredPort, Instant now, out TransportEndpoint endpoint)
+    public bool TryAllocate(TransportProtocol protocol, bool ipv6, ushort preferredPort, Instant now, out TransportEndpoint endpoint, MacAddress client = default)
     {
-        WakeRested(now);
+        _ports.Wake(now);
 
         // Each family takes turns of its own: addresses of the other one between them must not shift the work onto a neighbour.
         var family = _ofFamily[ipv6 ? 1 : 0];
@@ -246,207 +253,160 @@ public sealed class EndpointPool
         for (var i = 0; i < family.Length; i++)
         {
             var address = family[(int)(((uint)turn + (uint)i) % (uint)family.Length)];
-            var space = (address * 3) + Index(protocol);
-            if (_free[space] == 0 || !_settled[address])
+            if (_settled[address] && _ports.TryTakeAny(PortSpaces.Of(address, protocol), preferredPort, client, out var port))
             {
-                continue;
+                endpoint = new TransportEndpoint(_addresses[address], port);
+                return true;
             }
-
-            var map = Map(space);
-            var port = preferredPort != 0 && InRange(preferredPort) && !IsTaken(map, preferredPort) ? preferredPort : RandomFree(map);
-            Take(space, map, port);
-            endpoint = new TransportEndpoint(_addresses[address], (ushort)port);
-            return true;
         }
 
         endpoint = TransportEndpoint.None;
         return false;
     }
 
-    /// <summary>Takes one specific endpoint; false if it is not this node's, out of range, or not free.</summary>
-    public bool TryTake(TransportProtocol protocol, TransportEndpoint endpoint, Instant now)
+    /// <summary>The place of an own address, which it keeps; -1 for others' addresses, held here or not.</summary>
+    public int OwnPlace(IpAddress address) => AddressIndex(address) is var place && place < _own.Length ? place : -1;
+
+    /// <summary>Whether endpoints of the own address in a place are given out now.</summary>
+    public bool GivesOutAt(int place) => (uint)place < (uint)_own.Length && _settled[place];
+
+    /// <summary>
+    /// The place of the own address that a client is paired with if nothing else has paired it: of those with a free port, the one with the highest hash of client and address
+    /// (rendezvous hashing). So it is the same in every life of the node, without a table; and of the clients only those of an address that comes or goes get another one. The hash has no
+    /// secret: whoever makes up MAC addresses can fill one address before the others, and with as many more of them all.
+    /// </summary>
+    /// <param name="client">The client.</param>
+    /// <param name="protocol">The protocol.</param>
+    /// <param name="ipv6">The family.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="mayShare">Whether a port that is shared will do as well.</param>
+    /// <returns>-1 if no address of the family has a free port for the client.</returns>
+    public int Choose(MacAddress client, TransportProtocol protocol, bool ipv6, Instant now, bool mayShare = false)
     {
-        WakeRested(now);
-        var address = AddressIndex(endpoint.Address);
-        if (address < 0 || address >= _own.Length || !_settled[address] || !InRange(endpoint.Port))
+        _ports.Wake(now);
+        var (best, highest) = (-1, 0u);
+        var seed = FlowHash.Of(client, 0);
+        foreach (var place in _ofFamily[ipv6 ? 1 : 0])
+        {
+            var space = PortSpaces.Of(place, protocol);
+            if (!_settled[place] || !(_ports.CanTakeAny(space, client) || (mayShare && _ports.Shared.HasAny(space))))
+            {
+                continue;
+            }
+
+            var weight = FlowHash.Of(TransportProtocol.Tcp, new TransportEndpoint(_own[place], 0), seed);
+            if (best < 0 || weight > highest)
+            {
+                (best, highest) = (place, weight);
+            }
+        }
+
+        return best;
+    }
+
+    /// <summary>Takes a free endpoint of the own address in a place: the preferred port if it is given and free, else a random one. False when none is left there.</summary>
+    public bool TryAllocateAt(int place, TransportProtocol protocol, ushort preferredPort, Instant now, out TransportEndpoint endpoint, MacAddress client = default)
+    {
+        _ports.Wake(now);
+        endpoint = TransportEndpoint.None;
+        if (!GivesOutAt(place) || !_ports.TryTakeAny(PortSpaces.Of(place, protocol), preferredPort, client, out var port))
         {
             return false;
         }
 
-        var space = (address * 3) + Index(protocol);
-        var map = Map(space);
-        if (IsTaken(map, endpoint.Port))
-        {
-            return false;
-        }
-
-        Take(space, map, endpoint.Port);
+        endpoint = new TransportEndpoint(_own[place], port);
         return true;
+    }
+
+    /// <summary>Takes one specific endpoint; false if it is not this node's, out of range, not free, or in another client's block.</summary>
+    public bool TryTake(TransportProtocol protocol, TransportEndpoint endpoint, Instant now, MacAddress client = default)
+    {
+        _ports.Wake(now);
+        var address = AddressIndex(endpoint.Address);
+        return address >= 0 && address < _own.Length && _settled[address] && _ports.TryTake(PortSpaces.Of(address, protocol), endpoint.Port, client);
     }
 
     /// <summary>
     /// Takes an endpoint that is known to be in use although this pool has not lent it: this node lost its tables and is given them back, or has taken an address over. It may be
-    /// out of the range that is given out. False if the node does not hold the address, or the endpoint is lent, or rests: then it has ended since.
+    /// out of the range that is given out. The block that it is in is the client's from now on if it is nobody's. False if the node does not hold the address, or the endpoint is lent,
+    /// or rests: then it has ended since.
     /// </summary>
-    public bool TryReclaim(TransportProtocol protocol, TransportEndpoint endpoint, Instant now)
+    public bool TryReclaim(TransportProtocol protocol, TransportEndpoint endpoint, Instant now, MacAddress client = default)
     {
-        WakeRested(now);
+        _ports.Wake(now);
         var address = AddressIndex(endpoint.Address);
-        if (address < 0 || !_held[address])
-        {
-            return false;
-        }
+        return address >= 0 && _held[address] && _ports.TryReclaim(PortSpaces.Of(address, protocol), endpoint.Port, client);
+    }
 
-        var space = (address * 3) + Index(protocol);
-        var map = Map(space);
-        if (!IsTaken(map, endpoint.Port))
+    /// <summary>An endpoint of an own address is somebody's for good: it is never given out, and may be taken by <see cref="TryReclaim(TransportProtocol, TransportEndpoint, Instant, MacAddress)"/> alone. Others are ignored.</summary>
+    public void Reserve(TransportProtocol protocol, TransportEndpoint endpoint)
+    {
+        var address = OwnPlace(endpoint.Address);
+        if (address >= 0)
         {
-            Take(space, map, endpoint.Port);
-            return true;
+            _ports.Keep(PortSpaces.Of(address, protocol), endpoint.Port);
         }
-
-        var lent = _lent[space] ??= new ulong[Words];
-        if (IsTaken(lent, endpoint.Port) || (InRange(endpoint.Port) && !IsReserved(space, endpoint.Port)))
-        {
-            return false;
-        }
-
-        lent[endpoint.Port >> 6] |= 1UL << (endpoint.Port & 63);
-        return true;
     }
 
     /// <summary>Gives an endpoint back that was in use: it rests before it is given out again. What is not lent is ignored.</summary>
     public void Release(TransportProtocol protocol, TransportEndpoint endpoint, Instant now)
     {
         var address = AddressIndex(endpoint.Address);
-        if (address >= 0 && TryReturn((address * 3) + Index(protocol), endpoint.Port))
+        if (address >= 0)
         {
-            _resting.Enqueue(new Resting((address * 3) + Index(protocol), endpoint.Port, now + _options.RestTime));
+            _ports.Rest(PortSpaces.Of(address, protocol), endpoint.Port, now);
         }
     }
 
-    /// <summary>Gives an endpoint back that never was on the wire: it is free at once. What is not lent is ignored.</summary>
+    /// <summary>Gives an endpoint back that never was on the wire, or that another node goes on with: it is free here at once. What is not lent is ignored.</summary>
     public void ReleaseUnused(TransportProtocol protocol, TransportEndpoint endpoint)
     {
         var address = AddressIndex(endpoint.Address);
-        if (address >= 0 && TryReturn((address * 3) + Index(protocol), endpoint.Port))
+        if (address >= 0)
         {
-            GiveBack((address * 3) + Index(protocol), endpoint.Port);
+            _ports.Return(PortSpaces.Of(address, protocol), endpoint.Port);
         }
     }
 
-    internal static int Index(TransportProtocol protocol) => protocol switch
-    {
-        TransportProtocol.Tcp => 0,
-        TransportProtocol.Udp => 1,
-        _ => 2,
-    };
+    /// <summary>Frees what has rested long enough, and blocks with it. Every other call does so as well.</summary>
+    public void Wake(Instant now) => _ports.Wake(now);
 
-    private void WakeRested(Instant now)
+    /// <summary>A client has a mapping at an endpoint. True for the first one in a block of its own: from now on the block's end is told.</summary>
+    public bool TryBeginBlock(TransportEndpoint masquerade, MacAddress client, out PortBlock block)
     {
-        while (_resting.TryPeek(out var first) && first.Until <= now)
-        {
-            _resting.Dequeue();
-            GiveBack(first.Space, first.Port);
-        }
-    }
-
-    private void GiveBack(int space, ushort port)
-    {
-        // It may have been reclaimed although it is never given out.
-        if (!InRange(port) || IsReserved(space, port))
-        {
-            return;
-        }
-
-        Map(space)[port >> 6] &= ~(1UL << (port & 63));
-        _free[space]++;
-    }
-
-    /// <summary>Ends the loan of a port; false if it is nobody's.</summary>
-    private bool TryReturn(int space, ushort port)
-    {
-        var lent = _lent[space];
-        if (lent is null || !IsTaken(lent, port))
+        block = default;
+        var address = _ports.Blocks is null ? -1 : AddressIndex(masquerade.Address);
+        if (address < 0 || !_ports.Blocks!.TryBegin(address, masquerade.Port, client, out var range))
         {
             return false;
         }
 
-        lent[port >> 6] &= ~(1UL << (port & 63));
+        block = new PortBlock(masquerade.Address, range.First, range.Last);
         return true;
     }
 
-    private void Take(int space, ulong[] map, int port)
+    /// <summary>The blocks at an address are nobody's from now on, and nobody is told: whatever is in use there is another node's affair.</summary>
+    public void ForgetBlocks(IpAddress address)
     {
-        map[port >> 6] |= 1UL << (port & 63);
-        (_lent[space] ??= new ulong[Words])[port >> 6] |= 1UL << (port & 63);
-        _free[space]--;
-    }
-
-    private ulong[] Map(int space)
-    {
-        if (_taken[space] is { } map)
+        if (AddressIndex(address) is var place and >= 0)
         {
-            return map;
-        }
-
-        // Ports that are never given out count as taken, so that the scan needs no second test.
-        map = new ulong[Words];
-        for (var port = 0; port < 65_536; port++)
-        {
-            if (!InRange(port))
-            {
-                map[port >> 6] |= 1UL << (port & 63);
-            }
-        }
-
-        foreach (var (protocol, port) in _options.Reserved)
-        {
-            if (Index(protocol) == space % 3)
-            {
-                map[port >> 6] |= 1UL << (port & 63);
-            }
-        }
-
-        return _taken[space] = map;
-    }
-
-    /// <summary>A free port, from a random place in the range upwards. The caller knows that there is one.</summary>
-    private int RandomFree(ulong[] map)
-    {
-        var start = _options.FirstPort + _random.NextInt(_options.LastPort - _options.FirstPort + 1);
-        var first = ~map[start >> 6] & (ulong.MaxValue << (start & 63));
-        if (first != 0)
-        {
-            return (start & ~63) + BitOperations.TrailingZeroCount(first);
-        }
-
-        for (var i = 1; ; i++)
-        {
-            var word = ((start >> 6) + i) & (Words - 1);
-            if (map[word] != ulong.MaxValue)
-            {
-                return (word << 6) + BitOperations.TrailingZeroCount(~map[word]);
-            }
+            _ports.Blocks?.Forget(place);
         }
     }
 
-    private bool IsReserved(int space, ushort port)
+    /// <summary>How the blocks of the own addresses that are given out are used.</summary>
+    public PortBlockUse DescribeBlocks()
     {
-        for (var i = 0; i < _options.Reserved.Count; i++)
+        var use = new PortBlockUse(BlockSize, 0, 0, 0);
+        for (var place = 0; place < _own.Length && _ports.Blocks is not null; place++)
         {
-            if (_options.Reserved[i].Port == port && Index(_options.Reserved[i].Protocol) == space % 3)
+            if (_settled[place])
             {
-                return true;
+                var (clients, shared, free) = _ports.Blocks.Use(place);
+                use = use with { Clients = use.Clients + clients, Shared = use.Shared + shared, Free = use.Free + free };
             }
         }
 
-        return false;
+        return use;
     }
-
-    private bool InRange(int port) => port >= _options.FirstPort && port <= _options.LastPort;
-
-    private static bool IsTaken(ulong[] map, int port) => (map[port >> 6] & (1UL << (port & 63))) != 0;
-
-    private readonly record struct Resting(int Space, ushort Port, Instant Until);
 }

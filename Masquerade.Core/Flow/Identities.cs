@@ -61,11 +61,26 @@ public readonly record struct NodeId(string? Name)
     public override string ToString() => IsNone ? "none" : Name!;
 }
 
-/// <summary>What a node owns and others refer to: one masquerade endpoint of one protocol. At any time it has one owner.</summary>
+/// <summary>
+/// What a node owns and others refer to: one masquerade endpoint of one protocol, towards everybody or towards one server. At any time it has one owner. An endpoint is either one mapping's
+/// for all servers or is shared by mappings for one server each.
+/// </summary>
 /// <param name="Protocol">The transport protocol.</param>
 /// <param name="Masquerade">The masquerade endpoint.</param>
-public readonly record struct MappingId(TransportProtocol Protocol, TransportEndpoint Masquerade)
+/// <param name="Server">The server that the mapping is for; none if it is endpoint-independent.</param>
+public readonly record struct MappingId(TransportProtocol Protocol, TransportEndpoint Masquerade, TransportEndpoint Server = default) : IComparable<MappingId>
 {
+    /// <summary>Whether it is for one server alone (address-and-port-dependent mapping).</summary>
+    public bool IsOfServer => !Server.IsNone;
+
     /// <inheritdoc/>
-    public override string ToString() => $"{Protocol} {Masquerade}";
+    public int CompareTo(MappingId other)
+    {
+        var byProtocol = ((byte)Protocol).CompareTo((byte)other.Protocol);
+        var byMasquerade = byProtocol != 0 ? byProtocol : Masquerade.CompareTo(other.Masquerade);
+        return byMasquerade != 0 ? byMasquerade : Server.CompareTo(other.Server);
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => IsOfServer ? $"{Protocol} {Masquerade} > {Server}" : $"{Protocol} {Masquerade}";
 }

@@ -52,6 +52,13 @@ public sealed class SlotQueue
         Count++;
     }
 
+    /// <summary>Looks at the first slot; false if there is none.</summary>
+    public bool TryPeek(out int slot)
+    {
+        slot = _first;
+        return slot != None;
+    }
+
     /// <summary>Takes the first slot out; false if there is none.</summary>
     public bool TryDequeue(out int slot)
     {

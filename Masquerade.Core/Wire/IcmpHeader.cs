@@ -41,6 +41,12 @@ public readonly ref struct IcmpHeader
     /// <summary>What follows the first eight octets: the data of a query, the packet that an error is about.</summary>
     public ReadOnlySpan<byte> Body => _message[HeaderLength..];
 
+    /// <summary>ICMP errors: octets of the packet that the error is about, if extensions follow it, else 0 (RFC 4884 section 4.1).</summary>
+    public int OriginalLengthV4 => _message[5] * 4;
+
+    /// <summary>ICMPv6 errors, except Packet Too Big: the same (RFC 4884 section 4.4).</summary>
+    public int OriginalLengthV6 => _message[4] * 8;
+
     /// <summary>Makes a view of a whole message; false if even its first eight octets are cut off.</summary>
     public static bool TryParse(ReadOnlySpan<byte> message, out IcmpHeader header)
     {

@@ -33,6 +33,12 @@ public readonly ref struct Ipv4Header
     /// <summary>Whether this is a fragment of a packet.</summary>
     public bool IsFragment => (BinaryPrimitives.ReadUInt16BigEndian(_packet[6..]) & 0x3FFF) != 0;
 
+    /// <summary>Whether more fragments follow.</summary>
+    public bool MoreFragments => (_packet[6] & 0x20) != 0;
+
+    /// <summary>Where in the original packet's payload this one's belongs, in octets.</summary>
+    public int FragmentOffset => (BinaryPrimitives.ReadUInt16BigEndian(_packet[6..]) & 0x1FFF) * 8;
+
     /// <summary>Time to live.</summary>
     public byte Ttl => _packet[8];
 

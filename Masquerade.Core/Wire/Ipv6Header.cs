@@ -10,6 +10,9 @@ public readonly ref struct Ipv6Header
     /// <summary>Octets of the fixed header.</summary>
     public const int Length = 40;
 
+    /// <summary>Octets of a fragment header (RFC 8200 section 4.5).</summary>
+    public const int FragmentHeaderLength = 8;
+
     /// <summary>The most extension headers that are walked past; more is an attempt to be expensive.</summary>
     private const int MaxExtensions = 8;
 
@@ -39,7 +42,9 @@ public readonly ref struct Ipv6Header
         return packet.Length < Length ? DropReason.Truncated : packet[0] >> 4 != 6 ? DropReason.Malformed : DropReason.None;
     }
 
-    /// <summary>Walks the extension headers to the transport header.</summary>
+    /// <summary>
+    /// Walks the extension headers to the transport header. A fragment that is all of its packet is none (RFC 6946); at any other the walk ends at the fragment header.
+    /// </summary>
     /// <param name="packet">The packet, from the fixed header on, at least that long.</param>
     /// <param name="protocol">The transport protocol found.</param>
     /// <param name="offset">Where its header starts.</param>
@@ -47,12 +52,40 @@ public readonly ref struct Ipv6Header
     {
         protocol = packet[6];
         offset = Length;
+        return Walk(packet, ref protocol, ref offset);
+    }
+
+    /// <summary>Walks on behind the fragment header of a first fragment, which has all headers (RFC 7112).</summary>
+    /// <param name="packet">The packet.</param>
+    /// <param name="protocol">The transport protocol found.</param>
+    /// <param name="offset">Where the fragment header starts; then where the transport header does.</param>
+    public static DropReason FindTransportBehindFragmentHeader(ReadOnlySpan<byte> packet, out byte protocol, ref int offset)
+    {
+        protocol = packet[offset];
+        offset += FragmentHeaderLength;
+        return Walk(packet, ref protocol, ref offset);
+    }
+
+    private static DropReason Walk(ReadOnlySpan<byte> packet, ref byte protocol, ref int offset)
+    {
         for (var i = 0; i <= MaxExtensions; i++)
         {
             switch (protocol)
             {
                 case IpProtocolNumber.Fragment:
-                    return DropReason.Fragment;
+                    if (packet.Length < offset + FragmentHeaderLength)
+                    {
+                        return DropReason.Truncated;
+                    }
+
+                    if ((BinaryPrimitives.ReadUInt16BigEndian(packet[(offset + 2)..]) & 0xFFF9) != 0)
+                    {
+                        return DropReason.Fragment;
+                    }
+
+                    protocol = packet[offset];
+                    offset += FragmentHeaderLength;
+                    break;
                 case IpProtocolNumber.Routing:
                     // As with IPv4 source routes: the destination in the header would not be the last word.
                     return DropReason.Malformed;

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Flow;
 
@@ -10,7 +11,7 @@ public static partial class PacketParser
     {
         if (!IcmpHeader.TryParse(message, out var icmp))
         {
-            return DropReason.Truncated;
+            return summary.Part == FragmentPart.First ? DropReason.TinyFragment : DropReason.Truncated;
         }
 
         summary.PayloadLength = message.Length - IcmpHeader.HeaderLength;
@@ -24,7 +25,8 @@ public static partial class PacketParser
                 SetPorts(ref summary.Tuple, TransportProtocol.Icmp, 0, icmp.Identifier);
                 return DropReason.None;
             case PacketKind.IcmpError:
-                return ParseEmbedded(packet, icmp, ref summary);
+                // Its checksum must be right, which takes the whole. No host or router makes errors that long (RFC 1812 section 4.3.2.3, RFC 4443 section 2.4 (c)).
+                return summary.Part == FragmentPart.Whole ? ParseEmbedded(packet, icmp, ref summary) : DropReason.Fragment;
             default:
                 return DropReason.UnsupportedIcmp;
         }
@@ -61,6 +63,7 @@ public static partial class PacketParser
         summary.EmbeddedOffset = packet.Length - embedded.Length;
         byte protocol;
         int offset;
+        int length;
         IpAddress source;
         IpAddress destination;
         if (summary.IsIPv6)
@@ -71,13 +74,19 @@ public static partial class PacketParser
                 return reason;
             }
 
+            // The error may be about a first fragment: that has everything needed.
             reason = Ipv6Header.FindTransport(embedded, out protocol, out offset);
+            if (reason == DropReason.Fragment && (BinaryPrimitives.ReadUInt16BigEndian(embedded[(offset + 2)..]) & 0xFFF8) == 0)
+            {
+                reason = Ipv6Header.FindTransportBehindFragmentHeader(embedded, out protocol, ref offset);
+            }
+
             if (reason != DropReason.None)
             {
                 return reason;
             }
 
-            (source, destination) = (header.Source, header.Destination);
+            (source, destination, length) = (header.Source, header.Destination, header.PayloadLength + Ipv6Header.Length);
 
             // As outside: it would find the mapping of an IPv4 client and give this packet four octets where sixteen belong.
             if (source.IsIPv4 || destination.IsIPv4)
@@ -93,17 +102,32 @@ public static partial class PacketParser
                 return reason == DropReason.BadHeaderChecksum ? DropReason.BadTransportChecksum : reason;
             }
 
-            if (header.IsFragment)
+            if (header.FragmentOffset != 0)
             {
                 return DropReason.Fragment;
             }
 
-            (protocol, offset, source, destination) = (header.Protocol, header.HeaderLength, header.Source, header.Destination);
+            (protocol, offset, source, destination, length) = (header.Protocol, header.HeaderLength, header.Source, header.Destination, header.TotalLength);
+        }
+
+        // An error goes to who sent the packet that it is about.
+        if (source != summary.Tuple.Destination.Address)
+        {
+            return DropReason.UnrelatedIcmpError;
         }
 
         summary.EmbeddedTransportOffset = summary.EmbeddedOffset + offset;
         summary.EmbeddedTuple = new FlowTuple(new TransportEndpoint(source, 0), new TransportEndpoint(destination, 0), TransportProtocol.Icmp);
-        return embedded.Length < offset + 8 ? DropReason.Truncated : ParseEmbeddedPorts(embedded[offset..], protocol, ref summary);
+        summary.EmbeddedLength = Math.Min(OriginalLength(icmp, summary.IsIPv6), length);
+        return embedded.Length < offset + 8 || summary.EmbeddedLength < offset + 8 ? DropReason.Truncated : ParseEmbeddedPorts(embedded[offset..], protocol, ref summary);
+    }
+
+    /// <summary>Octets of the "original datagram" field: all that follows, unless extensions are announced behind it (RFC 4884 sections 4 and 5.5).</summary>
+    private static int OriginalLength(IcmpHeader icmp, bool ipv6)
+    {
+        var announced = ipv6 ? icmp.OriginalLengthV6 : icmp.OriginalLengthV4;
+        var hasField = ipv6 ? icmp.Type is Icmpv6Type.DestinationUnreachable or Icmpv6Type.TimeExceeded : true;
+        return hasField && announced > 0 && announced < icmp.Body.Length ? announced : icmp.Body.Length;
     }
 
     private static DropReason ParseEmbeddedPorts(ReadOnlySpan<byte> transport, byte protocol, ref PacketSummary summary)

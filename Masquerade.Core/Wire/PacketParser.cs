@@ -9,7 +9,12 @@ namespace Masquerade.Core.Wire;
 public static partial class PacketParser
 {
     /// <summary>Parses an IP packet, which may be followed by padding. <see cref="DropReason.None"/> means that the summary is whole.</summary>
-    public static DropReason Parse(ReadOnlySpan<byte> packet, out PacketSummary summary)
+    /// <param name="packet">The packet.</param>
+    /// <param name="summary">What it is.</param>
+    /// <param name="hairpin">
+    /// Whether source and destination may be one address: two clients behind one masquerade address talk (RFC 4787 REQ-9). The caller makes sure that nobody outside can send such a packet.
+    /// </param>
+    public static DropReason Parse(ReadOnlySpan<byte> packet, out PacketSummary summary, bool hairpin = false)
     {
         summary = default;
         if (packet.IsEmpty)
@@ -23,8 +28,14 @@ public static partial class PacketParser
             return reason;
         }
 
-        reason = CheckAddresses(summary.Tuple.Source.Address, summary.Tuple.Destination.Address);
-        return reason != DropReason.None ? reason : ParseTransport(packet[..summary.Length], protocol, ref summary);
+        reason = CheckAddresses(summary.Tuple.Source.Address, summary.Tuple.Destination.Address, hairpin);
+        if (reason == DropReason.None)
+        {
+            reason = ParseTransport(packet[..summary.Length], protocol, ref summary);
+        }
+
+        // Nobody talks to himself by way of a translator: what looks like it is made to go round.
+        return reason == DropReason.None && summary.Kind != PacketKind.IcmpError && summary.Tuple.Source == summary.Tuple.Destination ? DropReason.Martian : reason;
     }
 
     private static DropReason ParseIpv4(ReadOnlySpan<byte> packet, ref PacketSummary summary, out byte protocol)
@@ -56,6 +67,7 @@ public static partial class PacketParser
         protocol = header.Protocol;
         summary.Length = length;
         summary.Ttl = header.Ttl;
+        summary.DontFragment = header.DontFragment;
         summary.TransportOffset = header.HeaderLength;
         summary.TransportLength = length - header.HeaderLength;
         summary.Tuple = new FlowTuple(new TransportEndpoint(header.Source, 0), new TransportEndpoint(header.Destination, 0), TransportProtocol.Icmp);
@@ -91,6 +103,7 @@ public static partial class PacketParser
         }
 
         summary.IsIPv6 = true;
+        summary.DontFragment = true;
         summary.Length = length;
         summary.Ttl = header.HopLimit;
         summary.TransportOffset = offset;
@@ -99,20 +112,20 @@ public static partial class PacketParser
         return DropReason.None;
     }
 
-    private static DropReason CheckAddresses(IpAddress source, IpAddress destination)
+    private static DropReason CheckAddresses(IpAddress source, IpAddress destination, bool hairpin)
     {
         if (destination.IsMulticastOrBroadcast)
         {
             return DropReason.Multicast;
         }
 
-        return IsNeverForwarded(source) || IsNeverForwarded(destination) || source.IsMulticastOrBroadcast || source == destination
+        return IsNeverForwarded(source) || IsNeverForwarded(destination) || source.IsMulticastOrBroadcast || (source == destination && !hairpin)
             ? DropReason.Martian
             : DropReason.None;
     }
 
     /// <summary>Unspecified, loopback, link-local and reserved addresses (RFC 1812 section 5.3.7, RFC 4291 section 2.5).</summary>
-    private static bool IsNeverForwarded(IpAddress address) => address.IsIPv4
+    public static bool IsNeverForwarded(IpAddress address) => address.IsIPv4
         ? address.V4 >> 24 is 0 or 127 || address.V4 >= 0xF000_0000 || address.IsLinkLocal
         : address.IsLinkLocal || (address.High == 0 && address.Low <= 1);
 
@@ -137,13 +150,14 @@ public static partial class PacketParser
     {
         if (!TcpHeader.TryParse(transport, out var tcp))
         {
-            return transport.Length < TcpHeader.MinimumLength ? DropReason.Truncated : DropReason.Malformed;
+            return summary.Part == FragmentPart.First ? DropReason.TinyFragment : transport.Length < TcpHeader.MinimumLength ? DropReason.Truncated : DropReason.Malformed;
         }
 
         summary.Kind = PacketKind.Tcp;
         summary.TcpFlags = tcp.Flags;
         summary.TcpSequence = tcp.Sequence;
         summary.TcpAcknowledgment = tcp.Acknowledgment;
+        summary.TcpWindow = tcp.Window;
         summary.PayloadLength = transport.Length - tcp.HeaderLength;
         SetPorts(ref summary.Tuple, TransportProtocol.Tcp, tcp.SourcePort, tcp.DestinationPort);
         return tcp.SourcePort == 0 || tcp.DestinationPort == 0 ? DropReason.Malformed : DropReason.None;
@@ -153,11 +167,12 @@ public static partial class PacketParser
     {
         if (!UdpHeader.TryParse(transport, out var udp))
         {
-            return transport.Length < UdpHeader.HeaderLength ? DropReason.Truncated : DropReason.Malformed;
+            return summary.Part == FragmentPart.First && transport.Length < UdpHeader.HeaderLength ? DropReason.TinyFragment
+                : transport.Length < UdpHeader.HeaderLength ? DropReason.Truncated : DropReason.Malformed;
         }
 
         // A GSO super-packet may say the length of one segment; saying more than there is contradicts the packet.
-        if (udp.Length > transport.Length)
+        if (udp.Length > transport.Length && summary.Part == FragmentPart.Whole)
         {
             return DropReason.Malformed;
         }

@@ -1,9 +1,10 @@
 using System.Buffers.Binary;
 using Masquerade.Core.Checksum;
+using Masquerade.Core.Flow;
 
 namespace Masquerade.Core.Wire;
 
-/// <summary>ICMP errors (N-04, RFC 5508 REQ-4 and 5): the outer header, the embedded headers, and up to four checksums that depend on each other.</summary>
+/// <summary>ICMP errors (N-04, RFC 5508 REQ-4 and 5): the outer header, the embedded headers, and up to four checksums that depend on each other. Padding and extensions behind the embedded packet are left alone (REQ-3d).</summary>
 public static partial class PacketRewriter
 {
     /// <summary>An ICMP error on its way to the client about a packet that the client sent: the outer destination and the embedded source change.</summary>
@@ -24,6 +25,21 @@ public static partial class PacketRewriter
         WriteError(packet, summary, rewrite, embeddedSource: false, outer.AddressDelta);
     }
 
+    /// <summary>The outer source address of an ICMP error, where its sender's own does not get through.</summary>
+    public static void ErrorSource(Span<byte> packet, in PacketSummary summary, IpAddress source)
+    {
+        var outer = new Rewrite(summary.Tuple.Source, new TransportEndpoint(source, summary.Tuple.Source.Port));
+        WriteAddress(packet, summary.IsIPv6, isSource: true, outer);
+        if (summary.IsIPv6)
+        {
+            // Only ICMPv6 covers the addresses (RFC 4443 section 2.3).
+            Apply(packet[(summary.TransportOffset + IcmpHeader.ChecksumOffset)..], outer.AddressDelta);
+        }
+    }
+
+    /// <summary>The destination of the packet that an ICMP error is about; whose error it is stays as it is.</summary>
+    public static void ErrorAbout(Span<byte> packet, in PacketSummary summary, in Rewrite rewrite) => WriteError(packet, summary, rewrite, embeddedSource: false, default);
+
     private static void WriteError(Span<byte> packet, in PacketSummary summary, in Rewrite rewrite, bool embeddedSource, ChecksumDelta outerAddress)
     {
         // The ICMP checksum covers the embedded packet: it takes the change of every word in there, the embedded checksums included.
@@ -43,7 +59,7 @@ public static partial class PacketRewriter
             icmp += ChecksumDelta.Between(before, BinaryPrimitives.ReadUInt16BigEndian(embedded[10..]));
         }
 
-        icmp += WriteEmbeddedTransport(packet[summary.EmbeddedTransportOffset..summary.Length], summary, rewrite, embeddedSource ? 0 : 2, changesPort);
+        icmp += WriteEmbeddedTransport(packet[summary.EmbeddedTransportOffset..(summary.EmbeddedOffset + summary.EmbeddedLength)], summary, rewrite, embeddedSource ? 0 : 2, changesPort);
         Apply(packet[(summary.TransportOffset + IcmpHeader.ChecksumOffset)..], icmp);
     }
 

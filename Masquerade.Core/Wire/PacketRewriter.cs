@@ -36,18 +36,18 @@ public static partial class PacketRewriter
         internal ChecksumDelta BothDelta { get; }
     }
 
-    /// <summary>The source endpoint of a TCP segment, UDP datagram, ICMP query or reply.</summary>
+    /// <summary>The source endpoint of a TCP segment, UDP datagram, ICMP query or reply, or of a fragment of one.</summary>
     public static void Source(Span<byte> packet, in PacketSummary summary, in Rewrite rewrite, bool checksumPartial)
     {
         WriteAddress(packet, summary.IsIPv6, isSource: true, rewrite);
-        WriteTransport(packet[summary.TransportOffset..], summary.Kind, summary.IsIPv6, portOffset: 0, rewrite, checksumPartial);
+        WriteRest(packet, summary, portOffset: 0, rewrite, checksumPartial);
     }
 
-    /// <summary>The destination endpoint of a TCP segment, UDP datagram, ICMP query or reply.</summary>
+    /// <summary>The destination endpoint of a TCP segment, UDP datagram, ICMP query or reply, or of a fragment of one.</summary>
     public static void Destination(Span<byte> packet, in PacketSummary summary, in Rewrite rewrite, bool checksumPartial)
     {
         WriteAddress(packet, summary.IsIPv6, isSource: false, rewrite);
-        WriteTransport(packet[summary.TransportOffset..], summary.Kind, summary.IsIPv6, portOffset: 2, rewrite, checksumPartial);
+        WriteRest(packet, summary, portOffset: 2, rewrite, checksumPartial);
     }
 
     /// <summary>One hop less to live. The caller has made sure that there is one left.</summary>
@@ -63,6 +63,35 @@ public static partial class PacketRewriter
         var before = BinaryPrimitives.ReadUInt16BigEndian(packet[8..]);
         packet[8]--;
         Apply(packet[10..], ChecksumDelta.Between(before, (ushort)(before - 0x100)));
+    }
+
+    /// <summary>
+    /// What is not the address. Only the first fragment has a transport header, and its checksum takes the whole change: it covers the whole datagram, of which nothing else changes.
+    /// </summary>
+    private static void WriteRest(Span<byte> packet, in PacketSummary summary, int portOffset, in Rewrite rewrite, bool checksumPartial)
+    {
+        if (summary.HasIdentification)
+        {
+            WriteIdentification(packet, summary);
+        }
+
+        if (summary.Part != FragmentPart.Later)
+        {
+            WriteTransport(packet[summary.TransportOffset..], summary.Kind, summary.IsIPv6, portOffset, rewrite, checksumPartial);
+        }
+    }
+
+    private static void WriteIdentification(Span<byte> packet, in PacketSummary summary)
+    {
+        if (summary.IsIPv6)
+        {
+            BinaryPrimitives.WriteUInt32BigEndian(packet[(summary.FragmentHeaderOffset + 4)..], summary.Identification);
+            return;
+        }
+
+        var before = BinaryPrimitives.ReadUInt16BigEndian(packet[4..]);
+        BinaryPrimitives.WriteUInt16BigEndian(packet[4..], (ushort)summary.Identification);
+        Apply(packet[10..], ChecksumDelta.Between(before, (ushort)summary.Identification));
     }
 
     private static void WriteAddress(Span<byte> packet, bool ipv6, bool isSource, in Rewrite rewrite)

@@ -24,6 +24,19 @@ public enum PacketKind : byte
     IcmpError,
 }
 
+/// <summary>Which part of a datagram a packet has.</summary>
+public enum FragmentPart : byte
+{
+    /// <summary>All of it.</summary>
+    Whole,
+
+    /// <summary>The beginning, with the transport header.</summary>
+    First,
+
+    /// <summary>Something further on: whose it is stands only in the first fragment.</summary>
+    Later,
+}
+
 /// <summary>What the parser found in a packet; everything else works from this and looks no header up again.</summary>
 public struct PacketSummary
 {
@@ -65,12 +78,36 @@ public struct PacketSummary
     /// <summary>ICMP errors: what the embedded packet is.</summary>
     public PacketKind EmbeddedKind;
 
+    /// <summary>TCP: the window as the header has it, not scaled.</summary>
+    public ushort TcpWindow;
+
     /// <summary>TCP: the control bits.</summary>
     public TcpFlags TcpFlags;
 
     /// <summary>Time to live or hop limit.</summary>
     public byte Ttl;
 
+    /// <summary>ICMP errors: octets of the embedded packet that are its own: not padding, and no extension (RFC 4884).</summary>
+    public int EmbeddedLength;
+
+    /// <summary>IPv6 fragments: where the fragment header starts.</summary>
+    public int FragmentHeaderOffset;
+
+    /// <summary>The identification that a translated packet is to have (RFC 6864 section 5.3.1), if <see cref="HasIdentification"/>.</summary>
+    public uint Identification;
+
+    /// <summary>
+    /// Whether the packet is given another identification when it is translated: fragments are, and IPv4 packets that may be cut. Behind one address there are many clients, and
+    /// what they have chosen for themselves is not unique there.
+    /// </summary>
+    public bool HasIdentification;
+
+    /// <summary>Which part of a datagram this is.</summary>
+    public FragmentPart Part;
+
     /// <summary>Which family.</summary>
     public bool IsIPv6;
+
+    /// <summary>Whether a router may not cut the packet: the DF bit of IPv4, and always with IPv6.</summary>
+    public bool DontFragment;
 }

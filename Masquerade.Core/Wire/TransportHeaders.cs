@@ -33,6 +33,9 @@ public readonly ref struct TcpHeader
     /// <summary>Control bits.</summary>
     public TcpFlags Flags => (TcpFlags)_segment[13];
 
+    /// <summary>The window, not scaled.</summary>
+    public ushort Window => BinaryPrimitives.ReadUInt16BigEndian(_segment[14..]);
+
     /// <summary>Makes a view; false if cut off or if the data offset contradicts the segment.</summary>
     public static bool TryParse(ReadOnlySpan<byte> segment, out TcpHeader header)
     {

@@ -11,7 +11,7 @@ public sealed partial class FamEngine
     {
         ref var record = ref _table.Mapping(mapping);
         record.Revision++;
-        if (!_config.Standalone)
+        if (!_config.Standalone && !record.IsUntranslated)
         {
             _table.AddNews(mapping, MappingNews.Changed);
             SaySoon(record.Client, ClientNews.Changes, now);
@@ -46,7 +46,7 @@ public sealed partial class FamEngine
             for (var slot = record.FirstMapping; slot >= 0; slot = _table.Mapping(slot).NextOfClient)
             {
                 _table.Mapping(slot).IsUnheardOf = false;
-                if (serves)
+                if (serves || record.State == ClientState.Further)
                 {
                     _table.AddNews(slot, MappingNews.Changed);
                 }
@@ -58,6 +58,7 @@ public sealed partial class FamEngine
             }
         }
 
+        AskForFurther(now);
         _sayAt = now;
         SayCollected(now);
     }
@@ -65,6 +66,9 @@ public sealed partial class FamEngine
     private MappingRecord ToRecord(in FamMapping mapping, Instant now)
     {
         var connections = new List<ConnectionRecord>(Math.Min(mapping.ConnectionCount, ControlLimits.MaxConnectionsPerMapping));
+
+        // A record fits a message whatever its connections carry: what does not fit an empty one would never be said.
+        var room = ControlLimits.MaxConnectionsPerMessage - (mapping.Explicit?.Filters.Count ?? 0);
         for (var slot = mapping.FirstConnection; slot >= 0 && connections.Count < ControlLimits.MaxConnectionsPerMapping; slot = _table.Connection(slot).NextOfMapping)
         {
             ref var connection = ref _table.Connection(slot);
@@ -73,8 +77,16 @@ public sealed partial class FamEngine
                 continue;
             }
 
+            var note = connection.IsHelped ? _table.StreamOf(slot).ToNote() : null;
+            room -= 1 + (note?.Weight ?? 0);
+            if (room < 0)
+            {
+                break;
+            }
+
             var idle = Math.Clamp((now - connection.LastActivity).TotalMilliseconds, 0, uint.MaxValue);
-            connections.Add(new ConnectionRecord(connection.Tuple.Destination, connection.State, (uint)idle));
+            connection.IsToldEstablished |= IsAnswered(connection.State);
+            connections.Add(new ConnectionRecord(connection.Tuple.Destination, connection.State, (uint)idle) { Note = note });
         }
 
         return new MappingRecord
@@ -86,6 +98,8 @@ public sealed partial class FamEngine
             Revision = mapping.Revision,
             FamEndpoint = mapping.Fam,
             Connections = connections,
+            Explicit = TermsOf(mapping.Explicit, mapping.Client, now),
+            Opened = mapping.HamIsHere ? _anchor.OpenedAt(mapping.Id) : mapping.Opened,
         };
     }
 }

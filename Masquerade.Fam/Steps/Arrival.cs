@@ -14,17 +14,26 @@ public sealed partial class FamEngine
     /// <summary>One arrival is offered at most this part of the endpoints that may be offered.</summary>
     private const int OfferShare = 8;
 
+    /// <summary>How long the coordinator is not asked for a client that it has refused.</summary>
+    private static readonly TimeSpan s_refusalPause = TimeSpan.FromSeconds(10);
+
     /// <summary>The link layer says that a client is associated here.</summary>
     public void OnAssociated(MacAddress mac, Instant now)
     {
         var client = _clients.Find(mac);
         if (client < 0)
         {
-            Meet(mac, byAssociation: true, now);
+            client = Meet(mac, byAssociation: true, now);
+            if (client >= 0)
+            {
+                _clients[client].IsLinked = true;
+            }
+
             return;
         }
 
         _clients[client].LastSeen = now;
+        _clients[client].IsLinked = true;
         ComeBack(client, byAssociation: true, now);
     }
 
@@ -63,6 +72,7 @@ public sealed partial class FamEngine
         {
             case ClientState.Away:
                 // Nobody else has claimed it: the stay goes on.
+                TakeBackLinkLost(ref _clients[client]);
                 _clients[client].State = ClientState.Serving;
                 _clients[client].FreshUntil = byAssociation ? now + _config.ReturnGuard : now;
                 SetDeadline(client, _clients[client].Complete ? Instant.Never : now + _config.CompletionTimeout);
@@ -73,6 +83,9 @@ public sealed partial class FamEngine
                 _clients[client].Gone = false;
                 AskForClient(client, now);
                 break;
+            case ClientState.Superseded when MustHandOverFirst(_clients[client]):
+                break;
+            case ClientState.Further when _clients[client].Gone:
             case ClientState.Departing:
             case ClientState.Superseded:
                 BeginArrival(client, byAssociation, now);
@@ -95,12 +108,15 @@ public sealed partial class FamEngine
     private void BeginArrival(int client, bool byAssociation, Instant now)
     {
         ref var record = ref _clients[client];
+        record.FurtherUntil = record.IsSummoned ? Instant.Zero : record is { State: ClientState.Further, Gone: false } ? now + s_furtherPatience : record.FurtherUntil;
         record.State = ClientState.Arriving;
+        record.AnnounceAddressAgain = Instant.Zero;
         record.Complete = false;
         record.Truncated = false;
         record.Gone = false;
         record.AnnounceId = 0;
         record.MoveToken = 0;
+        TakeBackLinkLost(ref record);
         _output.Report(new ClientArriving(record.Mac, byAssociation));
         if (_config.Standalone)
         {
@@ -237,7 +253,13 @@ public sealed partial class FamEngine
 
         if (reply.Status != AckStatus.Ok)
         {
-            Forget(client, DropReason.Refused, now);
+            BeRefused(client, now);
+            return;
+        }
+
+        if (reply.Role != FamRole.First)
+        {
+            BecomeFurther(client, reply, now);
             return;
         }
 
@@ -251,7 +273,16 @@ public sealed partial class FamEngine
             return;
         }
 
+        if (_config.Links == ClientLinks.Shared && !reply.PreviousFam.IsNone && reply.PreviousFam != _self)
+        {
+            // The FAM before has heard what has waited here, and may have opened it. If it has not, its ends send it again.
+            DropHeldOutbound(client);
+        }
+
         var newStay = reply.Epoch > record.Epoch;
+        record.IsSummoned = false;
+        EndCopies(client, delivers: reply.Complete, now);
+        record.GetsCopies = false;
         record.Epoch = reply.Epoch;
         record.HighestEpoch = reply.Epoch;
         record.Truncated = reply.Truncated;
@@ -266,8 +297,11 @@ public sealed partial class FamEngine
             _clients.TryClaim(client, address);
         }
 
+        _clients.News?.Enqueue(client);
+
         MarkUnlisted(client, reply.Mappings, now);
         Install(client, reply.Mappings, now);
+        AnnounceClient(client, now);
         _output.Report(new ClientArrived(reply.Client, reply.Epoch, reply.PreviousFam, reply.Mappings.Count, reply.Complete));
         if (reply.Complete)
         {
@@ -289,10 +323,29 @@ public sealed partial class FamEngine
         AnnounceProvisional(client, now);
     }
 
+    /// <summary>
+    /// The coordinator will not have the client served here: too many others hear it, or it can take no more. It is asked again after a while, not with the client's next frame, and
+    /// what was offered is free, for nobody was sent there.
+    /// </summary>
+    private void BeRefused(int client, Instant now)
+    {
+        ref var record = ref _clients[client];
+        LetGo(client, DropReason.Refused, now);
+        WithdrawOffers(ref record, settled: true, now);
+        EndFarewell(ref record);
+        record.Ended.Clear();
+        record.State = ClientState.Superseded;
+        record.Epoch = Epoch.None;
+        record.IsSummoned = false;
+        record.Gone = false;
+        record.GuardUntil = now + s_refusalPause;
+        SetDeadline(client, record.GuardUntil);
+    }
+
     private void OnArrivalUpdate(ArrivalUpdate update, Instant now)
     {
         var client = _clients.Find(update.Client);
-        if (client < 0 || _clients[client].Epoch != update.Epoch || _clients[client].State is not (ClientState.Serving or ClientState.Away))
+        if (client < 0 || _clients[client].Epoch != update.Epoch || _clients[client].State is not (ClientState.Serving or ClientState.Away or ClientState.Further))
         {
             return;
         }
@@ -302,14 +355,37 @@ public sealed partial class FamEngine
             var mapping = _table.FindOfClient(client, id);
             if (mapping >= 0)
             {
+                NoteLost(mapping, now);
                 RemoveMapping(mapping, now);
             }
         }
 
         Install(client, update.Mappings, now);
+        if (_clients[client].State == ClientState.Further)
+        {
+            // What waited because it was not known here may be known now.
+            ReleaseHeld(client, now, out _);
+            return;
+        }
+
         if (update.Complete && !_clients[client].Complete)
         {
             CompleteArrival(client, settled: true, now);
+        }
+    }
+
+    /// <summary>
+    /// Endpoints of an address can be given out from now on. Clients that not everything is known of, perhaps because there were none, are asked for anew: what servers send them
+    /// would not find its way before they speak.
+    /// </summary>
+    public void OnEndpointsFree(Instant now)
+    {
+        for (var client = _clients.Next(0); client >= 0; client = _clients.Next(client + 1))
+        {
+            if (_clients[client] is { State: ClientState.Serving, Truncated: true })
+            {
+                BeginArrival(client, byAssociation: false, now);
+            }
         }
     }
 

@@ -9,15 +9,15 @@ namespace Masquerade.Fam;
 
 /// <summary>
 /// One connection at a time, the seeds' lazy way: hold the packet, ask the coordinator, become a FAM of the connection or establish it.
-/// Used where an arrival did not bring everything, and where policy lets the coordinator place the HAM.
+/// Used where an arrival did not bring a mapping, and where policy lets the coordinator place the HAM.
 /// </summary>
 public sealed partial class FamEngine
 {
-    /// <summary>Packets without any answer before the way back is doubted.</summary>
-    private const int ProbeAfterPackets = 8;
-
     /// <summary>The most questions about connections under way at once.</summary>
     private const int MaxPendingAttaches = 4_096;
+
+    /// <summary>The most questions of one client under way at once: nobody takes all of them.</summary>
+    private const int MaxPendingPerClient = MaxPendingAttaches / 8;
 
     private readonly Dictionary<ulong, PendingAttach> _pendingById = [];
     private readonly Dictionary<(TransportProtocol Protocol, TransportEndpoint Client), ulong> _pendingByEndpoint = [];
@@ -27,7 +27,7 @@ public sealed partial class FamEngine
 
     private Instant NextAttachDeadline => _pendingDeadlines.TryPeek(out var next) ? next.Deadline : Instant.Never;
 
-    private Verdict AskAboutConnection(int client, Span<byte> packet, in PacketSummary summary, in OffloadInfo offload, Instant now)
+    private Verdict AskAboutConnection(int client, Span<byte> packet, in PacketSummary summary, in OffloadInfo offload, Instant now, IpAddress beside = default)
     {
         var key = (summary.Tuple.Protocol, summary.Tuple.Source);
         if (_pendingByEndpoint.ContainsKey(key))
@@ -35,32 +35,66 @@ public sealed partial class FamEngine
             return Hold(client, packet, offload, HoldOutbound, now);
         }
 
-        if (_pendingById.Count >= MaxPendingAttaches)
+        ref var record = ref _clients[client];
+        if (_pendingById.Count >= MaxPendingAttaches || record.PendingCount >= MaxPendingPerClient)
         {
             return Drop(DropReason.HoldQueueFull);
         }
 
         var canOpen = ConnectionTracker.CanOpen(summary.Kind, summary.TcpFlags);
-        var asked = _config.Anchoring == AnchorPolicy.AskCoordinatorFirst
-            ? AskWhetherKnown(client, summary.Tuple, canOpen, now)
-            : AskToAttach(client, summary.Tuple, canOpen, now);
-        return asked == DropReason.None ? Hold(client, packet, offload, HoldOutbound, now) : Drop(asked);
-    }
-
-    private DropReason AskToAttach(int client, in FlowTuple tuple, bool mayEstablish, Instant now)
-    {
-        if (!_pool.TryAllocate(tuple.Protocol, !tuple.Source.Address.IsIPv4, 0, now, out var endpoint))
+        var quota = MayOpen(record, summary.Tuple.Protocol, newMapping: true, now);
+        if (quota != DropReason.None)
         {
-            return DropReason.PortsExhausted;
+            if (!record.Truncated)
+            {
+                return Refuse(quota, client, packet, summary, now);
+            }
+
+            // It may be one of those that the client has brought along: these are its own whatever the limits.
+            canOpen = false;
         }
 
-        if (!TrySendAttach(client, tuple, endpoint, mayEstablish, now, out var id))
+        var asked = _config.Anchoring == AnchorPolicy.AskCoordinatorFirst && beside.IsNone
+            ? AskWhetherKnown(client, summary.Tuple, canOpen, now)
+            : AskToAttach(client, summary.Tuple, canOpen, now, beside);
+        if (asked != DropReason.None)
         {
-            _pool.ReleaseUnused(tuple.Protocol, endpoint);
+            return asked == DropReason.PairedPortsExhausted ? Refuse(asked, client, packet, summary, now) : Drop(asked);
+        }
+
+        ChargeOpening(ref record, now);
+        return Hold(client, packet, offload, HoldOutbound, now);
+    }
+
+    private DropReason AskToAttach(int client, in FlowTuple tuple, bool mayEstablish, Instant now, IpAddress beside = default)
+    {
+        var ipv6 = !tuple.Source.Address.IsIPv4;
+        var reason = DropReason.PortsExhausted;
+        var endpoint = TransportEndpoint.None;
+        var server = beside.IsNone ? ServerFor(tuple) : TransportEndpoint.None;
+        if (mayEstablish && !_anchor.TryReserve(tuple.Protocol, ipv6, _clients[client].Mac, server, now, out endpoint, out reason))
+        {
+            if (!_clients[client].Truncated)
+            {
+                return reason;
+            }
+
+            // It may be anchored elsewhere already: then all that is needed here is a FAM endpoint.
+            mayEstablish = false;
+        }
+
+        if (!mayEstablish && !_pool.TryAllocateFor(server, tuple.Protocol, ipv6, 0, now, out endpoint))
+        {
+            return reason;
+        }
+
+        if (!TrySendAttach(client, tuple, endpoint, mayEstablish, now, out var id, beside, isServerOnly: !server.IsNone))
+        {
+            _pool.ReleaseUnused(tuple.Protocol, endpoint, server);
             return DropReason.ControlQueueFull;
         }
 
-        Remember(id, new PendingAttach(_clients[client].Mac, tuple, endpoint, mayEstablish, IsKnown: false, now + _config.AnswerTimeout));
+        Remember(client, id, new PendingAttach(_clients[client].Mac, tuple, endpoint, mayEstablish, now + _config.AnswerTimeout) { Beside = beside, Server = server });
         return DropReason.None;
     }
 
@@ -73,42 +107,12 @@ public sealed partial class FamEngine
             return DropReason.ControlQueueFull;
         }
 
-        Remember(id, new PendingAttach(_clients[client].Mac, tuple, TransportEndpoint.None, mayEstablish, IsKnown: false, now + _config.AnswerTimeout));
+        Remember(client, id, new PendingAttach(_clients[client].Mac, tuple, TransportEndpoint.None, mayEstablish, now + _config.AnswerTimeout));
         return DropReason.None;
     }
 
-    /// <summary>A mapping that came without an assigned FAM endpoint works outbound at once; the attach tells everybody where inbound packets go.</summary>
-    private void AttachKnown(int client, int mapping, Instant now)
-    {
-        if (!TryAttachKnown(client, mapping, now))
-        {
-            _table.AddNews(mapping, MappingNews.Attach);
-            SaySoon(client, ClientNews.None, now);
-        }
-    }
-
-    /// <summary>False if it must be tried again.</summary>
-    private bool TryAttachKnown(int client, int mapping, Instant now)
-    {
-        ref var record = ref _table.Mapping(mapping);
-        if (record.FirstConnection < 0 || record.IsUnheardOf)
-        {
-            // Nobody can be asked about what nobody has heard of; the announcement is on its way.
-            return true;
-        }
-
-        var tuple = _table.Connection(record.FirstConnection).Tuple;
-        if (_pendingById.Count >= MaxPendingAttaches || !TrySendAttach(client, tuple, record.Fam, mayEstablish: false, now, out var id, record.Id.Masquerade))
-        {
-            return false;
-        }
-
-        Await(id, new PendingAttach(_clients[client].Mac, tuple, record.Fam, MayEstablish: false, IsKnown: true, now + _config.AnswerTimeout));
-        return true;
-    }
-
     private bool TrySendAttach(
-        int client, in FlowTuple tuple, TransportEndpoint endpoint, bool mayEstablish, Instant now, out ulong id, TransportEndpoint masquerade = default)
+        int client, in FlowTuple tuple, TransportEndpoint endpoint, bool mayEstablish, Instant now, out ulong id, IpAddress at = default, bool isServerOnly = false)
     {
         id = _outbox.NextId();
         return _outbox.Send(
@@ -122,7 +126,8 @@ public sealed partial class FamEngine
                 Server = tuple.Destination,
                 FamEndpoint = endpoint,
                 MayEstablish = mayEstablish,
-                Masquerade = masquerade,
+                At = at,
+                ServerOnly = isServerOnly,
             },
             now);
     }
@@ -147,41 +152,6 @@ public sealed partial class FamEngine
         }
     }
 
-    /// <summary>
-    /// A client speaks and nobody answers. The server may be silent; but records may also have been lost on both sides of a crash. The attach puts the HAM right if it
-    /// is wrong, and a refusal shows that this node is not what it believes to be.
-    /// </summary>
-    private void ProbeWayBack(int slot, Instant now)
-    {
-        ref var mapping = ref _table.Mapping(slot);
-        mapping.UnansweredSince = now;
-        mapping.ProbeInterval = TimeSpan.FromTicks(Math.Min(mapping.ProbeInterval.Ticks * 2, _config.ProbeMaximum.Ticks));
-        if (!_config.Standalone && _coordinatorUp && _clients[mapping.Client].State == ClientState.Serving)
-        {
-            AttachKnown(mapping.Client, slot, now);
-        }
-    }
-
-    private void OnKnownAttached(AttachReply reply, int client, in PendingAttach pending, Instant now)
-    {
-        var mapping = _table.FindByFamEndpoint(pending.Tuple.Protocol, pending.Endpoint);
-        if (mapping < 0 || _table.Mapping(mapping).Client != client)
-        {
-            return;
-        }
-
-        if (reply.Status == AttachStatus.Refused || reply.Mapping is null)
-        {
-            // Either the mapping or this node's place is not in the books: asking anew settles both.
-            BeginArrival(client, byAssociation: false, now);
-        }
-        else if (reply.Mapping.Mapping != _table.Mapping(mapping).Id)
-        {
-            // The books have another mapping for this client endpoint; this one is announced, and its HAM disowns it if it is gone.
-            MarkDirty(mapping, now);
-        }
-    }
-
     private void OnAttachReply(AttachReply reply, Instant now)
     {
         if (!Take(reply.Id, out var pending, out var client))
@@ -195,9 +165,9 @@ public sealed partial class FamEngine
             return;
         }
 
-        if (pending.IsKnown)
+        if (pending.IsExpected)
         {
-            OnKnownAttached(reply, client, pending, now);
+            OnExpectedReply(reply, pending, client, now);
             return;
         }
 
@@ -207,8 +177,12 @@ public sealed partial class FamEngine
             case AttachStatus.Established when TryEstablish(client, reply.Mapping, pending, now):
                 ReleaseHeld(client, now, out _);
                 break;
+            case AttachStatus.Refused when !pending.Beside.IsNone:
+                _pool.ReleaseUnused(pending.Tuple.Protocol, pending.Endpoint, pending.Server);
+                ReleaseApart(client, pending.Tuple, now);
+                break;
             case AttachStatus.Refused:
-                _pool.ReleaseUnused(pending.Tuple.Protocol, pending.Endpoint);
+                _pool.ReleaseUnused(pending.Tuple.Protocol, pending.Endpoint, pending.Server);
                 ReleaseHeldAfterRefusal(client, pending, now);
                 break;
             default:
@@ -217,18 +191,28 @@ public sealed partial class FamEngine
         }
     }
 
-    private bool InstallAttached(int client, MappingRecord record, in PendingAttach pending, Instant now)
+    private bool InstallAttached(int client, MappingRecord record, in PendingAttach pending, Instant now) =>
+        InstallAt(client, record with { Connections = WithConnection(record, pending.Tuple.Destination) }, pending, now) >= 0;
+
+    private int InstallAt(int client, MappingRecord record, in PendingAttach pending, Instant now)
     {
         // The endpoint in hand counts as an offer: it is used unless the mapping is this node's own or has one already.
-        var offer = new FamOffer(pending.Tuple.Protocol, pending.Endpoint);
-        _clients[client].Offers.Add(offer);
-        var slot = Install(client, record with { FamEndpoint = pending.Endpoint, Connections = WithConnection(record, pending.Tuple.Destination) }, now);
-        if (_clients[client].Offers.Remove(offer))
+        if (!pending.Server.IsNone && (!record.Mapping.IsOfServer || record.Ham == _self))
         {
-            _pool.ReleaseUnused(offer.Protocol, offer.Endpoint);
+            // It may be shared: neither a mapping for all servers nor a return can use it.
+            _pool.ReleaseUnused(pending.Tuple.Protocol, pending.Endpoint, pending.Server);
+            return Install(client, record, now);
         }
 
-        return slot >= 0;
+        var offer = new FamOffer(pending.Tuple.Protocol, pending.Endpoint);
+        _clients[client].Offers.Add(offer);
+        var slot = Install(client, record with { FamEndpoint = pending.Endpoint }, now);
+        if (_clients[client].Offers.Remove(offer))
+        {
+            _pool.ReleaseUnused(offer.Protocol, offer.Endpoint, pending.Server);
+        }
+
+        return slot;
     }
 
     private static IReadOnlyList<ConnectionRecord> WithConnection(MappingRecord record, TransportEndpoint server)
@@ -246,14 +230,14 @@ public sealed partial class FamEngine
 
     private bool TryEstablish(int client, MappingRecord? record, in PendingAttach pending, Instant now)
     {
-        var id = new MappingId(pending.Tuple.Protocol, pending.Endpoint);
+        var id = pending.Id;
         ref var owner = ref _clients[client];
         var epoch = record?.AnchorEpoch ?? owner.Epoch;
-        var hasOther = _table.FindByClientEndpoint(pending.Tuple.Protocol, pending.Tuple.Source) >= 0;
+        var hasOther = _table.FindByClientEndpoint(pending.Tuple.Protocol, pending.Tuple.Source, pending.Tuple.Destination) >= 0;
         if (hasOther || !_anchor.TryAdopt(id, pending.Tuple.Source, owner.Mac, epoch, now))
         {
             // Of two mappings of a client endpoint the one that has carried packets meanwhile stays.
-            _pool.Release(pending.Tuple.Protocol, pending.Endpoint, now);
+            _pool.Release(pending.Tuple.Protocol, pending.Endpoint, pending.Server, now);
             NoteEnded(client, id, now);
             return hasOther;
         }
@@ -275,6 +259,42 @@ public sealed partial class FamEngine
         return true;
     }
 
+    /// <summary>
+    /// Nothing can be attached or established at an address that is another node's now: asked on, it would be taken for that node's. What waits for its first answer is asked about with
+    /// another endpoint; what is served is attached anew, the mappings at that address by who lets it go.
+    /// </summary>
+    private void WithdrawAttachesAt(IpAddress address, Instant now)
+    {
+        foreach (var id in _pendingById.Where(p => p.Value.Endpoint.Address == address).Select(p => p.Key).Order().ToList())
+        {
+            _outbox.Complete(id);
+            Take(id, out var pending, out var client);
+            if (pending.IsExpected)
+            {
+                GiveUp(pending, isRefused: false);
+                ReleaseHeldFor(client, now);
+            }
+            else if (client >= 0 && AskToAttach(client, pending.Tuple, pending.MayEstablish, now, pending.Beside) != DropReason.None)
+            {
+                ReleaseHeldAfterRefusal(client, pending, now);
+            }
+        }
+
+        foreach (var asked in _attaching.Values.Where(a => a.Attachments.Any(at => at.FamEndpoint.Address == address)).OrderBy(a => a.Id).ToList())
+        {
+            _outbox.Complete(asked.Id);
+            _attaching.Remove(asked.Id);
+            var client = _clients.Find(asked.Client);
+            foreach (var attachment in client >= 0 && _clients[client].State is ClientState.Serving or ClientState.Away or ClientState.Further ? asked.Attachments : [])
+            {
+                if (_table.FindOfClient(client, attachment.Mapping) is var slot and >= 0)
+                {
+                    AttachSoon(client, slot, now);
+                }
+            }
+        }
+    }
+
     /// <summary>Packets of a connection that was refused are dropped; others that wait stay.</summary>
     private void ReleaseHeldAfterRefusal(int client, in PendingAttach pending, Instant now)
     {
@@ -287,7 +307,7 @@ public sealed partial class FamEngine
         _clients[client].Held = null;
         while (held.TryPeek(out var waiting))
         {
-            var isRefused = PacketParser.Parse(waiting.Packet, out var summary) == DropReason.None && summary.Tuple == pending.Tuple;
+            var isRefused = Reader.Read(waiting.Packet, waiting.Tag == HoldOutbound ? _clients[client].Mac : MacAddress.None, out var summary) == DropReason.None && summary.Tuple == pending.Tuple;
             if (isRefused)
             {
                 _drops.Count(DropReason.Refused);
@@ -303,8 +323,9 @@ public sealed partial class FamEngine
         _holds.Return(held);
     }
 
-    private void Remember(ulong id, in PendingAttach pending)
+    private void Remember(int client, ulong id, in PendingAttach pending)
     {
+        _clients[client].PendingCount++;
         Await(id, pending);
         _pendingByEndpoint[(pending.Tuple.Protocol, pending.Tuple.Source)] = id;
     }
@@ -331,23 +352,23 @@ public sealed partial class FamEngine
         }
 
         client = _clients.Find(pending.Client);
-        client = client >= 0 && _clients[client].State is ClientState.Serving or ClientState.Away ? client : -1;
+        if (client >= 0 && _clients[client].PendingCount > 0)
+        {
+            _clients[client].PendingCount--;
+        }
+
+        client = client >= 0 && _clients[client].State is ClientState.Serving or ClientState.Away or ClientState.Further ? client : -1;
         return true;
     }
 
     /// <summary>The client has gone while it was asked: what has been established all the same is anchored here, for the next FAM has heard of it.</summary>
     private void AnchorForNext(AttachReply reply, in PendingAttach pending, Instant now)
     {
-        if (pending.IsKnown)
-        {
-            return;
-        }
-
-        var id = new MappingId(pending.Tuple.Protocol, pending.Endpoint);
+        var id = pending.Id;
         if (reply.Status != AttachStatus.Established || !_anchor.TryAdopt(id, pending.Tuple.Source, pending.Client, reply.Mapping?.AnchorEpoch ?? Epoch.None, now))
         {
             // Others may have been sent to it meanwhile.
-            _pool.Release(id.Protocol, id.Masquerade, now);
+            _pool.Release(id.Protocol, id.Masquerade, id.Server, now);
         }
     }
 
@@ -358,7 +379,7 @@ public sealed partial class FamEngine
     {
         foreach (var (id, pending) in _pendingById)
         {
-            if (pending.Client == client && pending.MayEstablish && pending.Tuple.Protocol == mapping.Protocol && pending.Endpoint == mapping.Masquerade)
+            if (pending.Client == client && pending.MayEstablish && pending.Id == mapping)
             {
                 return TryAnchorPending(id, epoch, now);
             }
@@ -370,28 +391,29 @@ public sealed partial class FamEngine
     /// <summary>
     /// This node goes alone after all, the coordinator being away: on the endpoint that it has asked with, for the coordinator may have counted that in. False if it has not asked.
     /// </summary>
-    private bool TryAnchorAsked(MacAddress client, in FlowTuple tuple, Epoch epoch, Instant now, out TransportEndpoint masquerade)
+    private bool TryAnchorAsked(MacAddress client, in FlowTuple tuple, Epoch epoch, Instant now, out MappingId mapping)
     {
-        masquerade = TransportEndpoint.None;
+        mapping = default;
         if (!_pendingByEndpoint.TryGetValue((tuple.Protocol, tuple.Source), out var id)
-            || _pendingById[id] is not { MayEstablish: true, Endpoint.IsNone: false } pending || pending.Client != client)
+            || _pendingById[id] is not { MayEstablish: true, Endpoint.IsNone: false } pending || pending.Client != client
+            || (pending.Id.IsOfServer && pending.Server != tuple.Destination))
         {
             return false;
         }
 
-        masquerade = pending.Endpoint;
+        mapping = pending.Id;
         return TryAnchorPending(id, epoch, now);
     }
 
     private bool TryAnchorPending(ulong id, Epoch epoch, Instant now)
     {
         _outbox.Complete(id);
-        return Take(id, out var pending, out _) && _anchor.TryAdopt(new MappingId(pending.Tuple.Protocol, pending.Endpoint), pending.Tuple.Source, pending.Client, epoch, now);
+        return Take(id, out var pending, out _) && _anchor.TryAdopt(pending.Id, pending.Tuple.Source, pending.Client, epoch, now);
     }
 
     /// <summary>
     /// Questions that got no answer in time: their packets have expired. What may make this node a HAM goes on being asked, for the coordinator may have counted it in and told
-    /// others. What concerns a mapping that is served is asked anew, for its inbound packets depend on it.
+    /// others.
     /// </summary>
     private void AdvanceAttaches(Instant now)
     {
@@ -411,18 +433,46 @@ public sealed partial class FamEngine
 
             _outbox.Complete(next.Id);
             Take(next.Id, out var pending, out var client);
-            if (!pending.IsKnown && !pending.Endpoint.IsNone)
+            if (pending.IsExpected)
             {
-                _pool.Release(pending.Tuple.Protocol, pending.Endpoint, now);
+                GiveUp(pending, isRefused: false);
+                ReleaseHeldFor(client, now);
             }
-            else if (client >= 0 && pending.IsKnown && _table.FindByFamEndpoint(pending.Tuple.Protocol, pending.Endpoint) is var mapping and >= 0 && _table.Mapping(mapping).Client == client)
+
+            if (!pending.Endpoint.IsNone)
             {
-                _table.AddNews(mapping, MappingNews.Attach);
-                SaySoon(client, ClientNews.None, now);
+                _pool.Release(pending.Tuple.Protocol, pending.Endpoint, pending.Server, now);
             }
         }
     }
 
+    /// <summary>What has waited for an answer that will not come need not wait any longer.</summary>
+    private void ReleaseHeldFor(int client, Instant now)
+    {
+        if (client >= 0)
+        {
+            ReleaseHeld(client, now, out _);
+        }
+    }
+
     private readonly record struct PendingAttach(
-        MacAddress Client, FlowTuple Tuple, TransportEndpoint Endpoint, bool MayEstablish, bool IsKnown, Instant Deadline);
+        MacAddress Client, FlowTuple Tuple, TransportEndpoint Endpoint, bool MayEstablish, Instant Deadline)
+    {
+        /// <summary>The connection whose helper has asked for it; none if the client's own packet has.</summary>
+        public FlowTuple Control { get; init; }
+
+        /// <summary>The address at which it must be anchored; none: any.</summary>
+        public IpAddress Beside { get; init; }
+
+        /// <summary>Where in that connection.</summary>
+        public uint At { get; init; }
+
+        /// <summary>The server that the endpoint is for; none: for all.</summary>
+        public TransportEndpoint Server { get; init; }
+
+        /// <summary>What the mapping is called, if it is made with the endpoint.</summary>
+        public MappingId Id => new(Tuple.Protocol, Endpoint, Server);
+
+        public bool IsExpected => Control != default;
+    }
 }

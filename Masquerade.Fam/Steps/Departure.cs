@@ -12,6 +12,9 @@ namespace Masquerade.Fam;
 /// </summary>
 public sealed partial class FamEngine
 {
+    /// <summary>Once a second for that long a client is asked whether it is there, before it is taken for gone: one that saves power may miss a few.</summary>
+    private static readonly TimeSpan s_askingTime = TimeSpan.FromSeconds(5);
+
     private Instant _nextClientDeadline = Instant.Never;
     private Instant _nextIdleSweep = Instant.Zero;
 
@@ -25,9 +28,14 @@ public sealed partial class FamEngine
         }
 
         ref var record = ref _clients[client];
+        record.IsLinked = false;
         switch (record.State)
         {
+            case ClientState.Further when !record.Gone:
+                LeaveFurther(client, now);
+                break;
             case ClientState.Serving:
+                SayLinkLost(ref record, now);
                 record.State = ClientState.Away;
                 record.GuardUntil = now + _config.ReturnGuard;
                 SetDeadline(client, now + _config.HoldTime);
@@ -65,9 +73,13 @@ public sealed partial class FamEngine
             {
                 OnClientDeadline(client, now);
             }
-            else if (IsIdle(_clients[client], now))
+            else if (IsIdleFor(_config.ClientIdleTimeout, _clients[client], now))
             {
                 Depart(client, idle: true, now);
+            }
+            else if (_neighbourhood is not null && IsIdleFor(_config.ClientIdleTimeout - s_askingTime, _clients[client], now))
+            {
+                _neighbourhood.Ask(_clients[client].Mac, _clients[client].Addresses);
             }
 
             if (_clients[client].Held is not null && _clients[client].State != ClientState.Superseded)
@@ -84,8 +96,8 @@ public sealed partial class FamEngine
         }
     }
 
-    private bool IsIdle(in FamClient client, Instant now) =>
-        client.State == ClientState.Serving && client.FirstMapping < 0 && now - client.LastSeen > _config.ClientIdleTimeout;
+    private static bool IsIdleFor(TimeSpan time, in FamClient client, Instant now) =>
+        client.State == ClientState.Serving && client.MappingCount == 0 && now - client.LastSeen > time;
 
     private void OnClientDeadline(int client, Instant now)
     {
@@ -110,9 +122,26 @@ public sealed partial class FamEngine
             case ClientState.Away:
                 Depart(client, idle: false, now);
                 break;
+            case ClientState.Further when _clients[client].LinkLostId == 0:
+                // There was no room for it.
+                LeaveFurther(client, now);
+                break;
+            case ClientState.Further when (_clients[client].News & ClientNews.Changes) != 0:
+                // What was opened or seen here last is known to nobody else: it is kept until it could be said.
+                DropHeld(client, DropReason.HoldExpired);
+                BeSuperseded(client, now, []);
+                BeginFarewell(client, ClientNews.HandOver, now);
+                break;
+            case ClientState.Further:
+                Forget(client, DropReason.HoldExpired, now);
+                break;
             case ClientState.Superseded when (_clients[client].News & ClientNews.HandOver) != 0:
                 // What was opened here last is known to nobody else: it is kept until it could be said.
                 SetDeadline(client, now + _config.ForwardTime);
+                break;
+            case ClientState.Superseded when MayStayLinked(_clients[client]):
+                // It has said of no link that it is gone: it may have this one besides its new one.
+                BeginArrival(client, byAssociation: true, now);
                 break;
             case ClientState.Superseded:
                 Forget(client, DropReason.ClientGone, now);
@@ -135,6 +164,7 @@ public sealed partial class FamEngine
         }
 
         record.State = ClientState.Departing;
+        ForgetUntranslated(client, now);
         record.Gone = false;
         record.GuardUntil = now + _config.ReturnGuard;
         record.DepartsIdle = idle;
@@ -149,12 +179,7 @@ public sealed partial class FamEngine
     /// <summary>Nothing is left of the client here but what the HAM of this node owns of it.</summary>
     private void Forget(int client, DropReason heldReason, Instant now)
     {
-        while (_clients[client].FirstMapping >= 0)
-        {
-            RemoveMapping(_clients[client].FirstMapping, now);
-        }
-
-        DropHeld(client, heldReason);
+        LetGo(client, heldReason, now);
         if (_clients[client].State == ClientState.Arriving)
         {
             // Repeated on, the question would fetch the client back from where it is by now.
@@ -164,6 +189,19 @@ public sealed partial class FamEngine
         WithdrawOffers(ref _clients[client], settled: false, now);
         _unsaid.Remove(client);
         _clients.Remove(client);
+    }
+
+    /// <summary>A client's mappings are not served here any more, and nothing waits for it.</summary>
+    private void LetGo(int client, DropReason heldReason, Instant now)
+    {
+        ForgetUntranslated(client, now);
+        while (_clients[client].FirstMapping >= 0)
+        {
+            RemoveMapping(_clients[client].FirstMapping, now);
+        }
+
+        DropHeld(client, heldReason);
+        EndCopies(client, delivers: false, now);
     }
 
     private void ForgetWithMappings(int client, Instant now)

@@ -51,6 +51,8 @@ public sealed partial class FamEngine
                 RemoveMapping(slot, now);
             }
 
+            // It lives, and this node knows nothing of it now: a miss may belong to it.
+            _clients[client].Truncated = true;
             return -1;
         }
 
@@ -61,7 +63,7 @@ public sealed partial class FamEngine
             {
                 if (!hamIsHere)
                 {
-                    _pool.ReleaseUnused(record.Mapping.Protocol, fam);
+                    _pool.ReleaseUnused(record.Mapping.Protocol, fam, record.Mapping.Server);
                 }
 
                 return -1;
@@ -74,6 +76,8 @@ public sealed partial class FamEngine
 
         ref var mapping = ref _table.Mapping(slot);
         mapping.AnchorEpoch = record.AnchorEpoch;
+        mapping.Opened = record.Opened != 0 ? record.Opened : mapping.Opened;
+        InstallTerms(slot, record, now);
         mapping.Revision = Math.Max(mapping.Revision, record.Revision);
         mapping.HasNextFam = false;
         if (hamIsHere)
@@ -84,7 +88,7 @@ public sealed partial class FamEngine
         InstallConnections(slot, record, now);
         if (mustAttach)
         {
-            AttachKnown(client, slot, now);
+            AttachSoon(client, slot, now);
         }
 
         return slot;
@@ -108,7 +112,7 @@ public sealed partial class FamEngine
             if (!wasHere)
             {
                 // The masquerade endpoint is the HAM's affair.
-                _pool.Release(protocol, old, now);
+                _pool.Release(protocol, old, mapping.Id.Server, now);
             }
         }
     }
@@ -155,16 +159,24 @@ public sealed partial class FamEngine
             return _table.Mapping(slot).Fam;
         }
 
-        return _pool.TryAllocate(record.Mapping.Protocol, !record.Mapping.Masquerade.Address.IsIPv4, 0, now, out var fresh) ? fresh : TransportEndpoint.None;
+        return _pool.TryAllocateFor(record.Mapping.Server, record.Mapping.Protocol, !record.Mapping.Masquerade.Address.IsIPv4, 0, now, out var fresh) ? fresh : TransportEndpoint.None;
     }
 
     private void InstallConnections(int mapping, MappingRecord record, Instant now)
     {
+        // Who is not the owner looks whether connections live before the owner takes them for idle. To begin anew with all news would be never to look.
+        var watches = _clients[_table.Mapping(mapping).Client].State == ClientState.Further;
         foreach (var incoming in record.Connections)
         {
+            if (record.Mapping.IsOfServer && incoming.Server != record.Mapping.Server)
+            {
+                continue;
+            }
+
             var tuple = new FlowTuple(record.ClientEndpoint, incoming.Server, record.Mapping.Protocol);
             var lastActivity = now - TimeSpan.FromMilliseconds(incoming.IdleMilliseconds);
             var slot = _table.FindConnection(tuple);
+            var before = slot < 0 ? ConnectionState.None : _table.Connection(slot).State;
             if (slot < 0)
             {
                 slot = _table.AddConnection(mapping, tuple, incoming.State, lastActivity);
@@ -183,7 +195,7 @@ public sealed partial class FamEngine
                     continue;
                 }
 
-                slot = TakeOver(slot, mapping, incoming.State, lastActivity, now);
+                (slot, before) = (TakeOver(slot, mapping, incoming.State, lastActivity, now), ConnectionState.None);
                 if (slot < 0)
                 {
                     return;
@@ -195,18 +207,27 @@ public sealed partial class FamEngine
                 // An opening that was not seen here is no observation at all.
                 ref var known = ref _table.Connection(slot);
                 var seen = known.State == ConnectionState.Opening && !known.SynSeen ? ConnectionState.None : known.State;
-                known.State = known.LastActivity >= lastActivity ? ConnectionTracker.Merge(seen, incoming.State) : ConnectionTracker.Merge(incoming.State, seen);
-                known.State = known.ClientHasClosed ? ConnectionTracker.WithClientClosed(known.State) : known.State;
+                var state = known.LastActivity >= lastActivity ? ConnectionTracker.Merge(seen, incoming.State) : ConnectionTracker.Merge(incoming.State, seen);
+                _table.SetState(slot, known.ClientHasClosed ? ConnectionTracker.WithClientClosed(state) : state, seenHere: false);
                 lastActivity = Instant.Max(known.LastActivity, lastActivity);
                 known.LastActivity = lastActivity;
             }
 
-            var idle = ConnectionTracker.IdleTimeout(_config, tuple.Protocol, _table.Connection(slot).State);
-            _idle.Schedule(slot, Instant.Max(lastActivity + idle, now + TimeSpan.FromSeconds(1)));
+            _table.Connection(slot).IsToldEstablished |= IsAnswered(incoming.State);
+            InstallNote(slot, incoming.Note);
+            if (!watches)
+            {
+                var idle = ConnectionTracker.IdleTimeout(_config, tuple.Protocol, _table.Connection(slot).State);
+                _idle.Schedule(slot, Instant.Max(lastActivity + idle, now + TimeSpan.FromSeconds(1)));
+            }
+            else if (_table.Connection(slot).State != before)
+            {
+                _idle.Schedule(slot, now + WatchInterval(_table.Connection(slot)));
+            }
         }
 
         // After a loss of the store a HAM knows that a mapping lives but not with whom. Its idle time starts anew, or it would never end.
-        if (_table.Mapping(mapping).ConnectionCount == 0)
+        if (_table.Mapping(mapping) is { ConnectionCount: 0, Explicit: null })
         {
             AddPlaceholder(mapping, now);
         }
@@ -221,7 +242,7 @@ public sealed partial class FamEngine
     {
         ref var record = ref _table.Mapping(mapping);
         var (protocol, endpoint) = (record.Id.Protocol, record.ClientEndpoint);
-        var isSpare = protocol == TransportProtocol.Tcp && _table.CountOfClientEndpoint(protocol, endpoint) > 1;
+        var isSpare = protocol == TransportProtocol.Tcp && _table.CountOfClientEndpoint(record) > 1;
         var state = isSpare ? ConnectionState.Opening : ConnectionState.Established;
         var slot = _table.AddConnection(mapping, new FlowTuple(endpoint, TransportEndpoint.None, protocol), state, now);
         if (slot >= 0)
@@ -237,7 +258,7 @@ public sealed partial class FamEngine
         var loser = _table.Connection(slot).Mapping;
         _idle.Cancel(slot);
         _table.RemoveConnection(slot);
-        if (_table.Mapping(loser).ConnectionCount == 0)
+        if (_table.Mapping(loser) is { ConnectionCount: 0, Explicit: null })
         {
             AddPlaceholder(loser, now);
         }
@@ -266,10 +287,13 @@ public sealed partial class FamEngine
         }
     }
 
-    /// <summary>Mappings that this node has and the answer to an arrival does not list are announced: their HAMs hear of it, and disown what is gone.</summary>
+    /// <summary>
+    /// Mappings that this node has and the answer to an arrival does not list are announced: their HAMs hear of it, and disown what is gone. If there was no room for them in the
+    /// answer, they are attached, for the move has taken their FAM endpoints from them.
+    /// </summary>
     private void MarkUnlisted(int client, IReadOnlyList<MappingRecord> listed, Instant now)
     {
-        if (_clients[client].FirstMapping < 0 || _clients[client].Truncated)
+        if (_clients[client].FirstMapping < 0)
         {
             return;
         }
@@ -282,7 +306,16 @@ public sealed partial class FamEngine
 
         for (var slot = _clients[client].FirstMapping; slot >= 0; slot = _table.Mapping(slot).NextOfClient)
         {
-            if (!known.Contains(_table.Mapping(slot).Id))
+            if (known.Contains(_table.Mapping(slot).Id))
+            {
+                continue;
+            }
+
+            if (_clients[client].Truncated)
+            {
+                AttachSoon(client, slot, now);
+            }
+            else
             {
                 MarkDirty(slot, now);
             }
@@ -294,7 +327,7 @@ public sealed partial class FamEngine
     {
         var client = _table.Mapping(slot).Client;
         var id = _table.Mapping(slot).Id;
-        var isUnheardOf = _table.Mapping(slot).IsUnheardOf;
+        var isUnheardOf = _table.Mapping(slot).IsUnheardOf || _table.Mapping(slot).IsUntranslated;
         if (_table.Mapping(slot).HamIsHere)
         {
             _anchor.Release(id, now);
@@ -318,16 +351,17 @@ public sealed partial class FamEngine
             _table.RemoveConnection(connection);
         }
 
-        var (protocol, fam, hamIsHere) = (mapping.Id.Protocol, mapping.Fam, mapping.HamIsHere);
+        _terms.Cancel(slot);
+        var (protocol, fam, server, isOfPool) = (mapping.Id.Protocol, mapping.Fam, mapping.Id.Server, !mapping.HamIsHere && !mapping.IsUntranslated);
         if (!mapping.ReturnEndpoint.IsNone)
         {
             _pool.Release(protocol, mapping.ReturnEndpoint, now);
         }
 
         _table.RemoveMapping(slot);
-        if (!hamIsHere)
+        if (isOfPool)
         {
-            _pool.Release(protocol, fam, now);
+            _pool.Release(protocol, fam, server, now);
         }
     }
 }

@@ -18,21 +18,38 @@ public sealed partial class FamEngine
     private void OnFamChange(FamChange change, Instant now)
     {
         var client = _clients.Find(change.Client);
+        foreach (var route in change.Routes)
+        {
+            if (route.Ham == _self && !_anchor.Owns(route.Mapping, change.Client))
+            {
+                // Whoever has the client now: the HAM of this node would disown it, and the answer that establishes it would come after that.
+                TryAnchorAwaited(change.Client, route.Mapping, client < 0 ? Epoch.None : _clients[client].Epoch, now);
+            }
+        }
+
         if (client < 0 || change.NewFam == _self || change.Epoch < _clients[client].HighestEpoch)
         {
             return;
         }
 
         ref var record = ref _clients[client];
-        if (change.Epoch <= record.Epoch && record.State != ClientState.Superseded)
+        if (change.Stay != 0 && change.PreviousFam == _self && change.Stay < record.ArriveId && record.State == ClientState.Further)
+        {
+            // It has become a further FAM again since.
+            return;
+        }
+
+        var wasFurther = record.State == ClientState.Further;
+        if (change.Epoch <= record.Epoch && record.State != ClientState.Superseded && !(wasFurther && change.PreviousFam == _self))
         {
             return;
         }
 
+        var isOld = change.Epoch == record.HighestEpoch;
         record.HighestEpoch = change.Epoch;
-        if (record.State == ClientState.Arriving && record.ArriveId != 0 && change.PreviousFam != _self)
+        if (record.State == ClientState.Arriving && record.ArriveId != 0 && (isOld || change.PreviousFam != _self))
         {
-            // This node's own arrival is still being asked for; the answer will show whether it came before or after that one.
+            // This node's own arrival is still being asked for; the answer will show whether it came before or after that one. What was heard of before it was asked for is before it.
             return;
         }
 
@@ -49,10 +66,6 @@ public sealed partial class FamEngine
                 mapping.ToNextFam = new PacketRewriter.Rewrite(mapping.Fam, route.NewFamEndpoint);
                 mapping.HasNextFam = true;
             }
-            else if (slot < 0 && route.Ham == _self && !_anchor.Owns(route.Mapping, change.Client))
-            {
-                TryAnchorAwaited(change.Client, route.Mapping, record.Epoch, now);
-            }
         }
 
         if (wasServing)
@@ -62,7 +75,7 @@ public sealed partial class FamEngine
 
         ReleaseHeld(client, now, out var flushed);
         _output.Report(new ClientSuperseded(change.Client, change.Epoch, change.NewFam, flushed));
-        if (wasServing && !hadDeparted)
+        if (wasServing && !hadDeparted && !wasFurther)
         {
             BeginFarewell(client, ClientNews.HandOver, now);
         }
@@ -84,11 +97,14 @@ public sealed partial class FamEngine
         }
 
         EndFarewell(ref record);
+        EndCopies(client, delivers: false, now);
         record.State = ClientState.Superseded;
+        record.IsSummoned = false;
+        ForgetUntranslated(client, now);
         record.Gone = false;
         record.GuardUntil = now + _config.ReturnGuard;
         ForwardOffers(client, routes);
-        SetDeadline(client, now + _config.ForwardTime);
+        SetDeadline(client, now + (MayStayLinked(record) ? _config.ReturnGuard : _config.ForwardTime));
     }
 
     /// <summary>HAMs that were sent to offered endpoints of a stay whose answer never came: what they send goes on like everything else.</summary>
@@ -127,6 +143,12 @@ public sealed partial class FamEngine
     /// <summary>A datagram from another node: a HAM asks to be told when everything in front of its marker has been passed on.</summary>
     public void OnPeer(PeerMessage message, TransportEndpoint from, Instant now)
     {
+        if (message is CopyMark or CopyMarked)
+        {
+            OnCopyMark(message, from);
+            return;
+        }
+
         if (message is not Drain drain)
         {
             return;

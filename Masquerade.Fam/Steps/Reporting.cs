@@ -4,7 +4,7 @@ namespace Masquerade.Fam;
 
 /// <summary>A client as a FAM shows it to operators.</summary>
 /// <param name="Client">The client.</param>
-/// <param name="State">Arriving, Serving, Away, Departing or Superseded.</param>
+/// <param name="State">Arriving, Serving, Away, Departing, Superseded or Further.</param>
 /// <param name="Epoch">Its epoch here.</param>
 /// <param name="Complete">Whether the arrival is complete.</param>
 /// <param name="Mappings">How many mappings are known.</param>

@@ -77,7 +77,7 @@ public sealed partial class FamEngine
     private bool Say(int client, Instant now) => _clients[client].State switch
     {
         ClientState.Arriving => SayArrival(client, now),
-        ClientState.Serving or ClientState.Away => SayAttaches(client, now) && SayChanges(client, now),
+        ClientState.Serving or ClientState.Away or ClientState.Further => SayAttaches(client, now) && SayChanges(client, now),
         _ => SayFarewell(client, now),
     };
 
@@ -91,34 +91,13 @@ public sealed partial class FamEngine
 
         var atHam = _anchor.NewestEpoch(record.Mac);
         var known = atHam > record.HighestEpoch ? atHam : record.HighestEpoch;
-        var message = new Arrive { Id = record.ArriveId, Client = record.Mac, KnownEpoch = known, Addresses = [.. record.Addresses], Offers = [.. record.Offers] };
+        var message = new Arrive { Id = record.ArriveId, Client = record.Mac, KnownEpoch = known, Addresses = [.. record.Addresses], Offers = [.. record.Offers], Also = IsAlso(record) };
         if (!_outbox.Send(message, now))
         {
             return false;
         }
 
         record.News &= ~ClientNews.Arrival;
-        return true;
-    }
-
-    private bool SayAttaches(int client, Instant now)
-    {
-        for (var slot = _coordinatorUp ? _clients[client].FirstNews : -1; slot >= 0;)
-        {
-            var next = _table.Mapping(slot).NextNews;
-            if ((_table.Mapping(slot).News & MappingNews.Attach) != 0)
-            {
-                if (!TryAttachKnown(client, slot, now))
-                {
-                    return false;
-                }
-
-                _table.ClearNews(slot, MappingNews.Attach);
-            }
-
-            slot = next;
-        }
-
         return true;
     }
 
@@ -145,6 +124,7 @@ public sealed partial class FamEngine
                     Mappings = mappings,
                     Ended = ended,
                     Full = full,
+                    Also = record.State == ClientState.Further,
                 };
                 if (!_outbox.Send(message, now, canWait: true))
                 {
@@ -237,6 +217,12 @@ public sealed partial class FamEngine
             OnStaleAnnouncement(ack.Id, now);
         }
 
+        if (_attaching.Remove(ack.Id, out var attached))
+        {
+            OnAttached(attached, ack.Status, now);
+            return;
+        }
+
         if (!_awaited.Remove(ack.Id, out var awaited) || _clients[awaited.Client].Farewell != awaited.Farewell)
         {
             return;
@@ -262,13 +248,30 @@ public sealed partial class FamEngine
     {
         for (var client = _clients.Next(0); client >= 0; client = _clients.Next(client + 1))
         {
+            if (_clients[client].AnnounceId == id && _clients[client].State == ClientState.Further)
+            {
+                // One no more, by the coordinator's word: it asks anew, if the client is here.
+                if (!_clients[client].Gone)
+                {
+                    BeginArrival(client, byAssociation: false, now);
+                }
+
+                return;
+            }
+
             if (_clients[client].AnnounceId == id && _clients[client].State is ClientState.Serving or ClientState.Away)
             {
-                BeSuperseded(client, now, []);
-                BeginFarewell(client, ClientNews.HandOver, now);
+                LeaveToNext(client, now);
                 return;
             }
         }
+    }
+
+    /// <summary>Another FAM serves the client, by the coordinator's word and not yet by the news of the move: what is known of it is handed over.</summary>
+    private void LeaveToNext(int client, Instant now)
+    {
+        BeSuperseded(client, now, []);
+        BeginFarewell(client, ClientNews.HandOver, now);
     }
 
     /// <summary>
@@ -303,7 +306,7 @@ public sealed partial class FamEngine
             }
 
             var written = ToRecord(_table.Mapping(slot), now);
-            if (!room.TryTake(written.Connections.Count))
+            if (!room.TryTake(written))
             {
                 return false;
             }

@@ -9,6 +9,7 @@ internal sealed class ClientTable
     private readonly Slab<FamClient> _clients;
     private readonly HashIndex _byMac;
     private readonly Dictionary<IpAddress, int> _byAddress;
+    private readonly HashSet<IpAddress> _letGo;
     private readonly uint _seed;
     private readonly int _maxAddresses;
 
@@ -17,9 +18,13 @@ internal sealed class ClientTable
         _clients = new Slab<FamClient>(capacity);
         _byMac = new HashIndex(capacity);
         _byAddress = new Dictionary<IpAddress, int>(new SeededAddressComparer(seed));
+        _letGo = new HashSet<IpAddress>(_byAddress.Comparer);
         _seed = seed;
         _maxAddresses = maxAddresses;
     }
+
+    /// <summary>Clients of whose addresses something is to be said to others; null if nobody wants to know.</summary>
+    public SlotQueue? News { get; set; }
 
     public int Count => _clients.Count;
 
@@ -53,6 +58,7 @@ internal sealed class ClientTable
         {
             Mac = mac,
             FirstMapping = -1,
+            FirstUntranslated = -1,
             FirstNews = -1,
             LastNews = -1,
             Addresses = [],
@@ -74,10 +80,12 @@ internal sealed class ClientTable
             if (_byAddress.TryGetValue(address, out var owner) && owner == slot)
             {
                 _byAddress.Remove(address);
+                _letGo.Remove(address);
             }
         }
 
         _byMac.Remove(FlowHash.Of(client.Mac, _seed), slot);
+        News?.Remove(slot);
         client = default;
         _clients.Free(slot);
     }
@@ -91,19 +99,18 @@ internal sealed class ClientTable
     /// </summary>
     public bool TryClaim(int slot, IpAddress address)
     {
-        if (_byAddress.TryGetValue(address, out var owner))
+        var owner = OwnerOf(address);
+        if (owner >= 0)
         {
             if (owner == slot)
             {
                 return true;
             }
 
-            if (_clients[owner].State is ClientState.Serving or ClientState.Arriving or ClientState.Away)
+            if (_clients[owner].State is (ClientState.Serving or ClientState.Arriving or ClientState.Away or ClientState.Further) && !_letGo.Contains(address))
             {
                 return false;
             }
-
-            _clients[owner].Addresses.Remove(address);
         }
 
         if (_clients[slot].Addresses.Count >= _maxAddresses)
@@ -111,10 +118,29 @@ internal sealed class ClientTable
             return false;
         }
 
+        if (owner >= 0)
+        {
+            _clients[owner].Addresses.Remove(address);
+            _letGo.Remove(address);
+        }
+
         _byAddress[address] = slot;
         _clients[slot].Addresses.Add(address);
+        News?.Enqueue(slot);
         return true;
     }
+
+    /// <summary>Whoever uses an address does not keep it from the next one that does.</summary>
+    public void LetGo(IpAddress address)
+    {
+        if (_byAddress.ContainsKey(address))
+        {
+            _letGo.Add(address);
+        }
+    }
+
+    /// <summary>Whoever uses an address has been confirmed to have it.</summary>
+    public void Keep(IpAddress address) => _letGo.Remove(address);
 
     /// <summary>Addresses come from outside, so their hash is seeded.</summary>
     private sealed class SeededAddressComparer(uint seed) : IEqualityComparer<IpAddress>

@@ -8,7 +8,7 @@ namespace Masquerade.Fam;
 /// The FAM translation table. Outbound packets find their connection by the hash of their 5-tuple, inbound packets their mapping by FAM endpoint through
 /// a direct index. Mappings are threaded into a list per client, connections into a list per mapping.
 /// </summary>
-internal sealed class FamTranslationTable
+internal sealed partial class FamTranslationTable
 {
     private readonly Slab<FamMapping> _mappings;
     private readonly Slab<FamConnection> _connections;
@@ -16,6 +16,7 @@ internal sealed class FamTranslationTable
     private readonly HashIndex _byClientEndpoint;
     private readonly HashIndex _byId;
     private readonly EndpointIndex _byFamEndpoint;
+    private readonly HashIndex? _untranslated;
     private readonly ClientTable _clients;
     private readonly TimeSpan _probeInterval;
     private readonly uint _seed;
@@ -28,6 +29,7 @@ internal sealed class FamTranslationTable
         _byClientEndpoint = new HashIndex(config.MaxMappings);
         _byId = new HashIndex(config.MaxMappings);
         _byFamEndpoint = new EndpointIndex(pool);
+        _untranslated = config.Untranslated.IsEmpty ? null : new HashIndex(config.MaxMappings);
         _clients = clients;
         _probeInterval = config.ProbeInterval;
         _seed = seed;
@@ -36,6 +38,14 @@ internal sealed class FamTranslationTable
     public int MappingCount => _mappings.Count;
 
     public int ConnectionCount => _connections.Count;
+
+    public int UntranslatedCount { get; private set; }
+
+    /// <summary>Mappings that live by their lifetime and not by their connections.</summary>
+    public int ExplicitCount { get; private set; }
+
+    /// <summary>Mappings by which application helpers expect a connection.</summary>
+    public int ExpectedCount { get; private set; }
 
     public ref FamMapping Mapping(int slot) => ref _mappings[slot];
 
@@ -57,42 +67,9 @@ internal sealed class FamTranslationTable
         return -1;
     }
 
-    /// <summary>The mapping that an inbound packet to this FAM endpoint belongs to.</summary>
-    public int FindByFamEndpoint(TransportProtocol protocol, TransportEndpoint endpoint) => _byFamEndpoint[protocol, endpoint];
-
-    /// <summary>The mapping that new connections of a client endpoint use. Of two (made on both sides of a partition) the one with the higher anchor epoch; ties go to the smaller HAM name.</summary>
-    public int FindByClientEndpoint(TransportProtocol protocol, TransportEndpoint clientEndpoint)
-    {
-        var best = -1;
-        var hash = FlowHash.Of(protocol, clientEndpoint, _seed);
-        for (var slot = _byClientEndpoint.First(hash, out var probe); slot >= 0; slot = _byClientEndpoint.Next(ref probe))
-        {
-            ref var mapping = ref _mappings[slot];
-            if (mapping.ClientEndpoint == clientEndpoint && mapping.Id.Protocol == protocol && (best < 0 || Precedes(mapping, _mappings[best])))
-            {
-                best = slot;
-            }
-        }
-
-        return best;
-    }
-
-    /// <summary>How many mappings a client endpoint has; more than one only if it was anchored twice.</summary>
-    public int CountOfClientEndpoint(TransportProtocol protocol, TransportEndpoint clientEndpoint)
-    {
-        var count = 0;
-        var hash = FlowHash.Of(protocol, clientEndpoint, _seed);
-        for (var slot = _byClientEndpoint.First(hash, out var probe); slot >= 0; slot = _byClientEndpoint.Next(ref probe))
-        {
-            count += _mappings[slot].ClientEndpoint == clientEndpoint && _mappings[slot].Id.Protocol == protocol ? 1 : 0;
-        }
-
-        return count;
-    }
-
     public int FindOfClient(int client, MappingId id)
     {
-        var hash = FlowHash.Of(id.Protocol, id.Masquerade, _seed);
+        var hash = HashOf(id.Protocol, id.Masquerade, id.Server);
         for (var slot = _byId.First(hash, out var probe); slot >= 0; slot = _byId.Next(ref probe))
         {
             if (_mappings[slot].Id == id && _mappings[slot].Client == client)
@@ -104,6 +81,54 @@ internal sealed class FamTranslationTable
         return -1;
     }
 
+    /// <summary>The record of a client endpoint that is not translated.</summary>
+    public int FindUntranslated(TransportProtocol protocol, TransportEndpoint clientEndpoint)
+    {
+        if (_untranslated is null)
+        {
+            return -1;
+        }
+
+        var hash = FlowHash.Of(protocol, clientEndpoint, _seed);
+        for (var slot = _untranslated.First(hash, out var probe); slot >= 0; slot = _untranslated.Next(ref probe))
+        {
+            if (_mappings[slot].ClientEndpoint == clientEndpoint && _mappings[slot].Id.Protocol == protocol)
+            {
+                return slot;
+            }
+        }
+
+        return -1;
+    }
+
+    /// <summary>Adds a record for a client endpoint that is not translated; -1 when the table is full.</summary>
+    public int AddUntranslated(int client, TransportProtocol protocol, TransportEndpoint clientEndpoint)
+    {
+        if (_untranslated is null || !_mappings.TryAllocate(out var slot))
+        {
+            return -1;
+        }
+
+        var same = new PacketRewriter.Rewrite(clientEndpoint, clientEndpoint);
+        _mappings[slot] = new FamMapping
+        {
+            Id = new MappingId(protocol, clientEndpoint),
+            ClientEndpoint = clientEndpoint,
+            Fam = clientEndpoint,
+            IsUntranslated = true,
+            ToServer = same,
+            ToClient = same,
+            Client = client,
+            FirstConnection = -1,
+            NextNews = -1,
+            PreviousNews = -1,
+        };
+        Enlist(slot);
+        _untranslated.Insert(FlowHash.Of(protocol, clientEndpoint, _seed), slot);
+        UntranslatedCount++;
+        return slot;
+    }
+
     /// <summary>Adds a mapping; -1 when the table is full.</summary>
     public int AddMapping(int client, MappingId id, TransportEndpoint clientEndpoint, TransportEndpoint fam, NodeId ham, bool hamIsHere)
     {
@@ -112,7 +137,6 @@ internal sealed class FamTranslationTable
             return -1;
         }
 
-        ref var owner = ref _clients[client];
         _mappings[slot] = new FamMapping
         {
             Id = id,
@@ -122,70 +146,49 @@ internal sealed class FamTranslationTable
             ProbeInterval = _probeInterval,
             ToServer = new PacketRewriter.Rewrite(clientEndpoint, id.Masquerade),
             Client = client,
-            NextOfClient = owner.FirstMapping,
-            PreviousOfClient = -1,
             FirstConnection = -1,
             NextNews = -1,
             PreviousNews = -1,
         };
         SetFamEndpoint(slot, fam);
-        if (owner.FirstMapping >= 0)
-        {
-            _mappings[owner.FirstMapping].PreviousOfClient = slot;
-        }
-
-        owner.FirstMapping = slot;
-        owner.MappingCount++;
-        _byClientEndpoint.Insert(FlowHash.Of(id.Protocol, clientEndpoint, _seed), slot);
-        _byId.Insert(FlowHash.Of(id.Protocol, id.Masquerade, _seed), slot);
+        Enlist(slot);
+        _byClientEndpoint.Insert(HashOf(id.Protocol, clientEndpoint, id.Server), slot);
+        _byId.Insert(HashOf(id.Protocol, id.Masquerade, id.Server), slot);
         return slot;
     }
 
-    /// <summary>Binds a mapping to a FAM endpoint; the old one, if any, is no longer indexed.</summary>
-    public void SetFamEndpoint(int slot, TransportEndpoint fam)
+    /// <summary>Makes a mapping explicit, or not explicit any more.</summary>
+    public void SetTerms(int slot, FamTerms? terms)
     {
         ref var mapping = ref _mappings[slot];
-        if (!mapping.Fam.IsNone)
-        {
-            _byFamEndpoint[mapping.Id.Protocol, mapping.Fam] = -1;
-        }
-
-        mapping.Fam = fam;
-        mapping.ToClient = new PacketRewriter.Rewrite(fam, mapping.ClientEndpoint);
-        _byFamEndpoint[mapping.Id.Protocol, fam] = slot;
-    }
-
-    /// <summary>Binds a mapping whose HAM is this node to a second endpoint; gives the one that it had before, or none.</summary>
-    public TransportEndpoint SetReturnEndpoint(int slot, TransportEndpoint endpoint)
-    {
-        ref var mapping = ref _mappings[slot];
-        var before = mapping.ReturnEndpoint;
-        if (!before.IsNone)
-        {
-            _byFamEndpoint[mapping.Id.Protocol, before] = -1;
-        }
-
-        mapping.ReturnEndpoint = endpoint;
-        if (!endpoint.IsNone)
-        {
-            mapping.ReturnToClient = new PacketRewriter.Rewrite(endpoint, mapping.ClientEndpoint);
-            _byFamEndpoint[mapping.Id.Protocol, endpoint] = slot;
-        }
-
-        return before;
+        ExplicitCount += (terms is { Expected: false } ? 1 : 0) - (mapping.Explicit is { Expected: false } ? 1 : 0);
+        ExpectedCount += (terms is { Expected: true } ? 1 : 0) - (mapping.Explicit is { Expected: true } ? 1 : 0);
+        mapping.Explicit = terms;
     }
 
     /// <summary>Removes a mapping whose connections are gone.</summary>
     public void RemoveMapping(int slot)
     {
+        SetTerms(slot, null);
         ref var mapping = ref _mappings[slot];
-        _byFamEndpoint[mapping.Id.Protocol, mapping.Fam] = -1;
-        SetReturnEndpoint(slot, TransportEndpoint.None);
-        _byClientEndpoint.Remove(FlowHash.Of(mapping.Id.Protocol, mapping.ClientEndpoint, _seed), slot);
-        _byId.Remove(FlowHash.Of(mapping.Id.Protocol, mapping.Id.Masquerade, _seed), slot);
-        ClearNews(slot, mapping.News);
+        var byClient = HashOf(mapping.Id.Protocol, mapping.ClientEndpoint, mapping.Id.Server);
+        if (mapping.IsUntranslated)
+        {
+            _untranslated!.Remove(byClient, slot);
+            UntranslatedCount--;
+        }
+        else
+        {
+            UnindexFamEndpoint(slot);
+            SetReturnEndpoint(slot, TransportEndpoint.None);
+            _byClientEndpoint.Remove(byClient, slot);
+            _byId.Remove(HashOf(mapping.Id.Protocol, mapping.Id.Masquerade, mapping.Id.Server), slot);
+            ClearNews(slot, mapping.News);
+        }
+
         ref var owner = ref _clients[mapping.Client];
         owner.MappingCount--;
+        MappingsOf(ref owner, mapping.Id.Protocol)--;
         if (mapping.NextOfClient >= 0)
         {
             _mappings[mapping.NextOfClient].PreviousOfClient = mapping.PreviousOfClient;
@@ -197,7 +200,7 @@ internal sealed class FamTranslationTable
         }
         else
         {
-            owner.FirstMapping = mapping.NextOfClient;
+            FirstOf(ref owner, mapping) = mapping.NextOfClient;
         }
 
         mapping = default;
@@ -258,7 +261,12 @@ internal sealed class FamTranslationTable
     }
 
     /// <summary>Adds a connection that is not there yet; -1 when the table is full.</summary>
-    public int AddConnection(int mappingSlot, in FlowTuple tuple, ConnectionState state, Instant lastActivity)
+    /// <param name="mappingSlot">The mapping.</param>
+    /// <param name="tuple">Client endpoint and server.</param>
+    /// <param name="state">How far it is.</param>
+    /// <param name="lastActivity">When it was last used.</param>
+    /// <param name="opensHere">Whether the client opens it here and now: what was written down elsewhere as opening may have been open for long.</param>
+    public int AddConnection(int mappingSlot, in FlowTuple tuple, ConnectionState state, Instant lastActivity, bool opensHere = false)
     {
         if (!_connections.TryAllocate(out var slot))
         {
@@ -274,6 +282,7 @@ internal sealed class FamTranslationTable
             LastActivity = lastActivity,
             NextOfMapping = mapping.FirstConnection,
             PreviousOfMapping = -1,
+            CountsAsOpening = opensHere && ConnectionTracker.IsOpening(tuple.Protocol, state),
         };
         if (mapping.FirstConnection >= 0)
         {
@@ -282,8 +291,58 @@ internal sealed class FamTranslationTable
 
         mapping.FirstConnection = slot;
         mapping.ConnectionCount++;
+        ref var owner = ref _clients[mapping.Client];
+        owner.ConnectionCount++;
+        owner.OpeningCount += _connections[slot].CountsAsOpening ? 1 : 0;
         _byTuple.Insert(FlowHash.Of(tuple, _seed), slot);
         return slot;
+    }
+
+    /// <summary>How far a connection is now, by a packet that passed here or by what was written down elsewhere.</summary>
+    public void SetState(int slot, ConnectionState state, bool seenHere)
+    {
+        ref var connection = ref _connections[slot];
+        connection.State = state;
+        var counts = (connection.CountsAsOpening || seenHere) && ConnectionTracker.IsOpening(connection.Tuple.Protocol, state);
+        if (counts != connection.CountsAsOpening)
+        {
+            connection.CountsAsOpening = counts;
+            _clients[_mappings[connection.Mapping].Client].OpeningCount += counts ? 1 : -1;
+        }
+    }
+
+    /// <summary>Puts a new record at the front of its client's list.</summary>
+    private void Enlist(int slot)
+    {
+        ref var mapping = ref _mappings[slot];
+        ref var owner = ref _clients[mapping.Client];
+        ref var first = ref FirstOf(ref owner, mapping);
+        mapping.NextOfClient = first;
+        mapping.PreviousOfClient = -1;
+        if (first >= 0)
+        {
+            _mappings[first].PreviousOfClient = slot;
+        }
+
+        first = slot;
+        owner.MappingCount++;
+        MappingsOf(ref owner, mapping.Id.Protocol)++;
+    }
+
+    private static ref int FirstOf(ref FamClient client, in FamMapping mapping) => ref mapping.IsUntranslated ? ref client.FirstUntranslated : ref client.FirstMapping;
+
+    /// <summary>How many mappings of a protocol a client has.</summary>
+    public static ref int MappingsOf(ref FamClient client, TransportProtocol protocol)
+    {
+        switch (protocol)
+        {
+            case TransportProtocol.Tcp:
+                return ref client.TcpMappings;
+            case TransportProtocol.Udp:
+                return ref client.UdpMappings;
+            default:
+                return ref client.IcmpMappings;
+        }
     }
 
     public void RemoveConnection(int slot)
@@ -291,6 +350,9 @@ internal sealed class FamTranslationTable
         ref var connection = ref _connections[slot];
         ref var mapping = ref _mappings[connection.Mapping];
         mapping.ConnectionCount--;
+        ref var owner = ref _clients[mapping.Client];
+        owner.ConnectionCount--;
+        owner.OpeningCount -= connection.CountsAsOpening ? 1 : 0;
         if (connection.NextOfMapping >= 0)
         {
             _connections[connection.NextOfMapping].PreviousOfMapping = connection.PreviousOfMapping;
@@ -306,9 +368,15 @@ internal sealed class FamTranslationTable
         }
 
         _byTuple.Remove(FlowHash.Of(connection.Tuple, _seed), slot);
+        if (connection.IsHelped)
+        {
+            EndHelp(slot);
+        }
+
         _connections.Free(slot);
     }
 
     private static bool Precedes(in FamMapping a, in FamMapping b) =>
-        a.AnchorEpoch != b.AnchorEpoch ? a.AnchorEpoch > b.AnchorEpoch : string.CompareOrdinal(a.Ham.Name, b.Ham.Name) < 0;
+        (a.Explicit is null) != (b.Explicit is null) ? a.Explicit is not null
+        : a.AnchorEpoch != b.AnchorEpoch ? a.AnchorEpoch > b.AnchorEpoch : string.CompareOrdinal(a.Ham.Name, b.Ham.Name) < 0;
 }

@@ -22,6 +22,9 @@ internal enum ClientState : byte
 
     /// <summary>Another FAM serves it; packets still under way are sent on for a while.</summary>
     Superseded,
+
+    /// <summary>Another FAM serves it and owns the state of its connections; it is heard here as well, and packets pass here too.</summary>
+    Further,
 }
 
 /// <summary>What is still to be said about a client.</summary>
@@ -95,9 +98,57 @@ internal struct FamClient
     public List<(TransportProtocol Protocol, PacketRewriter.Rewrite ToNextFam)> Forwards;
     public List<MappingId> Ended;
     public int FirstMapping;
+
+    /// <summary>What is not translated is in a list of its own: nobody but this node hears of it.</summary>
+    public int FirstUntranslated;
+
+    /// <summary>Both together.</summary>
     public int MappingCount;
+    public int TcpMappings;
+    public int UdpMappings;
+    public int IcmpMappings;
+    public int ConnectionCount;
+
+    /// <summary>TCP connections that it opens here and of which only its own side has been heard.</summary>
+    public int OpeningCount;
+
+    /// <summary>Questions about connections of it that are under way.</summary>
+    public int PendingCount;
+
+    /// <summary>When its next connection is due if it opens them at the rate that it may; further ahead of now than the burst is too fast.</summary>
+    public Instant NextOpening;
+
+    /// <summary>When operators may be told again that it was refused connections, and how many it was since they were.</summary>
+    public Instant NextQuotaReport;
+    public long QuotaRefusals;
+
+    /// <summary>The last own address of it that the uplink was told of, and when it may be told again.</summary>
+    public IpAddress AnnouncedAddress;
+    public Instant AnnounceAddressAgain;
+
+    /// <summary>Since when its explicit mappings have been kept without a loss, here or elsewhere.</summary>
+    public Instant ExplicitSince;
+    public bool HasExplicitSince;
     public ClientState State;
     public bool Complete;
+
+    /// <summary>The link layer has said that it is associated, and not that its link has gone.</summary>
+    public bool IsLinked;
+
+    /// <summary>Arriving: until then its FAM is taken to be still the one that it was heard besides.</summary>
+    public Instant FurtherUntil;
+
+    /// <summary>It is asked for as its FAM, whoever else hears it.</summary>
+    public bool IsSummoned;
+
+    /// <summary>What comes to its FAM endpoints here are copies of what its FAM gets.</summary>
+    public bool GetsCopies;
+
+    /// <summary>Where copies are kept; null if they are not.</summary>
+    public CopyLog? Copies;
+
+    /// <summary>The number of the last word that its link here has gone; 0 if there is none to take back.</summary>
+    public ulong LinkLostId;
 
     /// <summary>Arriving: its link went before the coordinator's answer came.</summary>
     public bool Gone;
@@ -112,6 +163,32 @@ internal struct FamClient
     public ulong Farewell;
     public int PartsUnderWay;
     public bool DepartsIdle;
+}
+
+/// <summary>What makes a mapping explicit.</summary>
+/// <param name="Nonce">By what its client shows that it is its own.</param>
+/// <param name="Until">When it ends, used or not.</param>
+/// <param name="Published">The operator's.</param>
+/// <param name="OutboundOnly">It keeps the way open for the servers that <paramref name="Filters"/> name, and the filter of all mappings decides about others.</param>
+/// <param name="Filters">Whom it lets in; nobody named is everybody.</param>
+internal sealed record FamTerms(MappingNonce Nonce, Instant Until, bool Published, bool OutboundOnly, IReadOnlyList<RemoteFilter> Filters)
+{
+    /// <summary>An application helper has read that a connection will come; with that it has served.</summary>
+    public bool Expected { get; init; }
+
+    /// <summary>Whether a server is named.</summary>
+    public bool Names(TransportEndpoint server)
+    {
+        for (var i = 0; i < Filters.Count; i++)
+        {
+            if (Filters[i].Admits(server))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 }
 
 /// <summary>One FAM translation record: client endpoint ↔ masquerade endpoint outbound, FAM endpoint → client endpoint inbound.</summary>
@@ -134,6 +211,9 @@ internal struct FamMapping
     public PacketRewriter.Rewrite ToNextFam;
     public NodeId Ham;
     public Epoch AnchorEpoch;
+
+    /// <summary>As <see cref="MappingRecord.Opened"/>, where the HAM is not here and so cannot be asked.</summary>
+    public long Opened;
     public uint Revision;
     public int Client;
     public int NextOfClient;
@@ -148,7 +228,13 @@ internal struct FamMapping
     public int NextNews;
     public int PreviousNews;
     public MappingNews News;
+
+    /// <summary>What makes it an explicit mapping; null if it lives by its connections. Changed by the table alone, which counts them.</summary>
+    public FamTerms? Explicit;
     public bool HamIsHere;
+
+    /// <summary>The server sees the client endpoint. No HAM has it, and nobody is told of it.</summary>
+    public bool IsUntranslated;
 
     /// <summary>It was made here and nobody else has heard of it: should it end, there is nothing to say.</summary>
     public bool IsUnheardOf;
@@ -165,11 +251,23 @@ internal struct FamConnection
     public int Mapping;
     public int NextOfMapping;
     public int PreviousOfMapping;
+
+    /// <summary>Changed by the table alone, which counts what is opening.</summary>
     public ConnectionState State;
+    public bool CountsAsOpening;
+
+    /// <summary>The coordinator has been told of it as more than opening, or has told so itself.</summary>
+    public bool IsToldEstablished;
 
     /// <summary>The client has closed while the connection was opening for all that is known here: it counts when it turns out to have been open.</summary>
     public bool ClientHasClosed;
 
     /// <summary>The client's SYN of this opening passed here. Otherwise "opening" is what was written down elsewhere, perhaps long ago.</summary>
     public bool SynSeen;
+
+    /// <summary>An application helper looks at it; the table has its stream.</summary>
+    public bool IsHelped;
+
+    /// <summary>TCP only, and therefore behind what every packet needs.</summary>
+    public TcpWindows Windows;
 }

@@ -4,7 +4,9 @@ using Masquerade.Core.Wire;
 namespace Masquerade.Fam;
 
 /// <summary>
-/// The state machine of a tracked connection: RFC 7857 section 2 (figure 1) for TCP, two states for UDP and ICMP queries. Pure: state and packet in, state out.
+/// The state machine of a tracked connection: RFC 7857 section 2 (figure 1) for TCP, two states for UDP and ICMP queries. Pure: state and packet in, state out. The figure's INIT is
+/// <see cref="ConnectionState.Opening"/>, its TRANS <see cref="ConnectionState.Reset"/>, and C FIN + S FIN RCV <see cref="ConnectionState.Closing"/>. Whether a RST is the other end's
+/// at all <see cref="TcpWindows"/> tells; here come only those that are.
 /// </summary>
 internal static class ConnectionTracker
 {
@@ -13,12 +15,6 @@ internal static class ConnectionTracker
         if (kind != PacketKind.Tcp)
         {
             return ConnectionState.Established;
-        }
-
-        if ((flags & TcpFlags.Rst) != 0)
-        {
-            // A RST while opening ends nothing that was there; afterwards the session rests for the transitory timeout and any data re-opens it.
-            return ConnectionState.Reset;
         }
 
         var syn = (flags & TcpFlags.Syn) != 0;
@@ -37,6 +33,7 @@ internal static class ConnectionTracker
 
             // The same 5-tuple is opened again (RFC 6191): a fresh SYN of the client starts over.
             ConnectionState.Closing or ConnectionState.Reset when syn && fromClient => ConnectionState.Opening,
+            ConnectionState.Reset when fin => fromClient ? ConnectionState.ClientClosed : ConnectionState.ServerClosed,
             ConnectionState.Reset => ConnectionState.Established,
             _ => state,
         };
@@ -80,13 +77,20 @@ internal static class ConnectionTracker
         _ => false,
     };
 
+    /// <summary>A TCP connection of which only one side has been heard: a SYN flood is made of these.</summary>
+    public static bool IsOpening(TransportProtocol protocol, ConnectionState state) =>
+        protocol == TransportProtocol.Tcp && state is (ConnectionState.None or ConnectionState.Opening);
+
     public static TimeSpan IdleTimeout(FamConfig config, TransportProtocol protocol, ConnectionState state) => protocol switch
     {
         TransportProtocol.Udp => config.UdpTimeout,
         TransportProtocol.Icmp => config.IcmpTimeout,
-        _ => state is ConnectionState.Established or ConnectionState.ClientClosed or ConnectionState.ServerClosed
-            ? config.TcpEstablishedTimeout
-            : config.TcpTransitoryTimeout,
+        _ => state switch
+        {
+            ConnectionState.Established or ConnectionState.ClientClosed or ConnectionState.ServerClosed => config.TcpEstablishedTimeout,
+            ConnectionState.None or ConnectionState.Opening => config.TcpOpeningTimeout,
+            _ => config.TcpClosingTimeout,
+        },
     };
 
     private static bool IsClosedByClient(ConnectionState state) => state is ConnectionState.ClientClosed or ConnectionState.Closing;

@@ -21,6 +21,12 @@ public sealed partial class HamEngine
                 // It has been told before, and the client may have moved since.
                 var route = new FamRoute(record.Mapping, _self, TransportEndpoint.None, record.FamEndpoint);
                 SwitchRoute(route, adopt.Client, adopt.Epoch, record.FamEndpoint == record.Mapping.Masquerade, adopt.Id, now);
+                var slot = _table.Find(record.Mapping);
+                if (_table[slot].Route != HamRoute.Local || record.Explicit is { Published: true })
+                {
+                    // The FAM of this very node has said it already, and may have said more since.
+                    Keep(slot, record.Explicit, now);
+                }
             }
             else if (!TryReanchor(record, adopt.Client, adopt.Epoch, now))
             {
@@ -32,8 +38,9 @@ public sealed partial class HamEngine
     }
 
     /// <summary>An address is another node's now: what was anchored there is that node's affair. Nothing is released; the coordinator knows.</summary>
-    public void Yield(IpAddress address, Instant now)
+    public void Yield(IpAddress address)
     {
+        _pool.ForgetBlocks(address);
         for (var slot = _table.NextLive(0); slot >= 0; slot = _table.NextLive(slot + 1))
         {
             var mapping = _table[slot].Mapping;
@@ -41,7 +48,9 @@ public sealed partial class HamEngine
             {
                 _orphans.Cancel(slot);
                 _table.Remove(slot);
-                _pool.Release(mapping.Protocol, mapping.Masquerade, now);
+
+                // It has not ended: should the address come back while a port would rest, the mapping comes with it. Nothing is given out there meanwhile.
+                _pool.ReleaseUnused(mapping.Protocol, mapping.Masquerade, mapping.Server);
             }
         }
     }
@@ -70,20 +79,21 @@ public sealed partial class HamEngine
     /// <summary>False if the endpoint is not this node's, has gone to somebody else or has ended (a late copy of the message) meanwhile, or if there is no room.</summary>
     private bool TryReanchor(MappingRecord record, MacAddress client, Epoch epoch, Instant now)
     {
-        if (!_pool.TryReclaim(record.Mapping.Protocol, record.Mapping.Masquerade, now))
+        if (!_pool.TryReclaim(record.Mapping.Protocol, record.Mapping.Masquerade, record.Mapping.Server, now, client))
         {
             return false;
         }
 
-        var slot = Add(record.Mapping, record.ClientEndpoint, client, epoch);
+        var slot = Add(record.Mapping, record.ClientEndpoint, client, epoch, record.FamEndpoint, record.Opened != 0 ? record.Opened : WallClock?.Invoke(now) ?? 0, adopted: true);
         if (slot < 0)
         {
-            _pool.Release(record.Mapping.Protocol, record.Mapping.Masquerade, now);
+            _pool.Release(record.Mapping.Protocol, record.Mapping.Masquerade, record.Mapping.Server, now);
             return false;
         }
 
         KeepAfterAll(record.Mapping, now);
         _table[slot].AnchorEpoch = record.AnchorEpoch;
+        Keep(slot, record.Explicit, now);
         if (record.FamEndpoint.IsNone)
         {
             BecomeOrphan(slot, now);

@@ -30,9 +30,13 @@ public sealed partial class HamEngine
         {
             if (route.Ham == _self)
             {
-                mustDrain |= SwitchRoute(route, change.Client, change.Epoch, change.NewFam == _self, change.Id, now);
+                var before = FurtherOf(route.Mapping, change.Client);
+                mustDrain |= SwitchRoute(route, change.Client, change.Epoch, change.NewFam == _self, change.Id, now, change.NewFam);
+                mustDrain |= SetFurther(route, before, change, now);
             }
         }
+
+        SetMarks(client, change, now);
 
         if (mustDrain && !change.PreviousFamPeer.IsNone && change.PreviousFam != _self)
         {
@@ -80,9 +84,10 @@ public sealed partial class HamEngine
     /// <param name="local">Whether the FAM is this node.</param>
     /// <param name="changeId">The push's number; 0 for an answer, which has no place among pushes.</param>
     /// <param name="now">The time.</param>
-    private bool SwitchRoute(FamRoute route, MacAddress client, Epoch epoch, bool local, ulong changeId, Instant now)
+    /// <param name="fam">The FAM's name, where it is said.</param>
+    private bool SwitchRoute(FamRoute route, MacAddress client, Epoch epoch, bool local, ulong changeId, Instant now, NodeId fam = default)
     {
-        var slot = _table.Find(route.Mapping.Protocol, route.Mapping.Masquerade);
+        var slot = _table.Find(route.Mapping);
         if (slot < 0 || _table.Client(_table[slot].Client).Mac != client || route.NewFamEndpoint.IsNone)
         {
             return false;
@@ -95,7 +100,7 @@ public sealed partial class HamEngine
         }
 
         ref var entry = ref _table[slot];
-        if (epoch < entry.Epoch || (epoch == entry.Epoch && !IsNewsWithinEpoch(entry, changeId)))
+        if (epoch < entry.Epoch || (epoch == entry.Epoch && !IsNewsWithinEpoch(entry, changeId, local)))
         {
             return false;
         }
@@ -106,7 +111,7 @@ public sealed partial class HamEngine
         owner.Epoch = epoch > owner.Epoch ? epoch : owner.Epoch;
         entry.Epoch = epoch;
         PointTo(slot, local ? entry.Mapping.Masquerade : route.NewFamEndpoint, now);
-        _output.Report(new FamSwitched(entry.Mapping, entry.Fam, epoch));
+        _output.Report(new FamSwitched(entry.Mapping, entry.Fam, epoch, local ? _self : fam));
         return wasRemote;
     }
 
@@ -114,11 +119,13 @@ public sealed partial class HamEngine
     /// Within an epoch a FAM may get another endpoint (an attach after lost messages); then the coordinator's later word counts. What two coordinators say has no order but that in
     /// which it comes: to keep to the first of them would be to stay wrong for as long as the client does not move.
     /// </summary>
-    private static bool IsNewsWithinEpoch(in HamEntry entry, ulong changeId) => entry.Route switch
+    private static bool IsNewsWithinEpoch(in HamEntry entry, ulong changeId, bool local) => entry.Route switch
     {
         HamRoute.None => true,
-        HamRoute.Remote => changeId != 0 && (entry.ChangeId == 0 || PushId.IsLater(changeId, entry.ChangeId) || PushId.LifeOf(changeId) != PushId.LifeOf(entry.ChangeId)),
-        _ => false,
+        HamRoute.Remote => changeId != 0 && !IsOlder(changeId, entry.ChangeId),
+
+        // It was opened here by a client that has its FAM elsewhere, and that one has attached.
+        _ => !local && changeId != 0,
     };
 
     /// <summary>From now on a record's packets go to a FAM endpoint; to its own masquerade endpoint where this node is the FAM.</summary>
@@ -126,9 +133,12 @@ public sealed partial class HamEngine
     {
         ref var entry = ref _table[slot];
         var masquerade = entry.Mapping.Masquerade;
+        EndChoice(ref entry);
         entry.Fam = fam;
         entry.Route = fam == masquerade ? HamRoute.Local : HamRoute.Remote;
+        entry.Unclaimed = 0;
         entry.ToFam = fam == masquerade ? default : new PacketRewriter.Rewrite(masquerade, fam);
+        entry.Mtu = fam == masquerade ? int.MaxValue : Math.Min(Mtu.Uplink, PathMtu?.Invoke(fam.Address, now) ?? int.MaxValue);
         entry.QueryInterval = _config.FamQueryInterval;
         _orphans.Schedule(slot, now + _config.VerifyInterval);
     }
@@ -137,7 +147,7 @@ public sealed partial class HamEngine
     {
         foreach (var route in cleared.Routes)
         {
-            var slot = _table.Find(route.Mapping.Protocol, route.Mapping.Masquerade);
+            var slot = _table.Find(route.Mapping);
             if (slot < 0 || _table.Client(_table[slot].Client).Mac != cleared.Client)
             {
                 continue;
@@ -229,7 +239,12 @@ public sealed partial class HamEngine
         while (held.TryPeek(out var waiting))
         {
             // The packet passed the parser when it came; what its record says may have changed since.
-            if (PacketParser.Parse(waiting.Packet, out var summary) == DropReason.None)
+            var reason = Reader.Read(waiting.Packet, MacAddress.None, out var summary);
+            if (reason != DropReason.None)
+            {
+                _drops.Count(reason);
+            }
+            else
             {
                 var verdict = ProcessInbound(waiting.Packet, summary, waiting.Offload, now);
                 if (verdict.Kind == VerdictKind.ForwardUplink)
@@ -253,7 +268,7 @@ public sealed partial class HamEngine
     {
         for (var slot = firstMapping; slot >= 0; slot = _table[slot].NextOfClient)
         {
-            _table[slot].Draining = draining;
+            _table[slot].Detour = draining ? _table[slot].Detour | HamDetour.Draining : _table[slot].Detour & ~HamDetour.Draining;
         }
     }
 }

@@ -37,6 +37,11 @@ public sealed partial class HamEngine
             for (var slot = _table.Client(client).FirstMapping; slot >= 0; slot = _table[slot].NextOfClient)
             {
                 _table[slot].Unreported = true;
+
+                // A coordinator that has forgotten may have forgotten how far it had counted, too.
+                _table[slot].ChangeId = 0;
+                _table[slot].FurtherId = 0;
+                _table.Client(_table[slot].Client).MarksId = 0;
             }
 
             _table.Unreported.Enqueue(client);
@@ -67,22 +72,36 @@ public sealed partial class HamEngine
         {
             _reported.Clear();
             var isLast = true;
+            var epoch = Epoch.None;
             var batch = new List<MappingRecord>();
-            for (var slot = owner.FirstMapping; slot >= 0 && isLast; slot = _table[slot].NextOfClient)
+            var room = default(RecordRoom);
+            for (var slot = owner.FirstMapping; slot >= 0; slot = _table[slot].NextOfClient)
             {
-                if (_table[slot].Unreported)
+                if (!_table[slot].Unreported)
                 {
-                    isLast = batch.Count < ControlLimits.MaxMappingsPerMessage;
-                    if (isLast)
-                    {
-                        batch.Add(ToRecord(_table[slot]));
-                        _reported.Add(slot);
-                    }
+                    continue;
                 }
+
+                epoch = batch.Count == 0 ? _table[slot].Epoch : epoch;
+                if (_table[slot].Epoch != epoch)
+                {
+                    isLast = false;
+                    continue;
+                }
+
+                var record = ToRecord(_table[slot], now);
+                if (!room.TryTake(record))
+                {
+                    isLast = false;
+                    break;
+                }
+
+                batch.Add(record);
+                _reported.Add(slot);
             }
 
             if (batch.Count > 0
-                && !_outbox.Send(new AnchorReport { Id = _outbox.NextId(), Client = owner.Mac, Epoch = NewestEpoch(owner), Mappings = batch }, now, canWait: true))
+                && !_outbox.Send(new AnchorReport { Id = _outbox.NextId(), Client = owner.Mac, Epoch = NewestEpoch(owner), FamEpoch = epoch, Mappings = batch }, now, canWait: true))
             {
                 return false;
             }
@@ -140,7 +159,7 @@ public sealed partial class HamEngine
         return newest;
     }
 
-    private MappingRecord ToRecord(in HamEntry entry) => new()
+    private MappingRecord ToRecord(in HamEntry entry, Instant now) => new()
     {
         Mapping = entry.Mapping,
         ClientEndpoint = entry.ClientEndpoint,
@@ -148,5 +167,7 @@ public sealed partial class HamEngine
         AnchorEpoch = entry.AnchorEpoch,
         Revision = 0,
         FamEndpoint = entry.Fam,
+        Explicit = entry.Explicit is { } kept ? kept.Terms.After(now - kept.At) : null,
+        Opened = entry.Opened,
     };
 }

@@ -42,8 +42,22 @@ public sealed partial class HamEngine
     /// <summary>Asks whether a mapping still has its FAM. Without an answer it is asked again after the same interval.</summary>
     private void Verify(int slot, Instant now)
     {
-        ref var entry = ref _table[slot];
         _orphans.Schedule(slot, now + _config.VerifyInterval);
+        AskAbout(slot);
+    }
+
+    /// <summary>Asks whether anybody knows of a mapping that was placed here. If no answer comes to any of the questions, it goes as those go that nobody serves.</summary>
+    private void AskWhetherWanted(int slot, Instant now)
+    {
+        ref var entry = ref _table[slot];
+        entry.Unclaimed--;
+        _orphans.Schedule(slot, now + (entry.Unclaimed > 0 ? ClaimPatience : OrphanTimeout(entry.Mapping.Protocol)));
+        AskAbout(slot);
+    }
+
+    private void AskAbout(int slot)
+    {
+        ref var entry = ref _table[slot];
         entry.VerifyId = _outbox.NextId();
         _output.SendControl(new FamQuery { Id = entry.VerifyId, Mapping = entry.Mapping, Client = _table.Client(entry.Client).Mac });
     }
@@ -58,7 +72,12 @@ public sealed partial class HamEngine
             {
                 var mapping = _table[slot].Mapping;
                 _table[slot].VerifyId = 0;
-                if (!reply.Routes.Any(r => r.Mapping == mapping))
+                if (reply.Status == AckStatus.Unknown && _table[slot] is { Route: HamRoute.None, Unclaimed: > 0 })
+                {
+                    // Placed here by somebody who died over it.
+                    Remove(slot, now, MappingEnd.Unwanted);
+                }
+                else if (!reply.Routes.Any(r => r.Mapping == mapping))
                 {
                     BecomeOrphan(slot, now);
                 }

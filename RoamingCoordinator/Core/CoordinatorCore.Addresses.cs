@@ -90,7 +90,7 @@ public sealed partial class CoordinatorCore
     {
         foreach (var record in records)
         {
-            Nodes.Set(record);
+            Nodes.Set(record, _now);
         }
     }
 
@@ -148,7 +148,7 @@ public sealed partial class CoordinatorCore
             }
             else
             {
-                Nodes.Set(record);
+                Nodes.Set(record, _now);
             }
         }
 
@@ -222,7 +222,9 @@ public sealed partial class CoordinatorCore
                 return;
             }
 
-            Own(new Move(record.Previous, to, [record.Address], CauseOf(record), _now, []), [record with { Mover = _options.Life }]);
+            var move = new Move(record.Previous, to, [record.Address], CauseOf(record), _now, []);
+            move.Sweep.Add(record.IsStray ? NodeId.None : record.Previous);
+            Own(move, [record with { Mover = _options.Life }]);
         }
         else if (record.Failed && Nodes.Find(record.Owner) is { } owner && !IsThere(owner))
         {
@@ -329,6 +331,31 @@ public sealed partial class CoordinatorCore
                 Tell(owner, addresses);
             }
         });
+    }
+
+    /// <summary>
+    /// What a node that is away is still to be told of addresses is not said if there is a newer word by now: one that has begun anew knows of neither, and would take an address for a
+    /// moment that is another's, and the network would find it there.
+    /// </summary>
+    private void Supersede(NodeState node, AddressOwners news)
+    {
+        bool IsOld(AddressOwner owner) => news.Owners.Any(n => n.Address == owner.Address && n.Epoch > owner.Epoch);
+        var parts = new List<AddressOwners>();
+        node.Outbox.RemoveAll(m =>
+        {
+            if (m is not AddressOwners old || !old.Owners.Any(IsOld))
+            {
+                return false;
+            }
+
+            parts.Add(old);
+            return true;
+        });
+        foreach (var part in parts.Where(p => !p.Owners.All(IsOld)).ToList())
+        {
+            // There is the room that it had.
+            _ = node.Outbox.Send(part with { Id = ++_lastId, Owners = [.. part.Owners.Where(o => !IsOld(o))] }, _now);
+        }
     }
 
     /// <summary>Tells a node how it stands with addresses.</summary>

@@ -44,31 +44,31 @@ public sealed partial class CoordinatorCore
         return without;
     }
 
-    /// <summary>Settles conflicts, one after the other, then decides again.</summary>
-    private void Settle(Job job, ClientRecord wanted, IReadOnlyList<EndpointClaim> claims, int index)
+    /// <summary>Settles the conflicts of a round of one, one after the other, then decides again.</summary>
+    private void Settle(Lane lane, ClientRecord wanted, IReadOnlyList<EndpointClaim> claims, int index)
     {
         if (index == claims.Count)
         {
-            Decide(job);
+            Decide(lane);
             return;
         }
 
         // A mapping that its own HAM claims for one client cannot be another's any more: the port was rested and is used again.
-        var claim = claims[index];
+        var (claim, job) = (claims[index], lane.Round[0]);
         var proven = wanted.Mappings.TryGetValue(claim.Mapping, out var entry) && entry.Record.Ham == job.Authority
             && Nodes.OwnerOf(claim.Mapping.Masquerade.Address) == job.Authority && Names(job.Request, claim.Mapping);
-        Withdraw(job, claim, proven, attempt: 1, () => Settle(job, wanted, claims, index + 1));
+        Withdraw(lane, claim, proven, attempt: 1, () => Settle(lane, wanted, claims, index + 1));
     }
 
     /// <summary>
     /// Takes a claim away from a client: by proof, or because its record knows nothing of it (its coordinator died between claim and record, or the mapping has ended since).
     /// </summary>
-    private void Withdraw(Job job, EndpointClaim claim, bool proven, int attempt, Action then) => _store.Load(claim.Client, loaded =>
+    private void Withdraw(Lane lane, EndpointClaim claim, bool proven, int attempt, Action then) => _store.Load(claim.Client, loaded =>
     {
         if (loaded.Failure != StoreFailure.None)
         {
             CountFailure(loaded.Failure);
-            GiveUp(job);
+            GiveUp(lane);
             return;
         }
 
@@ -76,6 +76,7 @@ public sealed partial class CoordinatorCore
         var has = owner is not null && owner.Mappings.ContainsKey(claim.Mapping);
         if (has && !proven)
         {
+            var job = lane.Round[0];
             ClaimsRefused++;
             _output.Report(new ClaimRefused(job.Asker?.Id ?? NodeId.None, job.Client, $"{claim.Mapping} belongs to {claim.Client}", RefusalKind.MappingTaken));
             (job.Refused ??= []).Add(claim.Mapping);
@@ -94,11 +95,11 @@ public sealed partial class CoordinatorCore
                     then();
                     break;
                 case StoreOutcome.Changed when attempt < MaxAttempts:
-                    Withdraw(job, claim, proven, attempt + 1, then);
+                    Withdraw(lane, claim, proven, attempt + 1, then);
                     break;
                 case StoreOutcome.Failed:
                     CountFailure(set.Failure);
-                    GiveUp(job);
+                    GiveUp(lane);
                     break;
                 default:
                     then();

@@ -6,8 +6,8 @@ using Masquerade.RoamingCoordinator.Steps;
 namespace Masquerade.RoamingCoordinator;
 
 /// <summary>
-/// Load, decide, compare-and-set, then say it. The store may take its time: decisions about one client wait for each other, in the order in which they were asked for;
-/// decisions about different clients do not.
+/// Load, decide, compare-and-set, then say it. The store may take its time: decisions about one client wait for each other, in the order in which they were asked for, and
+/// those that have waited are made together; decisions about different clients do not wait.
 /// </summary>
 public sealed partial class CoordinatorCore
 {
@@ -29,15 +29,22 @@ public sealed partial class CoordinatorCore
     private long _storeFailuresReported;
     private Instant _nextStoreReport;
     private int _waiting;
+    private int _underWay;
 
     /// <summary>Requests that were not taken because too many waited; they come again.</summary>
     public long RequestsRefused { get; private set; }
 
     /// <summary>Decisions that are under way or wait.</summary>
-    public int DecisionsUnderWay => _lanes.Count + _waiting;
+    public int DecisionsUnderWay => _underWay;
 
     /// <summary>How often the store has failed for a reason.</summary>
     public long StoreFailures(StoreFailure reason) => _storeFailures[(int)reason];
+
+    private StepContext Context(Instant now) => new(Nodes, _options, now, _random.NextUInt64())
+    {
+        StoreMayLack = StoreMayLack,
+        Decider = _options.Life == 0 ? 0 : unchecked(_options.Life + _store.Incarnation),
+    };
 
     /// <summary>A node's request about a client.</summary>
     private void Ask(NodeState node, ControlMessage request, MacAddress client, Func<ClientRecord?, IReadOnlySet<MappingId>?, Decision?> step) =>
@@ -51,9 +58,11 @@ public sealed partial class CoordinatorCore
         if (!_lanes.TryGetValue(job.Client, out var lane))
         {
             lane = _idleLanes.TryPop(out var idle) ? idle : new Lane();
-            lane.Current = job;
+            lane.Begin(job.Client);
+            lane.Round.Add(job);
             _lanes[job.Client] = lane;
-            Decide(job);
+            _underWay++;
+            Decide(lane);
             return;
         }
 
@@ -73,6 +82,8 @@ public sealed partial class CoordinatorCore
         }
 
         lane.Waiting.Enqueue(job);
+        job.HasWaited = true;
+        _underWay++;
         _waiting++;
         if (job.Asker is not null)
         {
@@ -80,65 +91,138 @@ public sealed partial class CoordinatorCore
         }
     }
 
-    private void Decide(Job job)
+    private void Decide(Lane lane)
     {
-        if (job.Attempts++ < MaxAttempts)
+        if (lane.Attempts++ < MaxAttempts)
         {
-            _store.Load(job.Client, loaded => OnLoaded(job, loaded));
+            _store.Load(lane.Client, loaded => OnLoaded(lane, loaded));
+            return;
         }
-        else
+
+        // Overtaken again and again: the requests come again.
+        foreach (var job in lane.Round)
         {
-            // Overtaken again and again: the request comes again.
             ClaimsRefused++;
             _output.Report(new ClaimRefused(job.Asker?.Id ?? NodeId.None, job.Client, "the client's record is set by others again and again", RefusalKind.Overtaken));
-            GiveUp(job);
         }
+
+        GiveUp(lane);
     }
 
-    private void OnLoaded(Job job, LoadResult loaded)
+    private void OnLoaded(Lane lane, LoadResult loaded)
     {
         if (loaded.Failure != StoreFailure.None)
         {
             CountFailure(loaded.Failure);
-            GiveUp(job);
+            lane.Rejoin();
+            GiveUp(lane);
             return;
         }
 
         var found = loaded.Found;
-        SayAfterAll(job.Client, found.Version);
-        if (found.Record?.AddressesAsOf > Nodes.AddressesAsOf && !job.HasReadAddresses)
+        SayAfterAll(lane.Client, found.Version);
+        if (found.Record?.AddressesAsOf > Nodes.AddressesAsOf && !lane.HasReadAddresses)
         {
             // Another coordinator has decided by a later state of the book. Should reading it not help, the store has lost that state.
-            job.HasReadAddresses = true;
-            ReadAddresses(_ => Decide(job));
+            lane.HasReadAddresses = true;
+            ReadAddresses(_ => Decide(lane));
             return;
         }
 
         WatchOver(found.Record);
-        var moved = Nodes.HasMoved && found.Record is { } record ? TakeoverStep.Converge(record, Nodes, job.Tells) : null;
-        var decision = job.Step(moved?.Next ?? found.Record, job.Refused);
+        NoteSeveral(found.Record);
+        if (DecideRound(lane, found.Record, out var claimsAll) is { } next)
+        {
+            _store.CompareAndSet(next, found, new SetScope(claimsAll), set => OnSet(lane, next, found.Version, set));
+        }
+        else
+        {
+            Finish(lane);
+        }
+    }
+
+    /// <summary>
+    /// Decides each of the round over the record that the one before has left. Who comes before the first change is answered at once: for that the store need not be able to write.
+    /// Null if there is nothing to set.
+    /// </summary>
+    private ClientRecord? DecideRound(Lane lane, ClientRecord? found, out bool claimsAll)
+    {
+        var (record, unchanged) = (found, 0);
+        claimsAll = false;
+        lane.Decisions.Clear();
+        foreach (var job in lane.Round)
+        {
+            var decision = Decide(job, record, isConverged: lane.Decisions.Count > 0);
+            lane.Decisions.Add(decision);
+            record = decision?.Next ?? record;
+            unchanged += ReferenceEquals(record, found) ? 1 : 0;
+            claimsAll |= job.ClaimsAll || job.Request is Announce { Full: true } or AnchorReport;
+        }
+
+        Carry(lane, unchanged);
+        return ReferenceEquals(record, found) ? null : record;
+    }
+
+    /// <summary>One decision. What the one before has left knows of all addresses that have moved.</summary>
+    private Decision? Decide(Job job, ClientRecord? record, bool isConverged)
+    {
+        var mayHaveMoved = Nodes.HasMoved && record is not null && (!isConverged || job.Tells.Count > 0);
+        var moved = mayHaveMoved ? TakeoverStep.Converge(record!, Nodes, job.Tells, _now) : null;
+        var decision = job.Step(moved?.Next ?? record, job.Refused);
         decision = moved is null ? decision : decision?.After(moved) ?? moved;
-        if (Nodes.HasMoved && decision?.Next is { } stepped && !ReferenceEquals(stepped, moved?.Next) && TakeoverStep.Converge(stepped, Nodes, []) is { } news)
+        if (Nodes.HasMoved && decision?.Next is { } stepped && !ReferenceEquals(stepped, moved?.Next) && TakeoverStep.Converge(stepped, Nodes, [], _now) is { } news)
         {
             // Who asks may not have heard of a move.
             decision = news.After(decision) with { Answer = decision.Answer };
         }
 
-        decision = decision is null || job.Refused is null ? decision : Without(decision, job.Refused);
-        if (decision is null)
+        // A HAM that has given one up cannot have it now; to insist would be to ask again and again.
+        if (MayPublish(job) && (decision?.Next ?? moved?.Next ?? record) is { } current && PublishStep.Converge(current, _options.Services, Nodes, _now) is { } published)
         {
-            Finish(job);
+            decision = decision is null ? published : published.After(decision) with { Answer = decision.Answer };
         }
-        else if (decision.Next is null || ReferenceEquals(decision.Next, found.Record))
+
+        return decision is null || job.Refused is null ? decision : Without(decision, job.Refused);
+    }
+
+    /// <summary>Without any published service what was published before goes when its client moves.</summary>
+    private bool MayPublish(Job job) => job.Request is not ReleaseMappings && (_options.Services.All.Count > 0 || job.Request is Arrive);
+
+    /// <summary>Says what the first so many of the round have come to; with that they are done.</summary>
+    private void Carry(Lane lane, int count)
+    {
+        for (var i = 0; i < count; i++)
         {
-            Carry(decision, job.Asker);
-            Finish(job);
+            if (lane.Decisions[i] is { } decision)
+            {
+                Carry(decision, lane.Round[i].Asker);
+            }
         }
-        else
+
+        End(lane, count);
+    }
+
+    private void End(Lane lane, int count)
+    {
+        for (var i = 0; i < count; i++)
         {
-            var all = job.ClaimsAll || job.Request is Announce { Full: true } or AnchorReport;
-            _store.CompareAndSet(decision.Next, found, new SetScope(all), set => OnSet(job, decision, found.Version, set));
+            var job = lane.Round[i];
+            _underWay--;
+            if (job.HasWaited)
+            {
+                _waiting--;
+            }
+
+            if (job is { HasWaited: true, Asker: { } asker })
+            {
+                asker.Waiting--;
+            }
+
+            job.Done?.Invoke();
         }
+
+        lane.Round.RemoveRange(0, count);
+        lane.Decisions.RemoveRange(0, Math.Min(count, lane.Decisions.Count));
     }
 
     /// <summary>The coordinator that decided an arrival ends its waiting, unless it has died: then whoever comes across it does.</summary>
@@ -166,52 +250,75 @@ public sealed partial class CoordinatorCore
         }
     }
 
-    private void OnSet(Job job, Decision decision, long before, SetResult set)
+    private void OnSet(Lane lane, ClientRecord record, long before, SetResult set)
     {
         switch (set.Outcome)
         {
             case StoreOutcome.Stored:
-                Carry(decision, job.Asker);
-                Finish(job);
+                Carry(lane, lane.Round.Count);
+                Finish(lane);
                 break;
             case StoreOutcome.Changed:
-                Decide(job);
+                Decide(lane);
+                break;
+            case StoreOutcome.Taken when lane.Round.Count > 1:
+                // Whose mapping it is depends on who speaks of it: each is heard by itself.
+                lane.Part();
+                Decide(lane);
                 break;
             case StoreOutcome.Taken:
-                Settle(job, decision.Next!, set.Claims ?? [], 0);
+                Settle(lane, record, set.Claims ?? [], 0);
                 break;
             case StoreOutcome.Full:
                 // This will not get better by asking again, so it is answered.
-                Refuse(job.Asker, job.Request, "the store is full", RefusalKind.StoreFull);
-                Finish(job);
+                foreach (var job in lane.Round)
+                {
+                    Refuse(job.Asker, job.Request, "the store is full", RefusalKind.StoreFull);
+                }
+
+                Finish(lane);
+                break;
+            case StoreOutcome.Failed when lane.Round.Count > 1 && set is { Version: 0, Failure: not StoreFailure.TimedOut }:
+                // What one of them needs may be where the store fails, and what the others need is not.
+                CountFailure(set.Failure);
+                lane.Part();
+                Decide(lane);
                 break;
             default:
                 CountFailure(set.Failure);
-                if (set.Version != 0 && (_unsure.ContainsKey(job.Client) || _unsure.Count < _options.MaxWaiting))
+                if (set.Version != 0 && (_unsure.ContainsKey(lane.Client) || _unsure.Count < _options.MaxWaiting))
                 {
-                    _unsure[job.Client] = (before, set.Version, decision);
+                    _unsure[lane.Client] = (before, set.Version, lane.Decisions.OfType<Decision>().Aggregate((first, then) => then.After(first)));
                 }
 
-                GiveUp(job);
+                if (set.Failure == StoreFailure.TimedOut)
+                {
+                    lane.Rejoin();
+                }
+
+                GiveUp(lane);
                 break;
         }
     }
 
     /// <summary>A request comes again by itself, from an agent whose packets do not wait for it. What nobody asks for is tried again.</summary>
-    private void GiveUp(Job job)
+    private void GiveUp(Lane lane)
     {
-        if (job.IsRequest)
+        foreach (var job in lane.Round)
         {
-            job.Done = null;
-        }
-        else if (_retries.Count < _options.MaxWaiting)
-        {
-            var again = new Job(job.Client, job.Step) { Asker = job.Asker, Request = job.Request, Authority = job.Authority, ClaimsAll = job.ClaimsAll, Tells = job.Tells, Done = job.Done };
-            job.Done = null;
-            Later(() => Run(again));
+            if (job.IsRequest)
+            {
+                job.Done = null;
+            }
+            else if (_retries.Count < _options.MaxWaiting)
+            {
+                var again = new Job(job.Client, job.Step) { Asker = job.Asker, Request = job.Request, Authority = job.Authority, ClaimsAll = job.ClaimsAll, Tells = job.Tells, Done = job.Done };
+                Later(() => Run(again));
+                job.Done = null;
+            }
         }
 
-        Finish(job);
+        Finish(lane);
     }
 
     private void Later(Action action) => _retries.Enqueue(action, _now + RetryAfter);
@@ -225,25 +332,17 @@ public sealed partial class CoordinatorCore
         }
     }
 
-    private void Finish(Job job)
+    /// <summary>The round is over, whatever came of it.</summary>
+    private void Finish(Lane lane)
     {
-        job.Done?.Invoke();
-        var lane = _lanes[job.Client];
-        if (lane.Waiting.TryDequeue(out var next))
+        End(lane, lane.Round.Count);
+        if (lane.Next())
         {
-            _waiting--;
-            if (next.Asker is not null)
-            {
-                next.Asker.Waiting--;
-            }
-
-            lane.Current = next;
-            Decide(next);
+            Decide(lane);
             return;
         }
 
-        lane.Current = null;
-        _lanes.Remove(job.Client);
+        _lanes.Remove(lane.Client);
         _idleLanes.Push(lane);
     }
 
@@ -258,68 +357,5 @@ public sealed partial class CoordinatorCore
             _output.Report(new StoreTrouble(failure, _storeFailuresReported));
             _storeFailuresReported = 0;
         }
-    }
-
-    /// <summary>One decision to be made.</summary>
-    private sealed class Job(MacAddress client, Func<ClientRecord?, IReadOnlySet<MappingId>?, Decision?> step)
-    {
-        public MacAddress Client { get; } = client;
-
-        /// <summary>From the client's record, and the mappings that were found to be another client's, to a decision. Has no side effects and may be called again.</summary>
-        public Func<ClientRecord?, IReadOnlySet<MappingId>?, Decision?> Step { get; } = step;
-
-        /// <summary>Who gets the answer.</summary>
-        public NodeState? Asker { get; init; }
-
-        public ControlMessage? Request { get; init; }
-
-        /// <summary>Whose word counts for the masquerade endpoints that it owns.</summary>
-        public NodeId Authority { get; init; }
-
-        /// <summary>Whether it comes straight from an agent, which will ask again if there is no answer.</summary>
-        public bool IsRequest { get; init; }
-
-        /// <summary>Whether the whole record is to be claimed in the index again.</summary>
-        public bool ClaimsAll { get; init; }
-
-        /// <summary>Addresses of which the owner is told everything, not only what this job makes right.</summary>
-        public IReadOnlyList<IpAddress> Tells { get; init; } = [];
-
-        public bool HasReadAddresses { get; set; }
-
-        /// <summary>Called once when all is done.</summary>
-        public Action? Done { get; set; }
-
-        public HashSet<MappingId>? Refused { get; set; }
-
-        public int Attempts { get; set; }
-    }
-
-    /// <summary>The decisions about one client that are under way: one being made, the others waiting in order.</summary>
-    private sealed class Lane
-    {
-        public Job? Current { get; set; }
-
-        public Queue<Job> Waiting { get; } = new();
-
-        public bool Holds(Job job)
-        {
-            if (IsSame(Current, job))
-            {
-                return true;
-            }
-
-            foreach (var waiting in Waiting)
-            {
-                if (IsSame(waiting, job))
-                {
-                    return true;
-                }
-            }
-
-            return false;
-        }
-
-        private static bool IsSame(Job? one, Job other) => one is { IsRequest: true } && one.Asker == other.Asker && one.Request!.Id == other.Request!.Id;
     }
 }

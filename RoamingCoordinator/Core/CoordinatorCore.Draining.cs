@@ -59,6 +59,7 @@ public sealed partial class CoordinatorCore
         node.IsDraining = isDrained;
         node.IsUndrained = !isDrained;
         node.DrainAt = _now;
+        node.UndrainedAt = isDrained ? node.UndrainedAt : _now;
         _output.Report(new NodeDrained(node.Id, isDrained));
         if (!isDrained)
         {

@@ -32,6 +32,7 @@ public sealed partial class CoordinatorCore
                 next = Instant.Min(next, move.Stage switch
                 {
                     MoveStage.Offered => move.Deadline,
+                    MoveStage.Telling when move.To.IsConnected => move.Sweep.NextTurn,
                     MoveStage.Settling when move.To.IsConnected => _now + SettleInterval,
                     _ => Instant.Never,
                 });
@@ -46,14 +47,17 @@ public sealed partial class CoordinatorCore
         }
     }
 
-    /// <summary>A node has been welcomed: what it was asked to take it has taken, for the welcome said so. And it may take the place of nodes for which there was nobody.</summary>
+    /// <summary>
+    /// A node has been welcomed. The welcome said what it is to take, but is not answered; so it is asked as well, and may refuse. And it may take the place of nodes for which there
+    /// was nobody.
+    /// </summary>
     private void OnWelcomed(NodeState node)
     {
         node.HasFailed = false;
         node.WatchAt = _now + Silence;
-        foreach (var move in _moves.Where(m => m.Stage == MoveStage.Offered && m.To == node).ToList())
+        foreach (var move in _moves.Where(m => m.Stage == MoveStage.Offered && m.To == node && !IsAsked(m)).ToList())
         {
-            Taken(move);
+            Tell(node, move.Addresses);
         }
 
         foreach (var unsettled in Nodes.Moved.Where(m => m.Owner == node.Id && m.IsMoving && !IsOthers(m)).ToList())
@@ -62,27 +66,6 @@ public sealed partial class CoordinatorCore
         }
 
         WatchTheLost();
-    }
-
-    /// <summary>
-    /// Who takes an address: the node that it was configured at, if it is there; else the one with the longest prefix that holds it, which is on the same link, rather than one
-    /// that must have routes changed; of several the one with the fewest mappings. A node that is fenced or drained itself takes nothing of others.
-    /// </summary>
-    private NodeState? FindTaker(IpAddress address, NodeState? except, IReadOnlyCollection<NodeState> refused) => Nodes.Nodes
-        .Where(n => n != except && IsThere(n) && n.Joining == 0 && !n.IsBehind && !n.IsDraining && !refused.Contains(n))
-        .Select(n => (Node: n, Length: Fitness(n, address)))
-        .Where(t => t.Length >= 0)
-        .OrderByDescending(t => t.Length).ThenBy(t => t.Node.Mappings).ThenBy(t => t.Node.Id.Name, StringComparer.Ordinal)
-        .FirstOrDefault().Node;
-
-    private int Fitness(NodeState node, IpAddress address)
-    {
-        if (node.Addresses.Contains(address))
-        {
-            return int.MaxValue;
-        }
-
-        return Nodes.IsFenced(node) ? -1 : node.Takes.Where(p => p.Contains(address)).Select(p => p.Length).DefaultIfEmpty(-1).Max();
     }
 
     /// <summary>Gives addresses away, each to whom policy chooses. What nobody can take stays, and is returned.</summary>
@@ -113,7 +96,8 @@ public sealed partial class CoordinatorCore
         {
             var known = Nodes.FindMoved(address) ?? new AddressRecord(address);
             known = known.Owner.IsNone ? known with { Owner = move.From } : known;
-            records.Add(known.OfferedTo(move.To.Id, NextEpoch(known.Latest.Epoch), move.Failed, move.Cause == MoveCause.Drain, _options.Life));
+            records.Add(known.OfferedTo(
+                move.To.Id, NextEpoch(known.Latest.Epoch), move.Failed, move.Planned, move.Cause == MoveCause.Load && (known.ByLoad || Nodes.HomeOf(address) == move.From), _options.Life));
         }
 
         Write(records, isWritten =>
@@ -137,6 +121,14 @@ public sealed partial class CoordinatorCore
                 // It was another's turn as soon as it was written.
                 _moves.Remove(move);
                 Tell(move.To, move.Addresses);
+                return;
+            }
+
+            if (move.Cause == MoveCause.Load && IsGiven(move.To, move.Addresses))
+            {
+                // Another coordinator has given it something at the same time. Who writes later sees the other's, so one of them goes on.
+                _moves.Remove(move);
+                Withdraw([.. move.Addresses.Select(a => Nodes.FindMoved(a)!)], null);
                 return;
             }
 
@@ -177,16 +169,14 @@ public sealed partial class CoordinatorCore
     /// <summary>The node that was asked has taken the addresses: it is their owner from now on.</summary>
     private void Taken(Move move)
     {
-        foreach (var record in move.Addresses.Select(Nodes.FindMoved))
+        var offered = move.Addresses.Select(a => Nodes.FindMoved(a)!).ToList();
+        foreach (var record in offered.Where(r => !r.Settled))
         {
             // Who owned it before may not have been told of all that is anchored there either.
-            if (record is { Settled: false, Previous.IsNone: false } && !move.Sources.Contains(record.Previous))
-            {
-                move.Sources.Add(record.Previous);
-            }
+            move.Sweep.Add(record.IsStray ? NodeId.None : record.Previous);
         }
 
-        Own(move, [.. move.Addresses.Select(a => Nodes.FindMoved(a)!.Taken())]);
+        Own(move, [.. offered.Select(o => o.Taken())]);
     }
 
     /// <summary>Writes down that the new owner has the addresses, and tells everybody.</summary>
@@ -210,16 +200,16 @@ public sealed partial class CoordinatorCore
 
             foreach (var record in isNews ? records : [])
             {
-                _output.Report(new AddressMoved(record.Address, move.From, move.To.Id, record.Epoch));
+                _output.Report(new AddressMoved(record.Address, move.From, move.To.Id, record.Epoch, move.Cause));
             }
 
-            foreach (var id in move.Sources.Concat(move.Addresses.Select(Nodes.HomeOf)).Where(id => id != move.To.Id && !id.IsNone).Distinct().ToList())
+            foreach (var id in move.Sweep.Sources.Concat(move.Addresses.Select(Nodes.HomeOf)).Where(id => id != move.To.Id && !id.IsNone).Distinct().ToList())
             {
-                Push(id, new AddressOwners { Id = 0, Owners = [.. move.Addresses.Select(a => Nodes.FindMoved(a)!.Latest)], Planned = move.Cause == MoveCause.Drain });
+                Push(id, new AddressOwners { Id = 0, Owners = [.. move.Addresses.Select(a => Nodes.FindMoved(a)!.Latest)], Planned = move.Planned });
             }
 
             move.Stage = MoveStage.Telling;
-            Sweep(move, 0, 0);
+            Sweep(move);
             if (!IsThere(move.To))
             {
                 // It has gone meanwhile.
@@ -227,52 +217,6 @@ public sealed partial class CoordinatorCore
             }
         });
     }
-
-    /// <summary>Goes through the clients that have mappings at the addresses, part by part. Looking at a record is what makes it right; see <see cref="TakeoverStep.Converge"/>.</summary>
-    private void Sweep(Move move, int source, ulong from) => _store.List(move.Sources[source], from, page =>
-    {
-        if (page.Failure != StoreFailure.None)
-        {
-            CountFailure(page.Failure);
-            Later(() => Sweep(move, source, from));
-            return;
-        }
-
-        var context = new StepContext(Nodes, _options, _now, _random.NextUInt64());
-        var left = page.Clients.Count + 1;
-        void OneDone()
-        {
-            if (--left > 0)
-            {
-                return;
-            }
-
-            if (page.Next != 0)
-            {
-                Sweep(move, source, page.Next);
-            }
-            else if (source + 1 < move.Sources.Count)
-            {
-                Sweep(move, source + 1, 0);
-            }
-            else
-            {
-                move.Stage = MoveStage.Settling;
-            }
-        }
-
-        foreach (var client in page.Clients)
-        {
-            Run(new Job(client, (state, _) => state is null || !move.Failed ? null : TakeoverStep.NodeFailed(state, move.From, move.Since, context))
-            {
-                // Another coordinator may have made the record right and not have lived to say so.
-                Tells = _store.IsShared ? move.Addresses : [],
-                Done = OneDone,
-            });
-        }
-
-        OneDone();
-    });
 
     private void AdvanceMoves(Instant now)
     {
@@ -283,7 +227,11 @@ public sealed partial class CoordinatorCore
             {
                 Retry(move);
             }
-            else if (move.Stage == MoveStage.Settling && move.To.IsConnected && move.To.Joining == 0 && move.To.Outbox.CountOf(m => m is AdoptMappings) == 0)
+            else if (move.Stage == MoveStage.Telling && now >= move.Sweep.NextTurn)
+            {
+                Sweep(move);
+            }
+            else if (move.Stage == MoveStage.Settling && move.To is { IsConnected: true, Joining: 0, IsBehind: false } && move.To.Outbox.CountOf(m => m is AdoptMappings) == 0)
             {
                 Settle(move);
             }
@@ -317,25 +265,6 @@ public sealed partial class CoordinatorCore
         });
     }
 
-    /// <summary>A node that is back has been there for long enough: it gets its addresses back.</summary>
-    private void Return(Instant now)
-    {
-        var due = Nodes.Moved.Select(m => (m.Address, m.Owner, Home: HomeInWaiting(m))).Where(m => m.Home is { } home && ReturnDue(home) <= now).ToList();
-        foreach (var group in due.GroupBy(m => (m.Owner, m.Home)))
-        {
-            Begin(new Move(group.Key.Owner, group.Key.Home!, [.. group.Select(m => m.Address)], MoveCause.Return, now, []));
-        }
-    }
-
-    private Instant ReturnDue(NodeState home) => Instant.Max(home.UpSince + _options.ReturnAfter, home.NoReturnBefore);
-
-    /// <summary>The node that an address was configured at, if it is there, may have it, and another one owns it.</summary>
-    private NodeState? HomeInWaiting(AddressRecord moved)
-    {
-        var home = moved.Next.IsNone ? Nodes.Find(Nodes.HomeOf(moved.Address)) : null;
-        return home is { IsHere: true, Joining: 0, IsDraining: false } && IsHeard(home) && (home.IsUndrained || (_options.Takeover && _options.ReturnAddresses)) && home.Id != moved.Owner && !IsOthers(moved) && !IsMoving(moved.Address) ? home : null;
-    }
-
     /// <summary>The node that was asked does not take the addresses. It may have taken them and not have been able to say so, so it is told of the one that does.</summary>
     private void Retry(Move move)
     {
@@ -357,8 +286,13 @@ public sealed partial class CoordinatorCore
     private void Abandon(Move move)
     {
         _moves.Remove(move);
-        move.To.Outbox.RemoveAll(m => m is AddressOwners owners && owners.Owners.Any(o => o.Node == move.To.Id && move.Addresses.Contains(o.Address)));
+        move.To.Outbox.RemoveAll(m => IsOffer(move, m));
     }
+
+    /// <summary>Whether the offer waits for the node's answer: it may have been thrown away.</summary>
+    private static bool IsAsked(Move move) => move.To.Outbox.CountOf(m => IsOffer(move, m)) > 0;
+
+    private static bool IsOffer(Move move, ControlMessage message) => message is AddressOwners owners && owners.Owners.Any(o => o.Node == move.To.Id && move.Addresses.Contains(o.Address));
 
     /// <summary>Whether this coordinator is moving an address.</summary>
     private bool IsMoving(IpAddress address) => _moves.Exists(m => m.Addresses.Contains(address));
@@ -394,18 +328,6 @@ public sealed partial class CoordinatorCore
         Settling,
     }
 
-    private enum MoveCause
-    {
-        /// <summary>The owner has failed.</summary>
-        Failure,
-
-        /// <summary>The node that the address was configured at is back.</summary>
-        Return,
-
-        /// <summary>An operator wants nothing to be anchored at the owner.</summary>
-        Drain,
-    }
-
     private sealed class Move(NodeId from, NodeState to, IReadOnlyList<IpAddress> addresses, MoveCause cause, Instant since, IReadOnlyCollection<NodeState> refused)
     {
         public NodeId From { get; } = from;
@@ -418,12 +340,14 @@ public sealed partial class CoordinatorCore
 
         public bool Failed => Cause == MoveCause.Failure;
 
+        /// <summary>Whether the owner goes on with what else it has.</summary>
+        public bool Planned => Cause is MoveCause.Drain or MoveCause.Load;
+
         public Instant Since { get; } = since;
 
         public IReadOnlyCollection<NodeState> Refused { get; } = refused;
 
-        /// <summary>Whose clients may have mappings at the addresses.</summary>
-        public List<NodeId> Sources { get; } = [from];
+        public Sweeping Sweep { get; } = new(from);
 
         public MoveStage Stage { get; set; }
 

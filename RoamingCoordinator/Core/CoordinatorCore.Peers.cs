@@ -11,6 +11,9 @@ namespace Masquerade.RoamingCoordinator;
 /// </summary>
 public sealed partial class CoordinatorCore
 {
+    /// <summary>A node's load is told to others so often at most, and if it changes little so often at least.</summary>
+    private static readonly (TimeSpan Most, TimeSpan Least) LoadInterval = (TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(30));
+
     private readonly Dictionary<ulong, ulong> _lives = [];
     private long? _storeClock;
 
@@ -40,6 +43,12 @@ public sealed partial class CoordinatorCore
 
         if (presence.Number < node.Number || (presence.Number == node.Number && node.IsHere))
         {
+            if (presence.Number < node.Number && node.IsHere && node.Joining == 0)
+            {
+                // Late news, or the store has lost that it is here: then nobody else finds it.
+                Register(node);
+            }
+
             return;
         }
 
@@ -59,12 +68,17 @@ public sealed partial class CoordinatorCore
         node.Incarnation = presence.Incarnation;
         node.PeerEndpoint = presence.PeerEndpoint;
         node.Takes = presence.Takes;
+        node.Mappings = presence.Mappings ?? node.Mappings;
+        node.IsLoadKnown = presence.Mappings is not null || (node.IsLoadKnown && !isNews);
         Nodes.SetAddresses(node, presence.Addresses);
 
         if (restarted)
         {
+            Neighbours.Restarted(node.Id);
+
             // Its tables are empty; the coordinator that it is connected to sees to its claims, as they stood when it came. This may be heard late: what has been decided since is kept.
             node.Outbox.RemoveBefore(WhenRegistered(presence.Number));
+            SweepAnew(node);
         }
 
         node.Outbox.Suspended = via == 0;
@@ -126,6 +140,9 @@ public sealed partial class CoordinatorCore
             case Ack ack when IsMine(ack.Id):
                 OnAck(node, ack);
                 break;
+            case NeighbourHere or NeighbourQuery:
+                OnNeighbourRelayed(node, message);
+                break;
             case Goodbye goodbye when node.IsHere:
                 StartOver(node, goodbye.Reason);
                 break;
@@ -167,6 +184,21 @@ public sealed partial class CoordinatorCore
         }
 
         _lives[PushId.Mark(life)] = life;
+    }
+
+    /// <summary>Whichever coordinator is to find a taker: it takes the one with the fewest mappings, so it must know how many others have.</summary>
+    private void TellLoad(NodeState node)
+    {
+        if (_peers is null || (node.LoadTold is { } told && !IsTime(told.At, told.Mappings)))
+        {
+            return;
+        }
+
+        node.LoadTold = (_now, node.Mappings);
+        _peers.Tell(PresenceOf(node, isConnected: true) with { Mappings = node.Mappings });
+
+        bool IsTime(Instant at, uint mappings) => _now - at >= LoadInterval.Least
+            || (_now - at >= LoadInterval.Most && Math.Abs((long)node.Mappings - mappings) > mappings / 8);
     }
 
     private NodePresence PresenceOf(NodeState node, Hello hello) => new()

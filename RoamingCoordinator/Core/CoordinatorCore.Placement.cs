@@ -14,9 +14,15 @@ public sealed partial class CoordinatorCore
     /// <summary>Requests that nobody waits for any more and whose answers, or copies of them, may still come.</summary>
     private const int MaxSettled = 4_096;
 
+    /// <summary>How many times as long a node has that alone can anchor a mapping; an access point lets packets wait for a second.</summary>
+    private const int PatientFactor = 6;
+
     private readonly Dictionary<ulong, ParkedAttach> _parked = [];
     private readonly Dictionary<(NodeId Asker, ulong Id), ulong> _parkedByRequest = [];
     private readonly Queue<(ulong Id, Instant Deadline)> _parkedDeadlines = new();
+
+    /// <summary>Those that can be anchored at one node only: there is no use in giving up so soon.</summary>
+    private readonly Queue<(ulong Id, Instant Deadline)> _patientDeadlines = new();
     private readonly Dictionary<ulong, (ParkedAttach Parked, TransportEndpoint Masquerade)> _settled = [];
     private readonly Queue<ulong> _settledOrder = new();
     private long _loopsReported;
@@ -39,12 +45,12 @@ public sealed partial class CoordinatorCore
     /// <summary>Decides an attach; if policy wants its HAM elsewhere, that node is asked to anchor it.</summary>
     private void RunAttach(NodeState asker, Attach attach, bool mayPlace, bool isRequest)
     {
-        var context = new StepContext(Nodes, _options, _now, _random.NextUInt64());
+        var context = Context(_now);
         var placeAt = NodeId.None;
         Run(new Job(attach.Client, (state, refused) =>
         {
             placeAt = NodeId.None;
-            return refused is null ? AttachStep.Attach(state, asker.Id, attach, context, mayPlace, out placeAt) : AttachStep.Refuse(attach);
+            return IsElsewhere(attach.FamEndpoint.Address, asker) ? null : refused is null ? AttachStep.Attach(state, asker.Id, attach, context, mayPlace, out placeAt) : AttachStep.Refuse(attach);
         })
         {
             Asker = asker,
@@ -60,6 +66,11 @@ public sealed partial class CoordinatorCore
             },
         });
     }
+
+    /// <summary>
+    /// Whether an attach was said before its address went to another node, or before it was heard of here that it has come. It is not answered: who still waits for that asks again.
+    /// </summary>
+    private bool IsElsewhere(IpAddress address, NodeState asker) => Nodes.MovedTo(address) is { IsNone: false } owner && owner != asker.Id;
 
     private void CountLoop(PlacementLooped looped)
     {
@@ -82,6 +93,8 @@ public sealed partial class CoordinatorCore
             Epoch = attach.Epoch,
             Protocol = attach.Protocol,
             ClientEndpoint = attach.ClientEndpoint,
+            At = attach.At,
+            Server = attach.MappingAt(TransportEndpoint.None).Server,
         };
         if (!ham.Outbox.Send(request, _now))
         {
@@ -91,7 +104,14 @@ public sealed partial class CoordinatorCore
 
         _parked[request.Id] = new ParkedAttach(asker.Id, ham.Id, attach);
         _parkedByRequest[(asker.Id, attach.Id)] = request.Id;
-        _parkedDeadlines.Enqueue((request.Id, _now + _options.AnchorTimeout));
+        if (attach.At.IsNone)
+        {
+            _parkedDeadlines.Enqueue((request.Id, _now + _options.AnchorTimeout));
+        }
+        else
+        {
+            _patientDeadlines.Enqueue((request.Id, _now + (_options.AnchorTimeout * PatientFactor)));
+        }
     }
 
     private void OnAnchorReply(NodeState ham, AnchorReply reply, Instant now)
@@ -125,9 +145,9 @@ public sealed partial class CoordinatorCore
             return;
         }
 
-        var context = new StepContext(Nodes, _options, now, _random.NextUInt64());
+        var context = Context(now);
         Run(new Job(parked.Attach.Client, (state, refused) => refused is null
-            ? AttachStep.Placed(state, parked.Asker, parked.Attach, ham.Id, reply.Masquerade, context)
+            ? AttachStep.Placed(state, parked.Asker, parked.Attach, ham.Id, reply.Masquerade, context, reply.Opened)
             : AttachStep.NotPlaced(parked.Attach, ham.Id, reply.Masquerade))
         {
             Asker = asker,
@@ -139,9 +159,15 @@ public sealed partial class CoordinatorCore
     /// <summary>Who has waited long enough for the node that policy chose is its own HAM.</summary>
     private void AdvanceParked(Instant now)
     {
-        while (_parkedDeadlines.TryPeek(out var next) && (next.Deadline <= now || !_parked.ContainsKey(next.Id)))
+        AdvanceParked(_parkedDeadlines, now);
+        AdvanceParked(_patientDeadlines, now);
+    }
+
+    private void AdvanceParked(Queue<(ulong Id, Instant Deadline)> deadlines, Instant now)
+    {
+        while (deadlines.TryPeek(out var next) && (next.Deadline <= now || !_parked.ContainsKey(next.Id)))
         {
-            _parkedDeadlines.Dequeue();
+            deadlines.Dequeue();
             if (_parked.TryGetValue(next.Id, out var parked))
             {
                 // The node may have anchored it, and its answer may have got lost: it is asked until it answers, and then told that nobody wants it any more.

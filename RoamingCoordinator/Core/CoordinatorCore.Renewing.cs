@@ -13,6 +13,9 @@ public sealed partial class CoordinatorCore
     /// <summary>One more node is told that the store has forgotten after this time.</summary>
     private static readonly TimeSpan TellInterval = TimeSpan.FromMilliseconds(2);
 
+    /// <summary>After the nodes have been told, a client that nobody has spoken of is not taken for a new one for so long.</summary>
+    private static readonly TimeSpan LackingTime = TimeSpan.FromSeconds(2);
+
     /// <summary>After the nodes have been told they have this long to announce before records and index are compared.</summary>
     private static readonly TimeSpan AnnounceTime = TimeSpan.FromSeconds(10);
 
@@ -21,6 +24,10 @@ public sealed partial class CoordinatorCore
     private readonly PriorityQueue<NodeState, Instant> _renewals = new();
     private readonly Queue<(NodeState Node, Instant Due)> _toTell = new();
     private ulong _knownIncarnation;
+    private Instant _lackingUntil = Instant.Zero;
+
+    /// <summary>Whether the store has forgotten so lately that nodes may not have said yet what they know.</summary>
+    private bool StoreMayLack => _now < _lackingUntil || (_knownIncarnation != 0 && _knownIncarnation != _store.Incarnation);
 
     /// <summary>Records that were looked at to be renewed.</summary>
     public long RecordsRenewed { get; private set; }
@@ -47,7 +54,7 @@ public sealed partial class CoordinatorCore
             _toTell.Dequeue();
             if (next.Node.IsHere)
             {
-                Send(next.Node, WelcomeTo(next.Node));
+                Greet(next.Node);
             }
         }
 
@@ -80,12 +87,26 @@ public sealed partial class CoordinatorCore
             }
         }
 
+        _lackingUntil = due + LackingTime;
         _output.Report(new StoreReborn(_store.Incarnation, _toTell.Count));
     }
 
     /// <summary>What the others know of a node may be lost with the store.</summary>
-    private void Register(NodeState node) => _peers?.Register(PresenceOf(node, isConnected: true), registration =>
+    private void Register(NodeState node)
     {
+        if (_peers is null || node.IsRegistering)
+        {
+            return;
+        }
+
+        node.IsRegistering = true;
+        node.RegisteredIn = _store.Incarnation;
+        _peers.Register(PresenceOf(node, isConnected: true), registration => OnRegistered(node, registration));
+    }
+
+    private void OnRegistered(NodeState node, Registration registration)
+    {
+        node.IsRegistering = false;
         if (registration.Failure != StoreFailure.None)
         {
             CountFailure(registration.Failure);
@@ -100,8 +121,17 @@ public sealed partial class CoordinatorCore
         else if (node.IsHere)
         {
             node.Number = Math.Max(node.Number, registration.Number);
+            if (node.RegisteredIn != _store.Incarnation)
+            {
+                Register(node);
+            }
         }
-    });
+        else
+        {
+            // It has gone while the others were told that it is here.
+            _peers!.Unregister(PresenceOf(node, isConnected: false) with { Number = registration.Number });
+        }
+    }
 
     private void RenewLater(NodeState node, Instant when)
     {
@@ -158,20 +188,26 @@ public sealed partial class CoordinatorCore
         foreach (var client in part)
         {
             RecordsRenewed++;
-            Run(new Job(client, (state, _) => Renewed(state, node.Id, client)) { ClaimsAll = true, Done = OneDone });
+            var concerns = false;
+            Run(new Job(client, (state, _) =>
+            {
+                concerns = state is not null && state.Nodes().Contains(node.Id);
+                return concerns ? new Steps.Decision(state! with { }, null) : null;
+            })
+            {
+                ClaimsAll = true,
+                Done = () =>
+                {
+                    if (!concerns)
+                    {
+                        _store.Forget(node.Id, client);
+                    }
+
+                    OneDone();
+                },
+            });
         }
 
         OneDone();
-    }
-
-    private Steps.Decision? Renewed(ClientRecord? state, NodeId node, MacAddress client)
-    {
-        if (state is not null && state.Nodes().Contains(node))
-        {
-            return new Steps.Decision(state with { }, null);
-        }
-
-        _store.Forget(node, client);
-        return null;
     }
 }

@@ -55,6 +55,7 @@ public sealed partial class CoordinatorCore
             return;
         }
 
+        var incarnation = _store.Incarnation;
         _peers.Register(PresenceOf(node, hello), registration =>
         {
             if (registration.Failure != StoreFailure.None)
@@ -65,6 +66,7 @@ public sealed partial class CoordinatorCore
             }
 
             NoteStoreClock(registration.Number, now);
+            node.RegisteredIn = incarnation;
 
             // Whether another node has its addresses must be known before it may answer for them.
             ReadAddresses(isRead =>
@@ -113,18 +115,47 @@ public sealed partial class CoordinatorCore
 
         // What it anchored in its last life is on its way to it before it may claim anything anew.
         node.Outbox.RemoveAll(_ => true);
-        Restore(hello, 0, () =>
+        node.IsBehind = false;
+
+        // Should it have its tables still (that it had been given back everything may not have been written down), what it serves is forgotten here: it has to say so.
+        node.Overflows++;
+        Restore(session, node, hello, 0, () =>
         {
-            _peers?.Forgotten(node.Id, registration.Number);
-            Join(session, node, hello, registration);
+            void Done()
+            {
+                if (!IsOvertaken(session, node))
+                {
+                    _peers?.Forgotten(node.Id, registration.Number);
+                }
+
+                Join(session, node, hello, registration);
+            }
+
+            if (!node.IsBehind || IsOvertaken(session, node))
+            {
+                Done();
+                return;
+            }
+
+            // More than can wait until it is there.
+            TellAnew(node, AddressesOf(hello), isWritten =>
+            {
+                if (isWritten)
+                {
+                    Done();
+                }
+                else
+                {
+                    NotNow(session, node);
+                }
+            });
         });
     }
 
     private void Join(ulong session, NodeState node, Hello hello, Registration registration)
     {
-        if (node.Joining != session || !_sessions.ContainsKey(session))
+        if (IsOvertaken(session, node))
         {
-            // Another session, or the end of this one, has overtaken the preparations.
             node.Joining = node.Joining == session ? 0 : node.Joining;
             return;
         }
@@ -142,36 +173,76 @@ public sealed partial class CoordinatorCore
         node.Number = registration.Number;
         node.HelloId = hello.Id;
         node.LastHeard = _now;
+        node.IsSilent = false;
         node.UpSince = _now;
         node.Clients = null;
+        node.WaysRewritten = 0;
+        node.LoadTold = null;
+        node.IsLoadKnown = false;
+        node.Loads = [];
+        node.BusySince = Instant.Never;
         node.Takes = hello.Takes;
         node.Claimed = [.. hello.Owners.Select(o => o.Address)];
+        if (node.Incarnation != 0 && node.Incarnation != hello.Incarnation)
+        {
+            Neighbours.Restarted(node.Id);
+        }
+
         node.Incarnation = hello.Incarnation;
         node.PeerEndpoint = hello.PeerEndpoint;
         Nodes.SetAddresses(node, hello.Addresses);
         node.IsBehind = false;
         _output.Report(new NodeUp(node.Id, node.Incarnation, registration.MustForget));
-        Send(node, WelcomeTo(node));
+        Greet(node);
         node.Outbox.Suspended = false;
         node.Outbox.Restart(_now);
         node.Outbox.Advance(_now);
         OnWelcomed(node);
+        if (_peers is not null && node.RegisteredIn != _store.Incarnation)
+        {
+            // While its session was prepared the store has forgotten that it is here.
+            Register(node);
+        }
+
+        foreach (var service in _options.Services.At(node.Addresses))
+        {
+            if (!service.Client.IsNone)
+            {
+                // Its client may have been here before.
+                Run(new Job(service.Client, (_, _) => null));
+            }
+        }
+
         RenewLater(node, _now + (_options.Lease / 3));
     }
 
     /// <summary>
-    /// What the node calls the store's incarnation: another one whenever it has to say anew what it owns and serves. That is so with another coordinator too, for the one before
+    /// What the node calls the store's incarnation is another one whenever it has to say anew what it owns and serves. That is so with another coordinator too, for the one before
     /// may have died before it told others what it had decided.
     /// </summary>
-    private Welcome WelcomeTo(NodeState node) => new()
+    private void Greet(NodeState node)
     {
-        Id = node.HelloId,
-        Coordinator = _options.Name,
-        StoreIncarnation = _store.Incarnation + node.Overflows + _options.Life,
-        HeartbeatMilliseconds = (uint)_options.Heartbeat.TotalMilliseconds,
-        Restored = (uint)node.Outbox.CountOf(m => m is AdoptMappings),
-        Owners = Nodes.OwnersFor(node.Id, [.. node.Addresses, .. node.Claimed]),
-    };
+        node.Told = (_store.Incarnation + node.Overflows + _options.Life, _now);
+        Send(node, new Welcome
+        {
+            Id = node.HelloId,
+            Coordinator = _options.Name,
+            StoreIncarnation = node.Told.Store,
+            HeartbeatMilliseconds = (uint)_options.Heartbeat.TotalMilliseconds,
+            Restored = (uint)node.Outbox.CountOf(m => m is AdoptMappings),
+            Owners = Nodes.OwnersFor(node.Id, [.. node.Addresses, .. node.Claimed]),
+            Reserved = [.. _options.Services.At(node.Addresses).Select(s => s.Mapping)],
+        });
+    }
+
+    /// <summary>In the middle of a session nobody answers a <see cref="Core.Control.Welcome"/>: that it was heard is seen by the node's heartbeats.</summary>
+    private void TellAgain(NodeState node, ulong heard)
+    {
+        if (heard != 0 && heard != node.Told.Store && _now - node.Told.At > 2 * _options.Heartbeat)
+        {
+            Greet(node);
+        }
+    }
 
     /// <summary>
     /// A node does not take what it is told, or has been away for long. To keep everything for it has no bound and to leave something out would leave it wrong for ever: all is
@@ -180,6 +251,7 @@ public sealed partial class CoordinatorCore
     private void FallBehind(NodeState node)
     {
         var lost = node.Outbox.RemoveAll(_ => true);
+        SweepAnew(node);
         _output.Report(new NodeBehind(node.Id, lost));
         const string Reason = "too much waits for the node's acknowledgement";
         if (node.Via != 0)
@@ -195,25 +267,35 @@ public sealed partial class CoordinatorCore
     {
         node.IsBehind = true;
         node.Overflows++;
+        SweepAnew(node);
         if (node.IsHere)
         {
             End(node.Session, reason);
         }
     }
 
+    /// <summary>Whether another session, or the end of this one, has overtaken its preparations. Then what stands in the records may be of a later life of the node.</summary>
+    private bool IsOvertaken(ulong session, NodeState node) => node.Joining != session || !_sessions.ContainsKey(session);
+
     /// <summary>Goes through the clients that a node anchored or served in its last life, part by part, however long the store takes.</summary>
-    private void Restore(Hello hello, ulong from, Action done)
+    private void Restore(ulong session, NodeState node, Hello hello, ulong from, Action done)
     {
+        if (IsOvertaken(session, node))
+        {
+            done();
+            return;
+        }
+
         _store.List(hello.Node, from, page =>
         {
             if (page.Failure != StoreFailure.None)
             {
                 CountFailure(page.Failure);
-                Later(() => Restore(hello, from, done));
+                Later(() => Restore(session, node, hello, from, done));
                 return;
             }
 
-            var context = new StepContext(Nodes, _options, _now, _random.NextUInt64());
+            var context = Context(_now);
             var addresses = AddressesOf(hello);
             var left = page.Clients.Count + 1;
             void OneDone()
@@ -225,7 +307,7 @@ public sealed partial class CoordinatorCore
 
                 if (page.Next != 0)
                 {
-                    Restore(hello, page.Next, done);
+                    Restore(session, node, hello, page.Next, done);
                 }
                 else
                 {
@@ -235,7 +317,7 @@ public sealed partial class CoordinatorCore
 
             foreach (var client in page.Clients)
             {
-                Run(new Job(client, (state, _) => state is null ? null : HamStep.NodeRestarted(state, hello.Node, addresses, context)) { Done = OneDone });
+                Run(new Job(client, (state, _) => state is null || IsOvertaken(session, node) ? null : HamStep.NodeRestarted(state, hello.Node, addresses, context)) { Done = OneDone });
             }
 
             OneDone();

@@ -74,6 +74,9 @@ public sealed partial class CoordinatorCore
 
     private void Suspect(NodeState node, Instant now)
     {
+        node.IsSilent = true;
+        LeaveToOthers(node, from: 0);
+
         // If nobody could take its place there is nothing to find out. The next node that comes may, or one that is only silent for a moment.
         node.WatchAt = node.IsHere || (Nodes.OwnedBy(node).Any() && Nodes.Nodes.Any(n => n != node && n.IsConnected)) ? now + WatchAgain : Instant.Never;
         if (!_options.Takeover || !Nodes.OwnedBy(node).Any(a => FindTaker(a, node, []) is not null))

@@ -15,6 +15,7 @@ public sealed partial class CoordinatorCore
     private readonly CoordinatorOptions _options;
     private readonly IClientStore _store;
     private readonly SeededRandom _random;
+    private readonly ulong _seed;
     private readonly ICoordinatorOutput _output;
     private readonly ICoordinatorPeers? _peers;
     private readonly Dictionary<ulong, NodeState?> _sessions = [];
@@ -39,6 +40,7 @@ public sealed partial class CoordinatorCore
         _options = options with { MaxMappingsPerClient = Math.Min(options.MaxMappingsPerClient, CoordinatorOptions.LargestMappingsPerClient) };
         _store = store;
         _random = new SeededRandom(seed);
+        _seed = seed;
         _output = output;
     }
 
@@ -65,6 +67,7 @@ public sealed partial class CoordinatorCore
             var next = _arrivals.TryPeek(out _, out var due) ? due : Instant.Never;
             next = _greetings.TryPeek(out var greeting) ? Instant.Min(next, greeting.Deadline) : next;
             next = _parkedDeadlines.TryPeek(out var parked) ? Instant.Min(next, parked.Deadline) : next;
+            next = _patientDeadlines.TryPeek(out var patient) ? Instant.Min(next, patient.Deadline) : next;
             next = _retries.TryPeek(out _, out var retry) ? Instant.Min(next, retry) : next;
             next = _toTell.TryPeek(out var tell) ? Instant.Min(next, tell.Due) : next;
             next = _renewals.TryPeek(out _, out var renewal) ? Instant.Min(next, renewal) : next;
@@ -73,6 +76,7 @@ public sealed partial class CoordinatorCore
             {
                 next = Instant.Min(next, node.Inquest?.Deadline ?? node.WatchAt);
                 next = node.IsDraining && node.IsHere ? Instant.Min(next, node.DrainAt) : next;
+                next = _options.Balance.Enabled && node.IsHere ? Instant.Min(next, node.BalanceAt) : next;
                 if (node.IsConnected)
                 {
                     next = Instant.Min(next, node.Outbox.NextDeadline);
@@ -131,6 +135,7 @@ public sealed partial class CoordinatorCore
         }
 
         node.LastHeard = now;
+        node.IsSilent = false;
         switch (message)
         {
             case Goodbye goodbye:
@@ -140,6 +145,11 @@ public sealed partial class CoordinatorCore
             case Heartbeat heartbeat:
                 node.Mappings = heartbeat.Mappings;
                 node.Clients = heartbeat.Clients;
+                node.WaysRewritten = heartbeat.WaysRewritten;
+                node.Loads = heartbeat.Loads;
+                node.IsLoadKnown = true;
+                TellAgain(node, heartbeat.Store);
+                TellLoad(node);
                 Send(node, new Ack { Id = heartbeat.Id, Status = AckStatus.Ok });
                 break;
             case Ack or AnchorReply or ProbeResult when TryPassOn(node, message):
@@ -189,6 +199,7 @@ public sealed partial class CoordinatorCore
         {
             Watch(node, now);
             AdvanceDrain(node, now);
+            AdvanceBalance(node, now);
             if (!node.IsConnected)
             {
                 continue;
@@ -212,7 +223,7 @@ public sealed partial class CoordinatorCore
             return;
         }
 
-        var context = new StepContext(Nodes, _options, now, _random.NextUInt64());
+        var context = Context(now);
         switch (message)
         {
             case Arrive { Client: { IsNone: true } or { IsGroup: true } } arrive:
@@ -224,6 +235,12 @@ public sealed partial class CoordinatorCore
             case LeaseRequest lease:
                 OnLeaseRequest(node, lease);
                 break;
+            case NeighbourHere here:
+                OnNeighbourHere(node, here);
+                break;
+            case NeighbourQuery query:
+                OnNeighbourQuery(node, query);
+                break;
             case Announce announce:
                 LearnLeases(announce);
                 Ask(node, announce, announce.Client, (state, refused) => ReportStep.Announce(
@@ -234,14 +251,22 @@ public sealed partial class CoordinatorCore
                     state, node.Id, refused is null ? handOver : handOver with { Mappings = Admitted(handOver.Mappings, refused) }, context));
                 break;
             case Depart depart:
+                NoteDeparture(node, depart);
                 Ask(node, depart, depart.Client, (state, refused) => ReportStep.Depart(
                     state, node.Id, refused is null ? depart : depart with { Mappings = Admitted(depart.Mappings, refused) }, context));
+                break;
+            case LinkLost lost:
+                Ask(node, lost, lost.Client, (state, _) => FurtherStep.LinkLost(state, node.Id, lost, context));
                 break;
             case Attach attach:
                 OnAttach(node, attach);
                 break;
+            case AttachKnown attach:
+                // Who has gone to another coordinator has asked that one again: what is decided here later would be old.
+                Ask(node, attach, attach.Client, (state, _) => node.IsHere ? AttachStep.AttachKnown(state, node.Id, attach, context) : null);
+                break;
             case Lookup lookup:
-                Ask(node, lookup, lookup.Client, (state, _) => AttachStep.Lookup(state, node.Id, lookup));
+                Ask(node, lookup, lookup.Client, (state, _) => AttachStep.Lookup(state, node.Id, lookup, now));
                 break;
             case FamQuery query:
                 Ask(node, query, query.Client, (state, _) => HamStep.FamQuery(state, node.Id, query));
@@ -271,12 +296,22 @@ public sealed partial class CoordinatorCore
 
     private void Carry(Decision decision, NodeState? asker)
     {
+        NoteSeveral(decision.Next);
         if (decision.Next is { Pending: { } pending } next)
         {
             _arrivals.Enqueue((next.Client, next.Epoch), pending.Deadline);
         }
 
-        // The asker first: where it is the HAM as well, it must know the mapping before packets are routed to it.
+        // What the asker is given as a HAM comes before an answer that takes for granted that it has it.
+        foreach (var (id, message) in decision.Pushes)
+        {
+            if (message is AdoptMappings && id == asker?.Id)
+            {
+                Push(id, message);
+            }
+        }
+
+        // Then the asker: where it is the HAM as well, it must know the mapping before packets are routed to it.
         if (decision.Answer is not null && asker is not null)
         {
             Send(asker, decision.Answer);
@@ -284,7 +319,10 @@ public sealed partial class CoordinatorCore
 
         foreach (var (id, message) in decision.Pushes)
         {
-            Push(id, message);
+            if (message is not AdoptMappings || id != asker?.Id)
+            {
+                Push(id, message);
+            }
         }
 
         foreach (var report in decision.Events)
@@ -313,6 +351,10 @@ public sealed partial class CoordinatorCore
         if (message is FamChange change)
         {
             node.Outbox.RemoveAll(m => m is FamChange old && old.Client == change.Client && old.Epoch < change.Epoch);
+        }
+        else if (message is AddressOwners news)
+        {
+            Supersede(node, news);
         }
 
         if (!node.IsBehind && !node.Outbox.Send(message with { Id = ++_lastId }, _now))

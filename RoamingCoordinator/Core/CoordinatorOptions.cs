@@ -13,7 +13,7 @@ public sealed record CoordinatorOptions
 
     /// <summary>
     /// Unix time at <see cref="Core.Time.Instant.Zero"/>, in milliseconds: a move's epoch is at least the time of the move, so that what is given after a loss of the store is above
-    /// all that was given before it. Null counts from 1, which suits only a store that never forgets.
+    /// all that was given before it. Null counts from 1, which suits only tests: every store may forget a client.
     /// </summary>
     public ulong? EpochClock { get; init; }
 
@@ -26,6 +26,13 @@ public sealed record CoordinatorOptions
     /// <summary>How long a new FAM's arrival waits for the previous FAM's hand-over.</summary>
     [Range(1, 60_000)]
     public TimeSpan HandOverTimeout { get; init; } = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>How HAMs choose where a client is heard by several access points.</summary>
+    public FamChoice Fams { get; init; }
+
+    /// <summary>With <see cref="FamChoice.Duplicate"/>: for how long copies are sent after a further access point has heard the client.</summary>
+    [Range(10, 60_000)]
+    public TimeSpan Duplicate { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>How long what nobody renews lives in a shared store; this coordinator renews three times as often. The store must be told the same.</summary>
     public TimeSpan Lease { get; init; } = TimeSpan.FromHours(1);
@@ -94,6 +101,12 @@ public sealed record CoordinatorOptions
 
     /// <summary>Where new connections are anchored that agents ask about.</summary>
     public IHamPlacement Placement { get; init; } = new ThisAccessPoint();
+
+    /// <summary>Services of clients that are published.</summary>
+    public Publishing.PublishedServices Services { get; init; } = Publishing.PublishedServices.None;
+
+    /// <summary>When addresses move because of load.</summary>
+    public BalanceOptions Balance { get; init; } = new();
 
     /// <summary>The addresses that clients are given; null where clients have theirs from elsewhere.</summary>
     public AddressPool? Pool { get; init; }

@@ -38,10 +38,13 @@ public sealed record NodeFailed(NodeId Node, int Addresses) : CoordinatorEvent;
 public sealed record NodeDrained(NodeId Node, bool Drained) : CoordinatorEvent;
 
 /// <summary>An address belongs to another node now.</summary>
-public sealed record AddressMoved(IpAddress Address, NodeId From, NodeId To, Epoch Epoch) : CoordinatorEvent;
+public sealed record AddressMoved(IpAddress Address, NodeId From, NodeId To, Epoch Epoch, MoveCause Cause) : CoordinatorEvent;
 
 /// <summary>A client is at another access point now.</summary>
 public sealed record ClientMoved(MacAddress Client, Epoch Epoch, NodeId From, NodeId To, int Mappings, bool Complete) : CoordinatorEvent;
+
+/// <summary>A client is heard by an access point besides its FAM, which stays that.</summary>
+public sealed record ClientHeard(MacAddress Client, Epoch Epoch, NodeId At, NodeId Fam) : CoordinatorEvent;
 
 /// <summary>A client is out of coverage.</summary>
 public sealed record ClientLeft(MacAddress Client, Epoch Epoch, NodeId From) : CoordinatorEvent;

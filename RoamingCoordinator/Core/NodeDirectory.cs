@@ -31,6 +31,9 @@ public sealed class NodeState
     /// <summary>Addresses that it has said something about when it came: it is told how that is.</summary>
     internal IReadOnlyList<IpAddress> Claimed { get; set; } = [];
 
+    /// <summary>Whether it was silent when it was looked after last, and has not been heard since.</summary>
+    public bool IsSilent { get; internal set; }
+
     /// <summary>Whether it was taken for dead and has not been back since.</summary>
     public bool HasFailed { get; internal set; }
 
@@ -39,6 +42,12 @@ public sealed class NodeState
 
     /// <summary>How many clients it served when it was last heard; null: it has not said so in this session.</summary>
     public uint? Clients { get; internal set; }
+
+    /// <summary>On how many ways to other nodes it rewrites packets because the network drops foreign sources, as it has said in this session.</summary>
+    public uint WaysRewritten { get; internal set; }
+
+    /// <summary>What it was told of the store's incarnation, and when.</summary>
+    internal (ulong Store, Instant At) Told { get; set; }
 
     /// <summary>Whether an operator has let it anchor again: then it gets its addresses back, whatever the policy on that is.</summary>
     internal bool IsUndrained { get; set; }
@@ -52,6 +61,27 @@ public sealed class NodeState
     /// <summary>How many mappings it anchored when it was last heard.</summary>
     public uint Mappings { get; internal set; }
 
+    /// <summary>How many mappings the other coordinators were told it anchors, and when; null: they have not been told since its session is up.</summary>
+    internal (Instant At, uint Mappings)? LoadTold { get; set; }
+
+    /// <summary>Whether it, or the coordinator that has its session, has said how many they are since that session is up.</summary>
+    internal bool IsLoadKnown { get; set; }
+
+    /// <summary>How many of them there are at each address that it owns, when it was last heard here.</summary>
+    internal IReadOnlyList<AddressLoad> Loads { get; set; } = [];
+
+    /// <summary>Since when it has been busy; never if it is not.</summary>
+    internal Instant BusySince { get; set; } = Instant.Never;
+
+    /// <summary>When it is looked at again what of its addresses is to move because of load.</summary>
+    internal Instant BalanceAt { get; set; }
+
+    /// <summary>When an address has last come to it or gone from it, as far as was seen here.</summary>
+    internal Instant? ShiftedAt { get; set; }
+
+    /// <summary>When an operator has last let it anchor again.</summary>
+    internal Instant UndrainedAt { get; set; }
+
     /// <summary>Since when its session is up.</summary>
     public Instant UpSince { get; internal set; }
 
@@ -63,6 +93,9 @@ public sealed class NodeState
 
     /// <summary>The number of its latest session that is known, wherever that is.</summary>
     public ulong Number { get; internal set; }
+
+    /// <summary>The store's life in which that session was registered last.</summary>
+    internal ulong RegisteredIn { get; set; }
 
     /// <summary>When it was last heard.</summary>
     public Instant LastHeard { get; internal set; }
@@ -87,11 +120,17 @@ public sealed class NodeState
 
     internal Outbox Outbox { get; }
 
+    /// <summary>How many mappings it has at an address, not more than it has in all; 0 if it has not said so.</summary>
+    internal uint LoadOf(IpAddress address) => Math.Min(Mappings, Loads.FirstOrDefault(l => l.Address == address)?.Mappings ?? 0);
+
     /// <summary>A session that has said who it is and is being prepared; 0 if there is none.</summary>
     internal ulong Joining { get; set; }
 
     /// <summary>The number of the greeting that began its session.</summary>
     internal ulong HelloId { get; set; }
+
+    /// <summary>Whether it is being registered anew.</summary>
+    internal bool IsRegistering { get; set; }
 
     /// <summary>Whether a time has been set to renew what it is concerned with.</summary>
     internal bool IsRenewing { get; set; }
@@ -112,6 +151,7 @@ public sealed class NodeDirectory
     private readonly SortedDictionary<string, NodeState> _nodes = new(StringComparer.Ordinal);
     private readonly Dictionary<IpAddress, NodeState> _byAddress = [];
     private readonly SortedDictionary<IpAddress, AddressRecord> _moved = [];
+    private readonly Dictionary<IpAddress, Instant> _movedAt = [];
 
     /// <summary>The nodes, in the order of their names.</summary>
     public IEnumerable<NodeState> Nodes => _nodes.Values;
@@ -143,9 +183,9 @@ public sealed class NodeDirectory
     public IEnumerable<IpAddress> OwnedBy(NodeState node) =>
         node.Addresses.Where(a => OwnerOf(a) == node.Id).Concat(_moved.Values.Where(m => m.Owner == node.Id && HomeOf(m.Address) != node.Id).Select(m => m.Address));
 
-    /// <summary>Addresses that another node owns than the one that they are configured at, which is none if it is not known.</summary>
-    public IEnumerable<(IpAddress Address, NodeId Home, NodeId Owner)> Elsewhere =>
-        _moved.Values.Select(m => (m.Address, Home: HomeOf(m.Address), m.Owner)).Where(m => !m.Owner.IsNone && m.Owner != m.Home);
+    /// <summary>Addresses that another node owns than the one that they are configured at, which is none if it is not known; and whether that one has given it away because of load.</summary>
+    public IEnumerable<(IpAddress Address, NodeId Home, NodeId Owner, bool ByLoad)> Elsewhere =>
+        _moved.Values.Select(m => (m.Address, Home: HomeOf(m.Address), m.Owner, m.ByLoad)).Where(m => !m.Owner.IsNone && m.Owner != m.Home);
 
     /// <summary>Whether a node has no address of its own left, by the latest word that has been said about them: it serves nobody.</summary>
     public bool IsFenced(NodeState node) => !node.Addresses.Any(a => FindMoved(a) is not { } moved || moved.Latest.Node == node.Id);
@@ -158,7 +198,22 @@ public sealed class NodeDirectory
 
     internal AddressRecord? FindMoved(IpAddress address) => _moved.GetValueOrDefault(address);
 
-    internal void Set(AddressRecord record) => _moved[record.Address] = record;
+    /// <summary>When an address was seen to have another owner; null if it never was.</summary>
+    internal Instant? MovedAt(IpAddress address) => _movedAt.TryGetValue(address, out var at) ? at : null;
+
+    internal void Set(AddressRecord record, Instant now)
+    {
+        var before = OwnerOf(record.Address);
+        _moved[record.Address] = record;
+        if (before != record.Owner)
+        {
+            _movedAt[record.Address] = now;
+            foreach (var node in new[] { Find(before), Find(record.Owner) }.OfType<NodeState>())
+            {
+                node.ShiftedAt = now;
+            }
+        }
+    }
 
     /// <summary>What a node must know of addresses that have moved: its own, and those that it has or is to have.</summary>
     internal IReadOnlyList<AddressOwner> OwnersFor(NodeId node, IReadOnlyList<IpAddress> own) =>

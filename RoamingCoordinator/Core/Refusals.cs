@@ -18,8 +18,9 @@ internal static class Refusals
     {
         Arrive arrive => new ArriveReply { Id = arrive.Id, Client = arrive.Client, Status = AckStatus.Refused, Epoch = Epoch.None, Complete = false },
         Attach attach => new AttachReply { Id = attach.Id, Status = AttachStatus.Refused, Client = attach.Client },
+        NeighbourHere here => new NeighbourNoted { Id = here.Id, Client = here.Client, Status = AckStatus.Refused, Refused = here.Addresses },
         LeaseRequest lease => new LeaseReply { Id = lease.Id, Client = lease.Client, Status = AckStatus.Unknown },
-        Announce or HandOver or Depart or ReleaseMappings or AnchorReport => new Ack { Id = request.Id, Status = AckStatus.Refused },
+        Announce or HandOver or Depart or LinkLost or AttachKnown or ReleaseMappings or AnchorReport => new Ack { Id = request.Id, Status = AckStatus.Refused },
         _ => null,
     };
 
@@ -30,10 +31,13 @@ internal static class Refusals
         Announce announce => announce.Client,
         HandOver handOver => handOver.Client,
         Depart depart => depart.Client,
+        LinkLost lost => lost.Client,
         Attach attach => attach.Client,
+        AttachKnown attach => attach.Client,
         ReleaseMappings release => release.Client,
         AnchorReport report => report.Client,
         LeaseRequest lease => lease.Client,
+        NeighbourHere here => here.Client,
         _ => MacAddress.None,
     };
 
@@ -44,8 +48,11 @@ internal static class Refusals
         Announce announce => announce.Epoch,
         HandOver handOver => handOver.Epoch,
         Depart depart => depart.Epoch,
+        LinkLost lost => lost.Epoch,
         Attach attach => attach.Epoch,
+        AttachKnown attach => attach.Epoch,
         AnchorReport report => report.Epoch,
+        NeighbourHere here => here.Epoch,
         _ => Epoch.None,
     };
 }

@@ -21,7 +21,8 @@ internal static class AddressRecordCodec
         writer.Write((ulong)Version);
         writer.Write(record.Owner.Name ?? string.Empty);
         writer.Write(record.Epoch.Value);
-        writer.Write((record.Settled ? 1UL : 0) | (record.Failed ? 2UL : 0) | (record.Planned ? 4UL : 0));
+        writer.Write((record.Settled ? 1UL : 0) | (record.Failed ? 2UL : 0) | (record.Planned ? 4UL : 0) | (record.IsStray ? 8UL : 0)
+            | (record.ByLoad ? 16UL : 0) | (record.NextByLoad ? 32UL : 0));
         writer.Write(record.Next.Name ?? string.Empty);
         writer.Write(record.NextEpoch.Value);
         writer.Write(record.Previous.Name ?? string.Empty);
@@ -58,6 +59,9 @@ internal static class AddressRecordCodec
             Settled = (flags & 1) != 0,
             Failed = (flags & 2) != 0,
             Planned = (flags & 4) != 0,
+            IsStray = (flags & 8) != 0,
+            ByLoad = (flags & 16) != 0,
+            NextByLoad = (flags & 32) != 0,
             Next = next,
             NextEpoch = new Epoch(nextEpoch),
             Previous = previous,

@@ -14,8 +14,18 @@ internal static class PeerFrames
     private const byte IsRelay = 3;
     private const byte HasChangedAddresses = 4;
     private const int HeaderBytes = 9;
+    private const int IsConnected = 1;
+    private const int HasLoad = 2;
+    private const int LoadBytes = 4;
 
-    public static byte[] Alive(ulong life) => Begin(IsAlive, life).WrittenSpan.ToArray();
+    /// <summary>A coordinator is alive, and has said something to all this often.</summary>
+    public static byte[] Alive(ulong life, ulong said)
+    {
+        var buffer = Begin(IsAlive, life);
+        BinaryPrimitives.WriteUInt64BigEndian(buffer.GetSpan(8), said);
+        buffer.Advance(8);
+        return buffer.WrittenSpan.ToArray();
+    }
 
     public static byte[] AddressesChanged(ulong life) => Begin(HasChangedAddresses, life).WrittenSpan.ToArray();
 
@@ -37,8 +47,19 @@ internal static class PeerFrames
         return buffer.WrittenSpan.ToArray();
     }
 
-    /// <summary>A presence for the other coordinators: whether it is connected stands in front.</summary>
-    public static byte[] Presence(NodePresence presence) => [(byte)(presence.IsConnected ? 1 : 0), .. Rest(presence)];
+    /// <summary>A presence for the other coordinators: whether it is connected stands in front, and how many mappings it anchors if that is said.</summary>
+    public static byte[] Presence(NodePresence presence)
+    {
+        var connected = presence.IsConnected ? IsConnected : 0;
+        if (presence.Mappings is not { } mappings)
+        {
+            return [(byte)connected, .. Rest(presence)];
+        }
+
+        var load = new byte[LoadBytes];
+        BinaryPrimitives.WriteUInt32BigEndian(load, mappings);
+        return [(byte)(connected | HasLoad), .. load, .. Rest(presence)];
+    }
 
     public static byte[]? Relay(ulong from, NodeId node, ControlMessage message)
     {
@@ -50,11 +71,26 @@ internal static class PeerFrames
         return buffer.WrittenCount > ControlLimits.MaxFrameBytes ? null : buffer.WrittenSpan.ToArray();
     }
 
-    public static bool TryReadAlive(ReadOnlySpan<byte> frame, out ulong life) => TryBegin(frame, IsAlive, out life) && frame.Length == HeaderBytes;
+    public static bool TryReadAlive(ReadOnlySpan<byte> frame, out ulong life, out ulong said)
+    {
+        var isAlive = TryBegin(frame, IsAlive, out life) && frame.Length == HeaderBytes + 8;
+        said = isAlive ? BinaryPrimitives.ReadUInt64BigEndian(frame[HeaderBytes..]) : 0;
+        return isAlive;
+    }
 
     public static bool TryReadAddressesChanged(ReadOnlySpan<byte> frame, out ulong life) => TryBegin(frame, HasChangedAddresses, out life) && frame.Length == HeaderBytes;
 
-    public static NodePresence? ReadPresence(ReadOnlySpan<byte> frame) => frame.Length > 1 && frame[0] <= 1 ? ReadRest(frame[1..], 0, frame[0] == 1) : null;
+    public static NodePresence? ReadPresence(ReadOnlySpan<byte> frame)
+    {
+        var flags = frame.Length > 0 ? frame[0] : byte.MaxValue;
+        var begin = 1 + ((flags & HasLoad) != 0 ? LoadBytes : 0);
+        if (flags > (IsConnected | HasLoad) || frame.Length <= begin || ReadRest(frame[begin..], 0, (flags & IsConnected) != 0) is not { } presence)
+        {
+            return null;
+        }
+
+        return begin == 1 ? presence : presence with { Mappings = BinaryPrimitives.ReadUInt32BigEndian(frame[1..]) };
+    }
 
     /// <summary>Reads a presence. The number is in the greeting if it is not known from elsewhere.</summary>
     public static NodePresence? ReadRest(ReadOnlySpan<byte> frame, ulong number, bool isConnected) =>

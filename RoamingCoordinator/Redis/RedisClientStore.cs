@@ -118,7 +118,7 @@ public sealed partial class RedisClientStore : IClientStore, IAsyncDisposable
         var ticket = BinaryPrimitives.ReadUInt32BigEndian(RandomNumberGenerator.GetBytes(4));
 
         // First the index, then the record: at no time has the record a mapping that is not claimed for it. Claims of what goes are read now, for they are given up as they were.
-        var naming = NameAsync(record, loaded.Record);
+        var naming = NameAsync(record, scope.All ? null : loaded.Record);
         var seeing = SeeAsync(gone);
         var claimed = await ClaimAsync(record.Client, ticket, [.. added]).ConfigureAwait(false);
         var seen = await seeing.ConfigureAwait(false);

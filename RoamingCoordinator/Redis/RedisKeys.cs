@@ -34,11 +34,24 @@ internal sealed class RedisKeys(string prefix)
         return true;
     }
 
-    /// <summary>Claims on 256 neighbouring endpoints of one address: a hash from the port's low octet to client and ticket.</summary>
+    /// <summary>Claims on 256 neighbouring endpoints of one address: a hash from the port's low octet, and the server of a mapping for one, to client and ticket.</summary>
     public RedisKey Bucket(MappingId mapping) =>
         string.Create(CultureInfo.InvariantCulture, $"{prefix}e:{{{mapping.Masquerade.Address}}}:{(int)mapping.Protocol:x}{mapping.Masquerade.Port >> 8:x2}");
 
-    public static RedisValue Field(MappingId mapping) => new[] { (byte)mapping.Masquerade.Port };
+    public static RedisValue Field(MappingId mapping)
+    {
+        if (!mapping.IsOfServer)
+        {
+            return new[] { (byte)mapping.Masquerade.Port };
+        }
+
+        var server = mapping.Server;
+        var field = new byte[server.Address.IsIPv4 ? 7 : 19];
+        field[0] = (byte)mapping.Masquerade.Port;
+        BinaryPrimitives.WriteUInt16BigEndian(field.AsSpan(1), server.Port);
+        server.Address.WriteTo(field.AsSpan(3));
+        return field;
+    }
 
     /// <summary>The clients that a node anchors or serves, or did, one part of <see cref="Shards"/>: a set of MAC addresses as numbers.</summary>
     public RedisKey Clients(NodeId node, int shard) => string.Create(CultureInfo.InvariantCulture, $"{prefix}n:{{{node.Name}}}:{shard:x}");

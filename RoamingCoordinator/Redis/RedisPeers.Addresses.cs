@@ -91,7 +91,7 @@ public sealed partial class RedisPeers
         if (written.Outcome == StoreOutcome.Stored || written.Failure is StoreFailure.TimedOut or StoreFailure.Unreachable)
         {
             // Also if it is not known whether anything has changed; but not if nothing has: others would look, and try again as well.
-            Publish(Everybody, PeerFrames.AddressesChanged(_life));
+            Say(PeerFrames.AddressesChanged(_life));
         }
 
         _post(() => done(written));
@@ -100,7 +100,7 @@ public sealed partial class RedisPeers
     private async Task WriteDrainedAsync(NodeId node, bool isDrained, Action<StoreFailure> done)
     {
         var reply = await _store.Link.RunAsync(Script.Drain, [_store.Keys.Drained], [node.Name!, isDrained ? "1" : "0", (long)_options.Lease.TotalMilliseconds]).ConfigureAwait(false);
-        Publish(Everybody, PeerFrames.AddressesChanged(_life));
+        Say(PeerFrames.AddressesChanged(_life));
         _post(() => done(reply.Failure));
     }
 }

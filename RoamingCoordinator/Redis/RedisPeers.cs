@@ -44,7 +44,9 @@ public sealed partial class RedisPeers : ICoordinatorPeers, IAsyncDisposable
     private readonly ConcurrentDictionary<ulong, bool> _gone = [];
     private IPeerListener? _listener;
     private Task _beating = Task.CompletedTask;
+    private readonly NewsCount _news = new();
     private volatile bool _readSoon;
+    private ulong _said;
 
     // A subscription can be lost alone, so a coordinator listens for itself on both of its channels.
     private long _heardFromEverybody = Stopwatch.GetTimestamp();
@@ -96,6 +98,9 @@ public sealed partial class RedisPeers : ICoordinatorPeers, IAsyncDisposable
         _ = _store.Link.RunAsync(Script.Settle, [_store.Keys.Node(node)], [Text(number), "settled", "1"]);
 
     /// <inheritdoc/>
+    public void Tell(NodePresence presence) => Say(PeerFrames.Presence(presence));
+
+    /// <inheritdoc/>
     public void Unregister(NodePresence presence) => _ = UnregisterAsync(presence);
 
     /// <inheritdoc/>
@@ -140,7 +145,7 @@ public sealed partial class RedisPeers : ICoordinatorPeers, IAsyncDisposable
             registration = values.Length == 2 && ulong.TryParse((string?)values[0], out var number)
                 ? new Registration(number, (long)values[1] == 1)
                 : registration with { Failure = StoreFailure.Garbage };
-            Publish(Everybody, PeerFrames.Presence(presence with { Number = registration.Number }));
+            Say(PeerFrames.Presence(presence with { Number = registration.Number }));
         }
 
         _post(() => done(registration));
@@ -151,7 +156,7 @@ public sealed partial class RedisPeers : ICoordinatorPeers, IAsyncDisposable
         var reply = await _store.Link.RunAsync(Script.Settle, [_store.Keys.Node(presence.Node)], [Text(presence.Number), "connected", "0"]).ConfigureAwait(false);
         if (reply.Failure == StoreFailure.None && (long)reply.Value == 1)
         {
-            Publish(Everybody, PeerFrames.Presence(presence));
+            Say(PeerFrames.Presence(presence));
         }
     }
 
@@ -172,6 +177,13 @@ public sealed partial class RedisPeers : ICoordinatorPeers, IAsyncDisposable
                     lease).ConfigureAwait(false);
             }
         }
+    }
+
+    /// <summary>Says something to all, so that they can tell when they have not heard it.</summary>
+    private void Say(byte[] frame)
+    {
+        Interlocked.Increment(ref _said);
+        Publish(Everybody, frame);
     }
 
     private void Publish(string channel, byte[] frame) =>
@@ -200,7 +212,7 @@ public sealed partial class RedisPeers : ICoordinatorPeers, IAsyncDisposable
 
     private void OnEverybody(byte[]? frame)
     {
-        if (PeerFrames.TryReadAlive(frame, out var life))
+        if (PeerFrames.TryReadAlive(frame, out var life, out var said))
         {
             if (life == _life)
             {
@@ -209,9 +221,10 @@ public sealed partial class RedisPeers : ICoordinatorPeers, IAsyncDisposable
             }
 
             _others.TryAdd(life, true);
-            if (_gone.TryRemove(life, out _))
+            var hasMissed = _news.HasMissed(life, said);
+            if (_gone.TryRemove(life, out _) || hasMissed)
             {
-                // Redis was away, not the coordinator.
+                // Redis was away, not the coordinator; or news of it have got lost.
                 _readSoon = true;
             }
         }
@@ -220,6 +233,7 @@ public sealed partial class RedisPeers : ICoordinatorPeers, IAsyncDisposable
             if (life != _life)
             {
                 _others.TryAdd(life, true);
+                _news.Hear(life);
                 _post(() => _listener!.OnAddressesChanged());
             }
         }
@@ -228,6 +242,7 @@ public sealed partial class RedisPeers : ICoordinatorPeers, IAsyncDisposable
             if (presence.Life != _life)
             {
                 _others.TryAdd(presence.Life, true);
+                _news.Hear(presence.Life);
                 _post(() => _listener!.OnPresence(presence));
             }
         }
@@ -243,7 +258,7 @@ public sealed partial class RedisPeers : ICoordinatorPeers, IAsyncDisposable
         {
             _post(() => _listener!.OnRelayed(from, node, message!));
         }
-        else if (PeerFrames.TryReadAlive(frame, out var life) && life == _life)
+        else if (PeerFrames.TryReadAlive(frame, out var life, out _) && life == _life)
         {
             Volatile.Write(ref _heardFromRelay, Stopwatch.GetTimestamp());
         }
@@ -292,7 +307,7 @@ public sealed partial class RedisPeers : ICoordinatorPeers, IAsyncDisposable
     private async Task BeatAsync()
     {
         await _store.Link.RunAsync(Script.Alive, [LifeKey(_life)], [(long)Lease.TotalMilliseconds]).ConfigureAwait(false);
-        var alive = PeerFrames.Alive(_life);
+        var alive = PeerFrames.Alive(_life, Volatile.Read(ref _said));
         Publish(Everybody, alive);
         Publish(ChannelOf(_life), alive);
         foreach (var life in _others.Keys)

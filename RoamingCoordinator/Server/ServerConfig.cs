@@ -74,6 +74,7 @@ internal sealed record ServerConfig
             Name = root.Optional("name", Values.Node, Values.NodeText, new NodeId("coordinator")),
             Placement = placement,
             Pool = AddressingSection.Read(root),
+            Services = ServicesSection.Read(root),
         };
         var roaming = root.Object("roaming");
         OptionGroup.Read(roaming, options, nameof(CoordinatorOptions.Lease));
@@ -82,6 +83,7 @@ internal sealed record ServerConfig
             roaming.Mistake("sessionTimeoutMilliseconds", $"{options.SessionTimeout.TotalMilliseconds}", "at least twice heartbeatMilliseconds, or every late heartbeat ends a session");
         }
 
+        ReadBalance(root.Object("balance"), options);
         var config = new ServerConfig
         {
             Listen = root.Optional("listen", EndPoint, ListenText, IPEndPoint.Parse(DefaultListen)),
@@ -103,6 +105,28 @@ internal sealed record ServerConfig
 
         root.Finish();
         return config.Redis is null ? config : config with { Options = options with { Lease = config.Redis.Lease } };
+    }
+
+    /// <summary>Reads <c>balance</c>: when addresses move because of load .</summary>
+    private static void ReadBalance(ConfigObject source, CoordinatorOptions options)
+    {
+        var balance = options.Balance;
+        OptionGroup.Read(source, balance);
+        if (balance.CalmMappings >= balance.BusyMappings)
+        {
+            source.Mistake("calmMappings", $"{balance.CalmMappings}", $"less than busyMappings ({balance.BusyMappings}), or an address would go to and fro");
+        }
+
+        if (balance.AddressInterval < balance.Interval)
+        {
+            source.Mistake(
+                "addressIntervalMilliseconds", $"{balance.AddressInterval.TotalMilliseconds}", $"at least intervalMilliseconds ({balance.Interval.TotalMilliseconds})");
+        }
+
+        if (balance.Enabled && !options.Takeover)
+        {
+            source.Mistake("enabled", "true", "false, unless roaming.takeover is true: what has been moved to a node must not be lost with it");
+        }
     }
 
     public static bool EndPoint(JsonElement element, out IPEndPoint value)

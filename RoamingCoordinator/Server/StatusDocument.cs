@@ -87,12 +87,17 @@ internal static class StatusDocument
         json.WriteBoolean("complete", client.Pending is null);
         json.WriteNumber("forSeconds", Math.Round((now - client.Since).TotalSeconds, 3));
         json.WriteStartArray("mappings");
-        foreach (var entry in client.Mappings.Values.OrderBy(e => e.Record.Mapping.Protocol).ThenBy(e => e.Record.Mapping.Masquerade))
+        foreach (var entry in client.Mappings.Values.OrderBy(e => e.Record.Mapping))
         {
             json.WriteStartObject();
             json.WriteString("protocol", entry.Record.Mapping.Protocol.ToString());
             json.WriteString("client", entry.Record.ClientEndpoint.ToString());
             json.WriteString("masquerade", entry.Record.Mapping.Masquerade.ToString());
+            if (entry.Record.Mapping.IsOfServer)
+            {
+                json.WriteString("server", entry.Record.Mapping.Server.ToString());
+            }
+
             json.WriteString("ham", entry.Record.Ham.Name);
             json.WriteStartArray("fams");
             foreach (var fam in entry.Fams)

@@ -41,7 +41,11 @@ internal static class Frames
 
         payload.CopyTo(segment[transport..]);
         var sum = InternetChecksum.PseudoHeaderSum(source.Address, destination.Address, (byte)protocol, segment.Length);
-        BinaryPrimitives.WriteUInt16BigEndian(segment[(protocol == TransportProtocol.Tcp ? 16 : 6)..], InternetChecksum.Finish(InternetChecksum.Sum(segment, sum)));
+        var checksum = InternetChecksum.Finish(InternetChecksum.Sum(segment, sum));
+
+        // 0 says that there is none (RFC 768).
+        checksum = checksum == 0 && protocol == TransportProtocol.Udp ? ushort.MaxValue : checksum;
+        BinaryPrimitives.WriteUInt16BigEndian(segment[(protocol == TransportProtocol.Tcp ? 16 : 6)..], checksum);
         return frame;
     }
 

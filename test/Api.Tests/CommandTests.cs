@@ -116,6 +116,7 @@ public sealed class CommandTests : IDisposable
     {
         const string State = """
             { "node": "ap7", "session": "Up", "coordinator": "north\u001b[2J", "neighbours": 3, "clients": [{}, {}], "mappingCount": 5, "connectionCount": 4,
+              "portBlocks": { "size": 512, "clients": 3, "shared": 1, "free": 122 },
               "drops": { "Martian": 0, "NoMapping": 12 },
               "devices": { "uplink": { "name": "up0", "received": 10, "transmitted": 20, "kernelDrops": 1 }, "client": { "name": "cl0", "received": 1, "transmitted": 2, "kernelDrops": 0 } } }
             """;
@@ -136,6 +137,7 @@ public sealed class CommandTests : IDisposable
         Assert.Equal(0, code);
         Assert.Matches(@"(?m)^node +ap7$", output);
         Assert.Matches(@"(?m)^dropped: NoMapping +12$", output);
+        Assert.Matches(@"(?m)^blocks of ports +3 of clients, 1 shared, 122 free, 512 ports each$", output);
         Assert.DoesNotContain("Martian", output, StringComparison.Ordinal);
         Assert.DoesNotContain('\u001b', output);
         using (var document = JsonDocument.Parse((await RunAsync("status", "--json", "--local", path)).Output))

@@ -89,12 +89,15 @@ internal sealed class FakeAgent : IDisposable
         }
     }
 
+    /// <summary>On how many ways it says that it rewrites packets.</summary>
+    public uint WaysRewritten { get; set; }
+
     /// <summary>Is alive until cancelled: beats, takes and gives up addresses as it is told, and finds every node dead that it is asked about.</summary>
     public async Task LiveAsync(CancellationToken cancel)
     {
         while (!cancel.IsCancellationRequested)
         {
-            await SendAsync(new Heartbeat { Id = ++_id });
+            await SendAsync(new Heartbeat { Id = ++_id, WaysRewritten = WaysRewritten });
             using var beat = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             beat.CancelAfter(50);
             try

@@ -99,7 +99,7 @@ public sealed class TakeoverViewTests
     }
 
     private static async Task<(double Failed, double Moved, double Elsewhere, double Fenced)> FiguresAsync(TestSite site) =>
-        (await site.MetricAsync("masq_nodes_failed_total"), await site.MetricAsync("masq_addresses_moved_total"), await site.MetricAsync("masq_addresses_elsewhere"),
+        (await site.MetricAsync("masq_nodes_failed_total"), await site.MetricAsync("masq_addresses_moved_total{reason=\"failure\"}") + await site.MetricAsync("masq_addresses_moved_total{reason=\"return\"}"), await site.MetricAsync("masq_addresses_elsewhere"),
             await site.MetricAsync("masq_nodes_fenced"));
 
     private static (string Owned, string Elsewhere, bool Failed, bool Fenced) Row(JsonElement list, int index)

@@ -68,8 +68,8 @@ public sealed class BoundsTests
         bench.Wait(300);
         bench.Connect(1, incarnation: 2, session: 11, addresses: [Address(99)]);
         var updates = Checked(bench.Wait(1_000)).OfType<ArrivalUpdate>().Where(u => u.Ended.Count > 0).DistinctBy(u => u.Id).ToList();
-        Assert.Equal(2, updates.Count);
-        Assert.Equal([false, true], updates.Select(u => u.Complete));
+        Assert.Equal((Many + ControlLimits.MaxBareMappings - 1) / ControlLimits.MaxBareMappings, updates.Count);
+        Assert.True(updates.Count > 1 && updates[^1].Complete && updates.SkipLast(1).All(u => !u.Complete));
         Assert.Equal(Many, updates.SelectMany(u => u.Ended).Distinct().Count());
     }
 
@@ -80,7 +80,7 @@ public sealed class BoundsTests
         var bench = new CoordinatorBench(new CoordinatorOptions { MaxMappingsPerClient = Many });
         bench.Tell(2, bench.Arrive(2));
         MappingRecord[] records = [.. Enumerable.Range(0, 2_000).Select(i => Mapping(1, 10_000 + i, 1) with { Connections = Servers(8) })];
-        var sent = Checked(bench.Tell(1, new AnchorReport { Id = bench.NextId(), Client = Client, Epoch = new Epoch(1), Mappings = records }));
+        var sent = Checked(bench.Tell(1, new AnchorReport { Id = bench.NextId(), Client = Client, Epoch = new Epoch(1), FamEpoch = new Epoch(1), Mappings = records }));
         Assert.Equal(2_000, sent.OfType<ArrivalUpdate>().SelectMany(u => u.Mappings).DistinctBy(m => m.Mapping).Count());
 
         // A hand-over of few mappings with many connections each.
@@ -201,13 +201,80 @@ public sealed class BoundsTests
         var welcome = Hello(bench, 21);
         Assert.NotEqual(bench.Store.Incarnation, welcome.StoreIncarnation);
         MappingRecord[] owned = [Mapping(1, 5_000, 1, fam: At(2, 6_000)), Mapping(1, 5_001, 1, fam: At(2, 6_001))];
-        var sent = bench.Tell(21, new AnchorReport { Id = bench.NextId(), Client = Client, Epoch = new Epoch(2), Mappings = owned });
+        var sent = bench.Tell(21, new AnchorReport { Id = bench.NextId(), Client = Client, Epoch = new Epoch(2), FamEpoch = new Epoch(2), Mappings = owned });
         var change = Assert.Single(sent.Where(s => s.Session == 21).Select(s => s.Message).OfType<FamChange>());
         Assert.Equal((3UL, "ap3"), (change.Epoch.Value, change.NewFam.Name));
         Assert.Equal([At(3, 8_000), At(3, 8_001)], change.Routes.OrderBy(r => r.Mapping.Masquerade).Select(r => r.NewFamEndpoint));
 
         // The number stays what it is: the next session is an ordinary one.
         Assert.Equal(welcome.StoreIncarnation, Hello(bench, 22).StoreIncarnation);
+    }
+
+    /// <summary>One radio pretends to be ever new clients at AP1: what is kept of them is bounded, and nobody else notices.</summary>
+    [Fact]
+    [Trait("Req", "A-10")]
+    public void A_flood_of_clients_at_one_access_point_leaves_room_for_the_others()
+    {
+        var store = new InMemoryClientStore(7, capacity: 320);
+        var bench = new CoordinatorBench(store: store);
+        bench.Tell(2, bench.Arrive(2));
+        bench.Tell(2, bench.Announce(1, Mapping(2, 5_000, 1)));
+        for (var i = 0; i < 10_000; i++)
+        {
+            var client = new MacAddress(0x0600_0000_0000 + (ulong)i);
+            var epoch = bench.Ask<ArriveReply>(1, new Arrive { Id = bench.NextId(), Client = client }).Epoch;
+            bench.Tell(1, new Depart { Id = bench.NextId(), Client = client, Epoch = epoch, Idle = true });
+        }
+
+        Assert.InRange(store.Count, 1, 320);
+        Assert.Equal(0, bench.Core.DecisionsUnderWay);
+        Assert.Equal(AckStatus.Ok, bench.Ask<ArriveReply>(3, new Arrive { Id = bench.NextId(), Client = OtherClient }).Status);
+        Assert.Single(bench.Ask<ArriveReply>(3, bench.Arrive(3)).Mappings);
+    }
+
+    /// <summary>
+    /// A node without a limit of its own says that ever new clients are there and that none goes. The store's room is the bound: what is beyond it is refused and counted,
+    /// known clients go on and roam, and where one goes there is room again.
+    /// </summary>
+    [Fact]
+    [Trait("Req", "A-10")]
+    public void A_flood_of_clients_that_never_go_is_refused_and_known_ones_go_on()
+    {
+        const int Flood = 2_000;
+        var store = new InMemoryClientStore(7, capacity: 320);
+        var bench = new CoordinatorBench(store: store);
+        bench.Tell(2, bench.Arrive(2));
+        bench.Tell(2, bench.Announce(1, Mapping(2, 5_000, 1)));
+        var epochs = new Dictionary<MacAddress, Epoch>();
+        var refused = 0;
+        for (var i = 0; i < Flood; i++)
+        {
+            var client = new MacAddress(0x0600_0000_0000 + (ulong)i);
+            var reply = bench.Ask<ArriveReply>(1, new Arrive { Id = bench.NextId(), Client = client });
+            if (reply.Status == AckStatus.Ok)
+            {
+                epochs[client] = reply.Epoch;
+                continue;
+            }
+
+            refused++;
+            Assert.Equal(AckStatus.Refused, reply.Status);
+        }
+
+        Assert.Equal((319, Flood - 319), (epochs.Count, refused));
+        Assert.Equal(320, store.Count);
+        var said = bench.Events.OfType<ClaimRefused>().ToList();
+        Assert.Equal(refused, said.Count);
+        Assert.Equal((long)refused, bench.Core.ClaimsRefused);
+        Assert.All(said, r => Assert.Equal((Ap1, RefusalKind.StoreFull, "the store is full"), (r.Node, r.Kind, r.Reason)));
+        Assert.Equal(0, bench.Core.DecisionsUnderWay);
+
+        bench.Tell(2, bench.Announce(1, Mapping(2, 5_001, 1)));
+        Assert.Equal(2, bench.Ask<ArriveReply>(3, bench.Arrive(3)).Mappings.Count);
+        Assert.Equal(AckStatus.Refused, bench.Ask<ArriveReply>(3, new Arrive { Id = bench.NextId(), Client = OtherClient }).Status);
+        var (one, epoch) = epochs.First();
+        bench.Tell(1, new Depart { Id = bench.NextId(), Client = one, Epoch = epoch, Idle = true });
+        Assert.Equal(AckStatus.Ok, bench.Ask<ArriveReply>(3, new Arrive { Id = bench.NextId(), Client = OtherClient }).Status);
     }
 
     /// <summary>A departure that a HAM was not told of is told when the HAM reports a FAM for the client.</summary>
@@ -220,7 +287,7 @@ public sealed class BoundsTests
         bench.Tell(1, bench.Announce(1, Mapping(1, 5_000, 1)));
         bench.Tell(2, bench.Arrive(2, 6_000));
         bench.Tell(2, new Depart { Id = bench.NextId(), Client = Client, Epoch = new Epoch(2), Idle = false });
-        var report = new AnchorReport { Id = bench.NextId(), Client = Client, Epoch = new Epoch(2), Mappings = [Mapping(1, 5_000, 1, fam: At(2, 6_000))] };
+        var report = new AnchorReport { Id = bench.NextId(), Client = Client, Epoch = new Epoch(2), FamEpoch = new Epoch(2), Mappings = [Mapping(1, 5_000, 1, fam: At(2, 6_000))] };
         var cleared = Assert.Single(bench.Tell(1, report).Select(s => s.Message).OfType<FamCleared>());
         Assert.Equal(At(2, 6_000), Assert.Single(cleared.Routes).OldFamEndpoint);
         Assert.DoesNotContain(bench.Tell(1, report with { Id = bench.NextId(), Mappings = [Mapping(1, 5_000, 1) with { FamEndpoint = default }] }), s => s.Message is FamCleared);

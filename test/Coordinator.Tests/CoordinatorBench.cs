@@ -20,10 +20,10 @@ internal sealed class CoordinatorBench : ICoordinatorOutput
     private readonly List<(ulong Session, ControlMessage Message)> _sent = [];
     private ulong _id = 100;
 
-    public CoordinatorBench(CoordinatorOptions? options = null, IClientStore? store = null, int nodes = 3)
+    public CoordinatorBench(CoordinatorOptions? options = null, IClientStore? store = null, int nodes = 3, ICoordinatorPeers? peers = null)
     {
         Store = store ?? new InMemoryClientStore(7);
-        Core = new CoordinatorCore(options ?? new CoordinatorOptions(), Store, 1, this);
+        Core = new CoordinatorCore(options ?? new CoordinatorOptions(), Store, 1, this, peers);
         for (ulong node = 1; node <= (ulong)nodes; node++)
         {
             Connect(node);
@@ -98,6 +98,14 @@ internal sealed class CoordinatorBench : ICoordinatorOutput
         where T : ControlMessage =>
         Assert.Single(Tell(session, message).Where(s => s.Session == session && s.Message.Id == message.Id).Select(s => s.Message).OfType<T>());
 
+    /// <summary>All that the coordinator says to anybody because of what the test does, such as to let its store answer.</summary>
+    public IReadOnlyList<(ulong Session, ControlMessage Message)> During(Action action)
+    {
+        _sent.Clear();
+        action();
+        return [.. _sent];
+    }
+
     public IReadOnlyList<(ulong Session, ControlMessage Message)> Wait(double milliseconds)
     {
         _sent.Clear();
@@ -125,7 +133,14 @@ internal sealed class CoordinatorBench : ICoordinatorOutput
         MayEstablish = mayEstablish,
     };
 
-    void ICoordinatorOutput.Send(ulong session, ControlMessage message) => _sent.Add((session, message));
+    /// <summary>Called for each message that the coordinator sends.</summary>
+    public Action<ControlMessage>? Heard { get; set; }
+
+    void ICoordinatorOutput.Send(ulong session, ControlMessage message)
+    {
+        Heard?.Invoke(message);
+        _sent.Add((session, message));
+    }
 
     void ICoordinatorOutput.Close(ulong session, string reason) => Closed.Add((session, reason));
 

@@ -85,6 +85,61 @@ public sealed class AdoptionTests
     }
 
     [Fact]
+    [Trait("Req", "N-12")]
+    public void Whoever_has_a_mapping_knows_when_it_was_opened()
+    {
+        var site = new Site();
+        site.Tell(Adopt(Anchored(Away) with { Opened = 1_000 }));
+        site.Ham.OnCoordinatorUp(storeChanged: true, site.Now);
+        Assert.Equal(1_000, Assert.Single(site.Last<AnchorReport>().Mappings).Opened);
+        Assert.Equal((1_000, true, Away), site.Events.OfType<MappingAnchored>().Select(e => (e.Opened, e.Adopted, e.FamEndpoint)).Single());
+
+        // A FAM elsewhere hands on what it was told.
+        site.Arrive(1, mappings: Site.Elsewhere(1000, new TransportEndpoint(Site.Own, 7_000)) with { Opened = 2_000 });
+        site.FromClient(1000, TransportEndpoint.Parse("203.0.113.77:99"));
+        site.Wait(100);
+        Assert.Equal(2_000, site.Last<Announce>().Mappings.Single(m => m.Ham == Site.Other).Opened);
+    }
+
+    /// <summary>The coordinator judges by it what to move when a node has too much to do.</summary>
+    [Fact]
+    [Trait("Req", "A-15")]
+    public void A_node_knows_how_much_is_anchored_at_each_of_its_addresses()
+    {
+        var others = IpAddress.Parse("10.9.9.9");
+        var site = new Site();
+        Assert.True(site.Pool.TryHold(others, settled: false));
+        var guest = Anchored(Away) with { Mapping = new MappingId(TransportProtocol.Udp, new TransportEndpoint(others, 40_000)) };
+        site.Tell(Adopt(Anchored(Away), Anchored(Away, port: 40_001), guest));
+        Assert.Equal((2, 1, 0), (site.Ham.MappingCountAt(Site.Own), site.Ham.MappingCountAt(others), site.Ham.MappingCountAt(IpAddress.Parse("10.9.9.8"))));
+        site.Tell(new MappingsEnded { Id = 9, Client = Site.Client, Epoch = new Epoch(4), Mappings = [Anchored(Away).Mapping] });
+        Assert.Equal((1, 1), (site.Ham.MappingCountAt(Site.Own), site.Ham.MappingCountAt(others)));
+
+        // What is given up leaves nothing behind for the next address in its place.
+        site.Ham.Yield(others);
+        site.Pool.Yield(others);
+        Assert.True(site.Pool.TryHold(IpAddress.Parse("10.9.9.8"), settled: false));
+        Assert.Equal((1, 0, 1), (site.Ham.MappingCountAt(Site.Own), site.Ham.MappingCountAt(IpAddress.Parse("10.9.9.8")), site.Ham.MappingCount));
+    }
+
+    /// <summary>The node that took it has died, or had to give it back, before a port would have rested.</summary>
+    [Fact]
+    [Trait("Req", "A-15")]
+    public void An_own_address_that_comes_back_soon_comes_back_with_its_mappings()
+    {
+        var site = new Site();
+        site.Tell(Adopt(Anchored(Away)));
+        site.Ham.Yield(Site.Own);
+        site.Pool.Yield(Site.Own);
+        Assert.Equal(0, site.Ham.MappingCountAt(Site.Own));
+        Assert.True(site.Pool.TryHold(Site.Own, settled: false));
+        site.Tell(Adopt(Anchored(Away)));
+        Assert.Empty(site.Said.OfType<ReleaseMappings>());
+        Assert.Equal(VerdictKind.ForwardUplink, site.FromServer(Masquerade).Kind);
+        Assert.False(site.Pool.TryTake(TransportProtocol.Udp, Masquerade, site.Now));
+    }
+
+    [Fact]
     public void The_same_news_twice_is_the_same_as_once()
     {
         var site = new Site();

@@ -1,5 +1,6 @@
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
+using Masquerade.Fam;
 
 namespace Masquerade.Engines.Tests;
 
@@ -89,7 +90,7 @@ public sealed class FarewellTests : FullOutbox
     public void A_farewell_in_parts_ends_with_its_last_part_whatever_the_outbox_does(bool moved)
     {
         const int Mappings = 5_000;
-        var site = Create();
+        var site = Create(new FamConfig { UdpMappingsPerClient = 0, ConnectionRatePerClient = 0 });
         site.Arrive(1);
         for (var port = 0; port < Mappings; port++)
         {

@@ -131,7 +131,7 @@ public sealed class LargeClientTests
             Outbox = new Outbox(say, options);
             var pool = new EndpointPool(new EndpointPoolOptions { Addresses = [own] }, new SeededRandom(1));
             Ham = new HamEngine(new HamConfig(), self, pool, new SeededRandom(2), Outbox, this, Drops);
-            Fam = new FamEngine(new FamConfig(), self, pool, Ham, new SeededRandom(3), Outbox, this, Drops);
+            Fam = new FamEngine(new FamConfig { UdpMappingsPerClient = 0, ConnectionsPerClient = 0, ConnectionRatePerClient = 0 }, self, pool, Ham, new SeededRandom(3), Outbox, this, Drops);
         }
 
         public IpAddress Own { get; }
@@ -193,6 +193,11 @@ public sealed class LargeClientTests
         void IEngineOutput.DeliverLocally(Span<byte> packet, in OffloadInfo offload)
         {
             // Nor here.
+        }
+
+        void IEngineOutput.SendError(in IcmpError error, ReadOnlySpan<byte> packet, in PacketSummary summary, MacAddress client)
+        {
+            // No packet here is sent back.
         }
 
         void IEngineOutput.SendControl(ControlMessage message) => _say(message);

@@ -26,12 +26,34 @@ internal sealed class Site : IEngineOutput
     {
     }
 
+    public Site(FamConfig fam, LinkMtu mtu, params IpAddress[] addresses)
+        : this(fam, null, null, addresses, mtu)
+    {
+    }
+
     public Site(FamConfig? fam, HamConfig? ham, OutboxOptions? outbox, params IpAddress[] addresses)
+        : this(fam, ham, outbox, addresses, LinkMtu.Unlimited)
+    {
+    }
+
+    public Site(FamConfig fam, EndpointPoolOptions pool, MappingPolicy mapping = MappingPolicy.EndpointIndependent)
+        : this(fam, null, null, [], LinkMtu.Unlimited, pool, mapping: mapping)
+    {
+    }
+
+    public Site(IReadOnlyList<IApplicationHelper> helpers, FamConfig? fam = null, LinkMtu? mtu = null, params IpAddress[] addresses)
+        : this(fam, null, null, addresses, mtu ?? LinkMtu.Unlimited, helpers: helpers)
+    {
+    }
+
+    private Site(
+        FamConfig? fam, HamConfig? ham, OutboxOptions? outbox, IpAddress[] addresses, LinkMtu mtu, EndpointPoolOptions? pool = null, IReadOnlyList<IApplicationHelper>? helpers = null,
+        MappingPolicy mapping = MappingPolicy.EndpointIndependent)
     {
         Outbox = new Outbox(Said.Add, outbox);
-        Pool = new EndpointPool(new EndpointPoolOptions { Addresses = addresses.Length == 0 ? [Own] : addresses }, new SeededRandom(1));
+        Pool = new EndpointPool(pool ?? new EndpointPoolOptions { Addresses = addresses.Length == 0 ? [Own] : addresses }, new SeededRandom(1));
         Ham = new HamEngine(ham ?? new HamConfig(), Self, Pool, new SeededRandom(2), Outbox, this, Drops);
-        Fam = new FamEngine(fam ?? new FamConfig(), Self, Pool, Ham, new SeededRandom(3), Outbox, this, Drops);
+        Fam = new FamEngine(fam ?? new FamConfig(), Self, Pool, Ham, new SeededRandom(3), Outbox, this, Drops) { Mtu = mtu, Helpers = helpers ?? [], Mapping = mapping };
         Fam.OnCoordinatorUp(false, Now);
     }
 
@@ -53,7 +75,12 @@ internal sealed class Site : IEngineOutput
 
     public List<byte[]> Uplink { get; } = [];
 
+    /// <summary>ICMP errors that are to be sent, the packets that they are about, and the client that sent those; none if they came from the uplink.</summary>
+    public List<(IcmpError Error, byte[] About, MacAddress Client)> Errors { get; } = [];
+
     public List<byte[]> ToClient { get; } = [];
+
+    public List<EngineEvent> Events { get; } = [];
 
     public T Last<T>()
         where T : ControlMessage => Said.OfType<T>().Last();
@@ -93,10 +120,10 @@ internal sealed class Site : IEngineOutput
 
     public Verdict FromClient(ushort port, TransportEndpoint? to = null, byte mark = 0) => Out(Udp(new TransportEndpoint(ClientAddress, port), to ?? Server, mark), out _);
 
-    public Verdict Out(byte[] packet, out byte[] after)
+    public Verdict Out(byte[] packet, out byte[] after, OffloadInfo offload = default)
     {
         Assert.Equal(DropReason.None, PacketParser.Parse(packet, out var summary));
-        var verdict = Fam.ProcessOutbound(packet, summary, Client, OffloadInfo.None, Now);
+        var verdict = Fam.ProcessOutbound(packet, summary, Client, offload, Now);
         if (verdict.Kind == VerdictKind.ForwardUplink)
         {
             Uplink.Add(packet);
@@ -108,13 +135,14 @@ internal sealed class Site : IEngineOutput
 
     public Verdict FromServer(TransportEndpoint to, TransportEndpoint? server = null, byte mark = 0) => In(Udp(server ?? Server, to, mark));
 
-    /// <summary>As the node dispatches: HAM if it anchors the endpoint, else FAM if it serves it, else HAM.</summary>
+    /// <summary>As the node dispatches: HAM if it anchors the endpoint, else FAM if it serves it or it is the client's own, else HAM.</summary>
     public Verdict In(byte[] packet)
     {
         Assert.Equal(DropReason.None, PacketParser.Parse(packet, out var summary));
         var endpoint = summary.Kind == PacketKind.IcmpError ? summary.EmbeddedTuple.Source : summary.Tuple.Destination;
         var protocol = summary.Kind == PacketKind.IcmpError ? summary.EmbeddedTuple.Protocol : summary.Tuple.Protocol;
-        var verdict = !Ham.Anchors(protocol, endpoint) && Fam.ServesEndpoint(protocol, endpoint)
+        var server = summary.Kind == PacketKind.IcmpError ? summary.EmbeddedTuple.Destination : summary.Tuple.Source;
+        var verdict = !Ham.Anchors(protocol, endpoint, server) && (Fam.ServesEndpoint(protocol, endpoint, server) || endpoint.Address == ClientAddress)
             ? Fam.ProcessInbound(packet, summary, OffloadInfo.None, Now)
             : Ham.ProcessInbound(packet, summary, OffloadInfo.None, Now);
         if (verdict.Kind == VerdictKind.Local)
@@ -177,14 +205,14 @@ internal sealed class Site : IEngineOutput
         Record(Fam.ProcessInbound(copy, Parse(copy), offload, Now), copy);
     }
 
+    void IEngineOutput.SendError(in IcmpError error, ReadOnlySpan<byte> packet, in PacketSummary summary, MacAddress client) =>
+        Errors.Add((error, packet.ToArray(), client));
+
     void IEngineOutput.SendControl(ControlMessage message) => Said.Add(message);
 
     void IEngineOutput.SendPeer(TransportEndpoint peer, PeerMessage message) => Peers.Add((peer, message));
 
-    void IEngineOutput.Report(EngineEvent engineEvent)
-    {
-        // The tests look at effects.
-    }
+    void IEngineOutput.Report(EngineEvent engineEvent) => Events.Add(engineEvent);
 
     private void Record(Verdict verdict, byte[] packet)
     {

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Masquerade.Lab.Net;
 using Masquerade.Lab.Scenario;
 using Xunit.Abstractions;
@@ -8,12 +9,14 @@ namespace Masquerade.Namespaces.Tests;
 [Trait("Req", "A-01")]
 public sealed class BaselineTests(ITestOutputHelper output)
 {
+    private const double SlowMachineMs = 25;
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
     public void A_walk_through_kernel_NAT_kills_connections_and_is_judged_so(bool ipv6)
     {
-        var result = Walk.Run(Walk.Short with { Network = NetworkKind.KernelNat, WarmUpRoams = 0, Roams = 2, IPv6 = ipv6 }, output);
+        var result = Walk.Run(Walk.Short with { Network = NetworkKind.KernelNat, WarmUpRoams = 0, Roams = 2, Families = [ipv6 ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork] }, output);
 
         Assert.Equal(2, result.Roams);
         Assert.False(result.Verdict is "ok", result.Verdict);
@@ -40,14 +43,15 @@ public sealed class BaselineTests(ITestOutputHelper output)
     [InlineData(true)]
     public void A_walk_through_a_network_that_sees_the_future_reads_nearly_zero(bool ipv6)
     {
-        var result = Walk.Run(Walk.Short with { Network = NetworkKind.Ideal, IPv6 = ipv6 }, output);
+        var result = Walk.Run(Walk.Short with { Network = NetworkKind.Ideal, Families = [ipv6 ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork] }, output);
 
         Assert.All(result.Connections, c => Assert.Equal("Finished", c.Health));
         Assert.Equal(0, result.Udp.Lost + result.Udp.Duplicated + result.Udp.Reordered + result.Udp.Corrupted);
 
-        // One datagram a millisecond each way while the link was dead, and nothing else. The oracle's tools may be slow on a busy machine: the dead time is what was measured.
-        Assert.InRange(result.Udp.Unsent, 1, (int)(2 * result.Gaps.Sum(g => g.SwitchMs + 3)));
-        Assert.True(result.Gap(50) < 3, $"gap {result.Gap(50)} ms");
+        // One datagram a millisecond each way while the link was dead, and nothing else. The oracle's tools may be slow on a busy machine: the dead time is what was measured. And a machine
+        // that others use stands still now and then for longer than the gap is; kernel NAT reads over 500.
+        Assert.InRange(result.Udp.Unsent, 1, (int)(2 * result.Gaps.Sum(g => g.SwitchMs + SlowMachineMs)));
+        Assert.True(result.Gap(50) < SlowMachineMs, $"gap {result.Gap(50)} ms");
         Assert.Equal(0, result.Path.Encapsulated);
         Assert.Equal(0, result.CaptureDrops);
         Assert.Equal("ok", Walk.VerdictOf(result));

@@ -19,11 +19,12 @@ internal sealed class LabSite : IDisposable
     private int _port = 21_000;
 
     /// <param name="options">What the programs are told, once the network is there.</param>
-    /// <param name="prepare">What else is to be in the network before the programs start; is ended with it.</param>
+    /// <param name="prepare">What else is to be in the network before the programs start; what it returns is ended with it.</param>
     /// <param name="sharedLink">Whether all access points are on one uplink.</param>
-    public LabSite(Func<LabTopology, DemoOptions> options, Func<LabTopology, IDisposable>? prepare = null, bool sharedLink = false)
+    /// <param name="offload">Whether hosts hand over unfinished checksums and TCP super-packets, as kernels do by default.</param>
+    public LabSite(Func<LabTopology, DemoOptions> options, Func<LabTopology, IDisposable?>? prepare = null, bool sharedLink = false, bool offload = true)
     {
-        Topology = new LabTopology(clients: 2, offload: true, sharedLink);
+        Topology = new LabTopology(clients: 2, offload, sharedLink);
         try
         {
             Prepared = prepare?.Invoke(Topology);
@@ -125,6 +126,9 @@ internal sealed class LabSite : IDisposable
             Thread.Sleep(10);
         }
     }
+
+    /// <summary>How an access point (0 is AP1) says it is doing, on its control socket.</summary>
+    public JsonElement Status(int accessPoint) => Network!.Status(accessPoint);
 
     /// <summary>A document of the coordinator's API.</summary>
     public JsonElement Ask(string path) => Topology.Coordinator.Invoke(() =>

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Masquerade.Lab.Scenario;
 using Xunit.Abstractions;
 
@@ -24,7 +25,7 @@ public sealed class MasqueradeTests(ITestOutputHelper output)
 
     [Fact]
     [Trait("Req", "N-08")]
-    public void Connections_survive_over_IPv6() => ExpectOk(Walk.Short with { IPv6 = true });
+    public void Connections_survive_over_IPv6() => ExpectOk(Walk.Short with { Families = [AddressFamily.InterNetworkV6] });
 
     [Fact]
     [Trait("Req", "A-22")]

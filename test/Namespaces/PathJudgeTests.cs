@@ -5,6 +5,8 @@ using Masquerade.Lab.Capture;
 using Masquerade.Lab.Radio;
 using Masquerade.Lab.Scenario;
 using Masquerade.Lab.Traffic;
+using PathProbe = Masquerade.Core.Control.PathProbe;
+using PeerCodec = Masquerade.Core.Control.PeerCodec;
 
 namespace Masquerade.Namespaces.Tests;
 
@@ -139,6 +141,35 @@ public sealed class PathJudgeTests
         Expect("neither its HAM (AP1) nor its FAM (AP2)");
     }
 
+    /// <summary>A busy machine stamps single frames late, at any of the observers; which way datagrams go is what most of them say.</summary>
+    [Theory]
+    [InlineData(6)]
+    [InlineData(-6)]
+    public void Single_stamps_that_are_late_prove_nothing(double lateMs)
+    {
+        for (var sequence = 1; sequence <= 40; sequence++)
+        {
+            Outbound(Ms(2000 + (10 * sequence)), sequence, Ap2);
+            Inbound(Ms(2001 + (10 * sequence)), sequence, famLate: sequence % 10 == 0 ? Ms(lateMs) : 0);
+        }
+
+        var path = Judge();
+        Assert.True(path.Ok, string.Join("; ", path.Violations));
+        Assert.Equal(40, path.ViaHamThenFam);
+    }
+
+    [Fact]
+    public void Datagrams_that_go_to_the_FAM_before_the_HAM_are_noticed()
+    {
+        for (var sequence = 1; sequence <= 40; sequence++)
+        {
+            Outbound(Ms(2000 + (10 * sequence)), sequence, Ap2);
+            Inbound(Ms(2001 + (10 * sequence)), sequence, famLate: -Ms(0.01));
+        }
+
+        Expect("of 40 datagrams of connection 7001, only 0 were at the HAM");
+    }
+
     [Fact]
     public void A_packet_longer_than_the_original_counts_as_encapsulated()
     {
@@ -166,6 +197,18 @@ public sealed class PathJudgeTests
     [InlineData(1000, FrameKind.Unknown)] // a "marker" that could carry a packet
     public void Only_short_datagrams_between_peers_are_markers(int length, FrameKind expected) =>
         Assert.Equal(expected, PacketRecord.Parse(Frame(17, LabPorts.Peer, LabPorts.Peer, length), length + 14).Kind);
+
+    /// <summary>Whether so large a packet gets through is asked by one that has nothing in it.</summary>
+    [Theory]
+    [InlineData(false, FrameKind.PeerMarker)]
+    [InlineData(true, FrameKind.Unknown)]
+    public void A_question_about_a_path_is_filled_with_nothing(bool isFilled, FrameKind expected)
+    {
+        var frame = Frame(17, LabPorts.Peer, LabPorts.Peer, 1500);
+        var length = PeerCodec.Encode(new PathProbe(7), frame.AsSpan(42));
+        frame[42 + length + 20] = isFilled ? (byte)0x45 : (byte)0;
+        Assert.Equal(expected, PacketRecord.Parse(frame, 1514).Kind);
+    }
 
     [Fact]
     public void Frames_cut_off_anywhere_are_read_without_failing()
@@ -209,12 +252,12 @@ public sealed class PathJudgeTests
         Put(CapturePoints.ServerLink, at + 2000, sequence, down: false, outgoing: false, s_masquerade, s_server);
     }
 
-    private void Inbound(long at, long sequence, int ham = Ap1)
+    private void Inbound(long at, long sequence, int ham = Ap1, long famLate = 0)
     {
         Put(CapturePoints.ServerLink, at, sequence, down: true, outgoing: true, s_server, s_masquerade);
         Put(CapturePoints.Uplink(ham), at + 1000, sequence, down: true, outgoing: false, s_server, s_masquerade);
         Put(CapturePoints.Uplink(ham), at + 2000, sequence, down: true, outgoing: true, s_server, s_famEndpoint);
-        Put(CapturePoints.Uplink(Ap2), at + 3000, sequence, down: true, outgoing: false, s_server, s_famEndpoint);
+        Put(CapturePoints.Uplink(Ap2), at + 3000 + famLate, sequence, down: true, outgoing: false, s_server, s_famEndpoint);
         Put(CapturePoints.ClientSide(Ap2), at + 4000, sequence, down: true, outgoing: true, s_server, s_client);
     }
 

@@ -38,7 +38,10 @@ internal sealed class Walk(ITestOutputHelper output) : IDemoObserver
     /// to run out is still seen.
     /// </summary>
     public static string VerdictOf(DemoResult result) =>
-        result.Verdict is "ok" ? "ok" : result.Gap(50) < 50 ? DemoVerdict.Judge(result with { Gaps = [] }, null) : result.Verdict;
+        result.Verdict is "ok" ? "ok"
+        : result.Kills is not null ? DemoVerdict.Judge(result, 3 * DemoVerdict.TakeoverLimitMs)
+        : result.Gap(50) < 150 ? DemoVerdict.Judge(result with { Gaps = [] })
+        : result.Verdict;
 
     public void Note(string text) => output.WriteLine(text);
 

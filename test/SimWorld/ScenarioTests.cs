@@ -4,6 +4,7 @@ using Masquerade.Core.Flow;
 using Masquerade.Fam;
 using Masquerade.SimWorld.Checkers;
 using Masquerade.SimWorld.World;
+using static Masquerade.SimWorld.World.Talk;
 
 namespace Masquerade.SimWorld;
 
@@ -291,29 +292,10 @@ public sealed class ScenarioTests
         network.Run(Short);
         Assert.True(flow.IsFinished);
         Assert.Equal(1, network.AccessPoints[0].Node.Ham.MappingCount);
-        network.Run(Limits.Fam.TcpTransitoryTimeout + TimeSpan.FromSeconds(5));
+        network.Run(Limits.Fam.TcpClosingTimeout + TimeSpan.FromSeconds(5));
         Assert.Equal((0, 0), (network.AccessPoints[0].Node.Ham.MappingCount, network.AccessPoints[1].Node.Fam.MappingCount));
     }
 
     private static SimNetwork World(ulong seed = 1, bool events = true, Settings? settings = null) =>
         new(seed, (settings ?? new Settings()) with { AccessPoints = 3, Clients = 2, Events = events });
-
-    /// <summary>The first client at the first access point, with one flow that is on its way.</summary>
-    private static (SimClient Client, Flow Flow) Settle(SimNetwork network, TransportProtocol protocol, bool ipv6)
-    {
-        network.Run(TimeSpan.FromMilliseconds(50));
-        var client = network.Clients[0];
-        network.Attach(client, 0);
-        var flow = network.AddFlow(client, protocol, ipv6, 0);
-        network.Run(TimeSpan.FromMilliseconds(500));
-        AssertTalks(network, flow);
-        return (client, flow);
-    }
-
-    private static void AssertTalks(SimNetwork network, Flow flow)
-    {
-        var (up, down) = (flow.ReceivedUp, flow.ReceivedDown);
-        network.Run(Short);
-        Assert.True(flow.ReceivedUp > up && flow.ReceivedDown > down, $"{flow}: up {flow.ReceivedUp - up}, down {flow.ReceivedDown - down} in {Short}");
-    }
 }

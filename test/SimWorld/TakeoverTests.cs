@@ -6,6 +6,7 @@ using Masquerade.SimWorld.Checkers;
 using Masquerade.SimWorld.Scenarios;
 using Masquerade.SimWorld.World;
 using Xunit.Abstractions;
+using static Masquerade.SimWorld.World.Talk;
 
 namespace Masquerade.SimWorld;
 
@@ -261,23 +262,6 @@ public sealed class TakeoverTests(ITestOutputHelper output)
         var network = new SimNetwork(1, new Settings { AccessPoints = accessPoints, Clients = 2, Takeover = true });
         network.Run(TimeSpan.FromMilliseconds(100));
         return network;
-    }
-
-    private static (SimClient Client, Flow Flow) Settle(SimNetwork network, TransportProtocol protocol, bool ipv6)
-    {
-        var client = network.Clients[0];
-        network.Attach(client, 0);
-        var flow = network.AddFlow(client, protocol, ipv6, 0);
-        network.Run(TimeSpan.FromMilliseconds(500));
-        AssertTalks(network, flow);
-        return (client, flow);
-    }
-
-    private static void AssertTalks(SimNetwork network, Flow flow)
-    {
-        var (up, down) = (flow.ReceivedUp, flow.ReceivedDown);
-        network.Run(TimeSpan.FromMilliseconds(400));
-        Assert.True(flow.ReceivedUp > up && flow.ReceivedDown > down, $"{flow}: up {flow.ReceivedUp - up}, down {flow.ReceivedDown - down}\n{network.Fail("no traffic").Message}");
     }
 
     private static void AssertAgree(SimNetwork network)

@@ -1,3 +1,4 @@
+using Masquerade.AccessPoint.Agent.Logging;
 using Masquerade.Core.Flow;
 
 namespace Masquerade.AccessPoint.Agent.Configuration;
@@ -57,6 +58,9 @@ public sealed record AgentConfig
 
     /// <summary>The Unix socket that answers with the agent's state; empty if none.</summary>
     public string ControlSocket { get; init; } = string.Empty;
+
+    /// <summary>The log of mappings.</summary>
+    public MappingLogConfig MappingLog { get; init; } = new();
 
     /// <summary>The seed of everything left to chance; null: a fresh one for every start.</summary>
     public ulong? Seed { get; init; }

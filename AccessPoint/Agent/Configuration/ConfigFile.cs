@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Masquerade.AccessPoint.Agent.Logging;
 using Masquerade.Configuration;
 using Masquerade.Core.Flow;
 using Masquerade.Fam;
@@ -47,14 +48,35 @@ public static class ConfigFile
         var first = ports.Optional<ushort>("first", Values.Port, "a port from 1 to 65535", 1024);
         var last = ports.Optional<ushort>("last", Values.Port, "a port from 1 to 65535", 65535);
         var rest = ports.Optional("restMilliseconds", Values.Milliseconds(0, 86_400_000), "milliseconds from 0 to 86400000", TimeSpan.FromSeconds(120));
+        var pooling = ports.Optional(
+            "pooling", Values.OneOf(("paired", AddressPooling.Paired), ("arbitrary", AddressPooling.Arbitrary)), "\"paired\" (the default) or \"arbitrary\"", AddressPooling.Paired);
+        const string BlockText = "0 (no blocks), or a power of two from 64 to 4096";
+        var blockSize = ports.Optional("blockSize", Values.Number(0, PortBlock.Most), BlockText, 0);
+        var blocksPerClient = ports.Optional("blocksPerClient", Values.Number(1, PortBlock.MostPerClient), $"a whole number from 1 to {PortBlock.MostPerClient}", 8);
+        var mapping = ports.Optional(
+            "mapping",
+            Values.OneOf(
+                ("endpointIndependent", MappingPolicy.EndpointIndependent), ("addressAndPortDependent", MappingPolicy.AddressAndPortDependent),
+                ("tcpAddressAndPortDependent", MappingPolicy.TcpAddressAndPortDependent)),
+            "\"endpointIndependent\" (the default), \"addressAndPortDependent\" or \"tcpAddressAndPortDependent\"", MappingPolicy.EndpointIndependent);
         ports.Finish();
         if (first > last)
         {
             ports.Mistake("last", $"{last}", $"a port not under ports.first ({first})");
         }
+        else if (blockSize != 0 && !PortBlock.IsSize(blockSize, first, last))
+        {
+            ports.Mistake("blockSize", $"{blockSize}", $"{BlockText}, and not more than half of the {last - first + 1} ports from ports.first to ports.last");
+        }
+
+        if (blockSize != 0 && mapping != MappingPolicy.EndpointIndependent)
+        {
+            ports.Mistake("mapping", $"\"{mapping}\" with ports.blockSize {blockSize}", "\"endpointIndependent\" where clients have blocks of ports to themselves, or ports.blockSize 0");
+        }
 
         var standalone = coordinators is [null];
         CheckAddressing(clientObject, clients, uplink, standalone);
+        CheckUntranslated(uplinkObject, clients, uplink);
         var (tls, insecure) = AgentTls.Read(root, uplinkDevice.Kind == DeviceKind.File ? [] : coordinators.OfType<CoordinatorAddress>());
         var config = new AgentConfig
         {
@@ -70,10 +92,18 @@ public static class ConfigFile
                 FirstPort = first,
                 LastPort = last,
                 PortRest = rest,
+                Pooling = pooling,
+                PortBlockSize = blockSize,
+                PortBlocksPerClient = blocksPerClient,
+                Mapping = mapping,
                 AddressPatience = patience,
+                OutboundWay = root.Optional(
+                    "outboundWay", Values.OneOf(("probe", OutboundWay.Probe), ("direct", OutboundWay.Direct), ("byHam", OutboundWay.ByHam)), "\"probe\" (the default), \"direct\" or \"byHam\"",
+                    OutboundWay.Probe),
                 PeerPort = root.Optional("peerPort", Values.Port, "a port from 1 to 65535", AccessPointModel.DefaultPeerPort),
                 Standalone = standalone,
                 Fam = new FamConfig { Standalone = standalone },
+                Neighbourhood = new NeighbourhoodConfig(),
             },
             Tls = tls,
             Insecure = insecure,
@@ -82,10 +112,34 @@ public static class ConfigFile
             EventsFile = TextOf(root, "eventsFile"),
             EventsSocket = TextOf(root, "eventsSocket"),
             ControlSocket = TextOf(root, "controlSocket"),
+            MappingLog = MappingLogConfig.Read(root.Object("mappingLog")),
             Seed = root.Optional<ulong?>("seed", Values.Seed, "a whole number from 0 to 18446744073709551615", null),
         };
         OptionGroup.Read(root.Object("ham"), config.Model.Ham);
-        OptionGroup.Read(root.Object("fam"), config.Model.Fam, nameof(FamConfig.Standalone));
+        var fam = root.Object("fam");
+        OptionGroup.Read(fam, config.Model.Fam, nameof(FamConfig.Standalone));
+        if (standalone && config.Model.Fam.Links != ClientLinks.One)
+        {
+            fam.Mistake("links", $"{config.Model.Fam.Links}", "\"one\" without a coordinator: nobody else hears the clients");
+        }
+
+        OptionGroup.Read(root.Object("icmp"), config.Model.Icmp);
+        OptionGroup.Read(root.Object("fragments"), config.Model.Fragments);
+        var neighbours = root.Object("neighbours");
+        OptionGroup.Read(neighbours, config.Model.Neighbourhood);
+        if (config.Model.Neighbourhood is { Isolate: true } and ({ RelayMdns: true } or { RelaySsdp: true }))
+        {
+            neighbours.Mistake("isolate", "true", "false with neighbours.relayMdns or neighbours.relaySsdp: who is kept apart hears nothing of the others");
+        }
+
+        var pcp = root.Object("pcp");
+        OptionGroup.Read(pcp, config.Model.Pcp);
+        if (config.Model.Pcp.MinimumLifetime > config.Model.Pcp.MaximumLifetime)
+        {
+            pcp.Mistake("minimumLifetimeMilliseconds", $"{config.Model.Pcp.MinimumLifetime.TotalMilliseconds}", "not more than pcp.maximumLifetimeMilliseconds");
+        }
+
+        ReadHelpers(root.Object("helpers"), config.Model.Helpers);
         root.Finish();
         if (config.IsOffline && !standalone && coordinators.Count > 0)
         {
@@ -93,6 +147,20 @@ public static class ConfigFile
         }
 
         return config;
+    }
+
+    private static void ReadHelpers(ConfigObject source, HelperConfig helpers)
+    {
+        if (source.Has("ftpPorts"))
+        {
+            helpers.FtpPorts = source.List<ushort>("ftpPorts", Values.Port, "ports from 1 to 65535", 1, HelperConfig.MaxPorts);
+        }
+        else
+        {
+            source.List<ushort>("ftpPorts", Values.Port, "ports from 1 to 65535", 0, HelperConfig.MaxPorts);
+        }
+
+        OptionGroup.Read(source, helpers);
     }
 
     private static DeviceConfig ReadDevice(ConfigObject source)
@@ -120,6 +188,7 @@ public static class ConfigFile
 
         var addresses = source.List<IpAddress>("addresses", Values.Address, Values.AddressText, 1, MaxAddresses);
         var onLink = source.List<IpPrefix>("onLink", Values.Prefix, Values.PrefixText, 0, MaxAddresses);
+        var untranslated = source.List<IpPrefix>("untranslated", Values.Prefix, Values.PrefixText, 0, UntranslatedDestinations.MaxPrefixes);
         var gateways = source.List<IpAddress>("gateways", Values.Address, "one address per family", 0, 2);
         if (gateways.Count(g => g.IsIPv4) > 1 || gateways.Count(g => !g.IsIPv4) > 1)
         {
@@ -172,6 +241,7 @@ public static class ConfigFile
             Mac = mac,
             Addresses = addresses,
             OnLink = onLink,
+            Untranslated = untranslated,
             GatewayV4 = gateways.Find(g => g.IsIPv4),
             GatewayV6 = gateways.Find(g => !g.IsIPv4),
             Mtu = mtu,
@@ -236,6 +306,23 @@ public static class ConfigFile
         if (clients.Addressing == ClientAddressing.Pool && standalone)
         {
             source.Mistake("addressing", "pool", "a coordinator: it has the pool");
+        }
+    }
+
+    private static void CheckUntranslated(ConfigObject source, ClientSideModel clients, UplinkModel uplink)
+    {
+        foreach (var prefix in uplink.Untranslated)
+        {
+            if (!clients.Prefixes.Any(p => p.IsIPv4 == prefix.IsIPv4))
+            {
+                source.Mistake("untranslated", $"\"{prefix}\"", "prefixes of a family that client.prefixes has, too");
+            }
+        }
+
+        var shared = uplink.Addresses.FirstOrDefault(a => clients.Prefixes.Any(p => p.Contains(a)));
+        if (uplink.Untranslated.Count > 0 && !shared.IsNone)
+        {
+            source.Mistake("untranslated", $"{uplink.Untranslated.Count} prefixes, and {shared} in uplink.addresses", "nothing, while an address of the access point could be a client's own as well");
         }
     }
 

@@ -25,11 +25,13 @@ public sealed record CoordinatorAddress(string Host, ushort Port)
             return false;
         }
 
-        if (string.Equals(text, "none", StringComparison.Ordinal))
-        {
-            return true;
-        }
+        return string.Equals(text, "none", StringComparison.Ordinal) || TryParse(text, out value);
+    }
 
+    /// <summary>Parses <c>host:port</c>; an IPv6 address is in brackets.</summary>
+    internal static bool TryParse(string text, out CoordinatorAddress? value)
+    {
+        value = null;
         var colon = text.LastIndexOf(':');
         if (colon <= 0 || !ushort.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port) || port == 0)
         {

@@ -29,6 +29,7 @@ internal static class EffectiveConfig
             WriteText(writer, "mac", model.Uplink.Mac.IsNone ? string.Empty : model.Uplink.Mac.ToString());
             WriteList(writer, "addresses", model.Uplink.Addresses.Select(a => a.ToString()));
             WriteList(writer, "onLink", model.Uplink.OnLink.Select(p => p.ToString()));
+            WriteList(writer, "untranslated", model.Uplink.Untranslated.Select(p => p.ToString()));
             IpAddress[] gateways = [model.Uplink.GatewayV4, model.Uplink.GatewayV6];
             WriteList(writer, "gateways", gateways.Where(g => !g.IsNone).Select(g => g.ToString()));
             WriteText(writer, "addressCommand", config.AddressCommand);
@@ -60,12 +61,23 @@ internal static class EffectiveConfig
             writer.WriteNumber("first", model.FirstPort);
             writer.WriteNumber("last", model.LastPort);
             writer.WriteNumber("restMilliseconds", model.PortRest.TotalMilliseconds);
+            writer.WriteString("pooling", model.Pooling == AddressPooling.Paired ? "paired" : "arbitrary");
+            writer.WriteNumber("blockSize", model.PortBlockSize);
+            writer.WriteNumber("blocksPerClient", model.PortBlocksPerClient);
+            writer.WriteString("mapping", model.Mapping switch
+            {
+                MappingPolicy.AddressAndPortDependent => "addressAndPortDependent",
+                MappingPolicy.TcpAddressAndPortDependent => "tcpAddressAndPortDependent",
+                _ => "endpointIndependent",
+            });
             writer.WriteEndObject();
+            writer.WriteString("outboundWay", model.OutboundWay switch { OutboundWay.Direct => "direct", OutboundWay.ByHam => "byHam", _ => "probe" });
             writer.WriteNumber("peerPort", model.PeerPort);
             WriteText(writer, "hostapd", config.Hostapd);
             WriteText(writer, "eventsFile", config.EventsFile);
             WriteText(writer, "eventsSocket", config.EventsSocket);
             WriteText(writer, "controlSocket", config.ControlSocket);
+            config.MappingLog.Write(writer);
             if (config.Seed is { } seed)
             {
                 writer.WriteNumber("seed", seed);
@@ -73,6 +85,20 @@ internal static class EffectiveConfig
 
             OptionGroup.Write(writer, "ham", model.Ham);
             OptionGroup.Write(writer, "fam", model.Fam, nameof(FamConfig.Standalone));
+            OptionGroup.Write(writer, "icmp", model.Icmp);
+            OptionGroup.Write(writer, "fragments", model.Fragments);
+            OptionGroup.Write(writer, "neighbours", model.Neighbourhood);
+            OptionGroup.Write(writer, "pcp", model.Pcp);
+            writer.WriteStartObject("helpers");
+            writer.WriteBoolean("ftp", model.Helpers.Ftp);
+            writer.WriteStartArray("ftpPorts");
+            foreach (var port in model.Helpers.FtpPorts)
+            {
+                writer.WriteNumberValue(port);
+            }
+
+            writer.WriteEndArray();
+            writer.WriteEndObject();
             writer.WriteEndObject();
         }
 

@@ -11,7 +11,7 @@ internal static class StatusDocument
 {
     private const int MostRows = 10_000;
 
-    public static byte[] Write(AccessPointModel model, AccessPointNode node, IPacketDevice uplink, IPacketDevice clients, long eventsLost, long messagesUnsent, Instant now, Action<Utf8JsonWriter> security)
+    public static byte[] Write(AccessPointModel model, AccessPointNode node, IPacketDevice uplink, IPacketDevice clients, long eventsLost, long messagesUnsent, Instant now, Action<Utf8JsonWriter> shell)
     {
         var buffer = new ArrayBufferWriter<byte>(4096);
         using var writer = new Utf8JsonWriter(buffer);
@@ -25,7 +25,24 @@ internal static class StatusDocument
         writer.WriteNumber("messagesUnsent", messagesUnsent);
         writer.WriteNumber("awaitedAnswers", node.AwaitedAnswers);
         writer.WriteNumber("unsaidClients", node.UnsaidClients);
-        security(writer);
+        writer.WriteNumber("icmpErrorsSent", node.ErrorsSent);
+        writer.WriteNumber("icmpErrorsLimited", node.ErrorsLimited);
+        writer.WriteNumber("unbelievedResets", node.Fam.UnbelievedResets);
+        WriteWays(writer, model, node);
+        writer.WriteNumber("untranslatedEndpoints", node.Fam.UntranslatedCount);
+        writer.WriteNumber("untranslatedOpened", node.Fam.UntranslatedOpened);
+        if (node.PortBlocks is { Size: > 0 } blocks)
+        {
+            writer.WriteStartObject("portBlocks");
+            writer.WriteNumber("size", blocks.Size);
+            writer.WriteNumber("clients", blocks.Clients);
+            writer.WriteNumber("shared", blocks.Shared);
+            writer.WriteNumber("free", blocks.Free);
+            writer.WriteEndObject();
+        }
+
+        WriteNeighbourhood(writer, node);
+        shell(writer);
         WriteClients(writer, node);
         WriteMappings(writer, node);
         WriteConnections(writer, node);
@@ -47,6 +64,48 @@ internal static class StatusDocument
         writer.Flush();
         buffer.Write("\n"u8);
         return buffer.WrittenSpan.ToArray();
+    }
+
+    /// <summary>How packets with foreign sources leave, and how many went in another way than as they are.</summary>
+    private static void WriteWays(Utf8JsonWriter writer, AccessPointModel model, AccessPointNode node)
+    {
+        writer.WriteString("outboundWay", JsonNamingPolicy.CamelCase.ConvertName(model.OutboundWay.ToString()));
+        writer.WriteNumber("sentByHam", node.SentByHam);
+        writer.WriteNumber("sentForServer", node.SentForServer);
+        writer.WriteNumber("relayedForFam", node.RelayedForFam);
+        writer.WriteNumber("standIns", node.StandInCount);
+        writer.WriteStartArray("ways");
+        foreach (var way in node.DescribeWays(MostRows))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("peer", way.Peer.ToString());
+            writer.WriteString("packets", way.ToServers ? "toServers" : "toFam");
+            writer.WriteString("state", JsonNamingPolicy.CamelCase.ConvertName(way.State.ToString()));
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+    }
+
+    private static void WriteNeighbourhood(Utf8JsonWriter writer, AccessPointNode node)
+    {
+        writer.WriteStartObject("neighbourhood");
+        writer.WriteNumber("here", node.NeighboursHere);
+        writer.WriteNumber("sent", node.NeighboursSent);
+        writer.WriteNumber("received", node.NeighboursReceived);
+        writer.WriteNumber("forwarded", node.NeighboursForwarded);
+        writer.WriteNumber("flows", node.NeighbourFlowCount);
+        writer.WriteNumber("locations", node.NeighbourLocationCount);
+        writer.WriteNumber("relayedToNodes", node.RelayedToNodes);
+        writer.WriteNumber("relayedToClients", node.RelayedToClients);
+        writer.WriteStartObject("groupPackets");
+        foreach (var kind in Enum.GetValues<GroupKind>())
+        {
+            writer.WriteNumber(JsonNamingPolicy.CamelCase.ConvertName(kind.ToString()), node.GroupPackets(kind));
+        }
+
+        writer.WriteEndObject();
+        writer.WriteEndObject();
     }
 
     private static void WriteClients(Utf8JsonWriter writer, AccessPointNode node)
@@ -82,6 +141,11 @@ internal static class StatusDocument
             writer.WriteStartObject();
             writer.WriteString("protocol", mapping.Mapping.Protocol.ToString());
             writer.WriteString("masquerade", mapping.Mapping.Masquerade.ToString());
+            if (mapping.Mapping.IsOfServer)
+            {
+                writer.WriteString("server", mapping.Mapping.Server.ToString());
+            }
+
             writer.WriteString("client", mapping.Client.ToString());
             writer.WriteString("clientEndpoint", mapping.ClientEndpoint.ToString());
             writer.WriteString("famEndpoint", mapping.FamEndpoint.IsNone ? null : mapping.FamEndpoint.ToString());
@@ -104,6 +168,7 @@ internal static class StatusDocument
             writer.WriteString("clientEndpoint", connection.Tuple.Source.ToString());
             writer.WriteString("server", connection.Tuple.Destination.ToString());
             writer.WriteString("masquerade", connection.Masquerade.ToString());
+            writer.WriteBoolean("translated", connection.Masquerade != connection.Tuple.Source);
             writer.WriteString("ham", connection.Ham.Name);
             writer.WriteString("famEndpoint", connection.FamEndpoint.IsNone ? null : connection.FamEndpoint.ToString());
             writer.WriteString("state", connection.State.ToString());

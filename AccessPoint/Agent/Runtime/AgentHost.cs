@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using Masquerade.AccessPoint.Agent.Configuration;
 using Masquerade.AccessPoint.Agent.Control;
 using Masquerade.AccessPoint.Agent.Devices;
+using Masquerade.AccessPoint.Agent.Logging;
 using Masquerade.AccessPoint.Agent.Observing;
 using Masquerade.AccessPoint.Agent.Radio;
 using Masquerade.Core.Diagnostics;
@@ -15,6 +16,10 @@ namespace Masquerade.AccessPoint.Agent.Runtime;
 internal sealed class AgentHost(AgentConfig config, CredentialStore? credentials, TextWriter log)
 {
     private readonly TextWriter _log = TextWriter.Synchronized(log);
+    private MappingLog? _mappings;
+
+    /// <summary>Files that are written to may have been moved.</summary>
+    public void Reopen() => Volatile.Read(ref _mappings)?.Reopen();
 
     /// <summary>Runs until cancelled, or until the capture files end.</summary>
     public async Task RunAsync(CancellationToken stop)
@@ -23,6 +28,14 @@ internal sealed class AgentHost(AgentConfig config, CredentialStore? credentials
         using var clients = Open(config.ClientDevice, config.Model.Clients.GatewayMac, config.Model.Clients.Mtu);
         var model = config.Complete(RandomNumber(), uplink.HardwareAddress, uplink.Mtu, clients.Mtu);
         await using var events = new EventLog(model.Node, config.EventsFile, config.EventsSocket);
+        await using var mappings = config.MappingLog.IsOn ? new MappingLog(config.MappingLog, model.Node, comesBack: !model.Standalone, TimeProvider.System, _log, blockSize: model.PortBlockSize) : null;
+        _mappings = mappings;
+        model = model with
+        {
+            // Capture files have their own time of day.
+            WallClock = config.IsOffline ? static now => now.Nanoseconds / 1_000_000 : static _ => TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds(),
+            ReportsConnections = config.MappingLog is { IsOn: true, Destinations: true },
+        };
         var seed = config.Seed ?? RandomNumber();
         if (uplink is CaptureFileDevice uplinkFile && clients is CaptureFileDevice clientFile)
         {
@@ -37,7 +50,7 @@ internal sealed class AgentHost(AgentConfig config, CredentialStore? credentials
     private async Task RunFilesAsync(
         AccessPointModel model, ulong seed, CaptureFileDevice uplink, CaptureFileDevice clients, EventLog events, CancellationToken stop)
     {
-        var output = new DeviceOutput(uplink, clients, null, events);
+        var output = new DeviceOutput(uplink, clients, null, events) { Mappings = _mappings, WallClock = model.WallClock! };
         var node = new AccessPointNode(model, seed, output);
         output.Drops = node.Drops;
         var frames = FileRun.Run(node, uplink, clients, output, stop);
@@ -54,7 +67,7 @@ internal sealed class AgentHost(AgentConfig config, CredentialStore? credentials
         var security = credentials is null ? null : new ChannelSecurity(credentials, config.Tls!.Coordinators, e => events.Report(e, MonotonicClock.Now), _log);
         var coordinator = config.Coordinators.Count == 0 ? null : new CoordinatorClient(config.Coordinators, inputs.PostAsync, _log) { Security = security };
         var addresses = config.AddressCommand.Length == 0 ? null : new AddressCommand(config.AddressCommand, _log);
-        var output = new DeviceOutput(uplink, clients, coordinator, events) { Addresses = addresses };
+        var output = new DeviceOutput(uplink, clients, coordinator, events) { Addresses = addresses, Mappings = _mappings };
         var node = new AccessPointNode(model, seed, output);
         output.Drops = node.Drops;
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop);

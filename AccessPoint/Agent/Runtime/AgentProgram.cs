@@ -62,14 +62,16 @@ internal static class AgentProgram
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
-        using var hangUp = credentials is null ? null : PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
+        var host = new AgentHost(config, credentials, log);
+        using var hangUp = credentials is null && !config.MappingLog.IsOn ? null : PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
         {
             context.Cancel = true;
-            credentials.Poke();
+            credentials?.Poke();
+            host.Reopen();
         });
         try
         {
-            await new AgentHost(config, credentials, log).RunAsync(stop.Token).ConfigureAwait(false);
+            await host.RunAsync(stop.Token).ConfigureAwait(false);
             return Good;
         }
         catch (Exception e) when (e is DeviceException or IOException or System.Net.Sockets.SocketException or UnauthorizedAccessException)

@@ -94,7 +94,7 @@ internal sealed class DataLoop
                     _node.OnControlDisconnected(_now);
                     break;
                 case StatusAsked asked:
-                    asked.Answer.TrySetResult(StatusDocument.Write(_model, _node, _uplink, _clients, _events.Lost, _output.MessagesUnsent, _now, _output.DescribeSecurity));
+                    asked.Answer.TrySetResult(StatusDocument.Write(_model, _node, _uplink, _clients, _events.Lost, _output.MessagesUnsent, _now, _output.Describe));
                     break;
             }
         }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Masquerade.AccessPoint.Agent.Control;
 using Masquerade.AccessPoint.Agent.Devices;
+using Masquerade.AccessPoint.Agent.Logging;
 using Masquerade.AccessPoint.Agent.Observing;
 using Masquerade.Core.Control;
 using Masquerade.Core.Diagnostics;
@@ -18,15 +19,22 @@ internal sealed class DeviceOutput(IPacketDevice uplink, IPacketDevice clients, 
     /// <summary>What has routes changed; null if nothing has.</summary>
     public AddressCommand? Addresses { get; init; }
 
+    /// <summary>The log of mappings; null if there is none.</summary>
+    public MappingLog? Mappings { get; init; }
+
     /// <summary>The time that events are reported with.</summary>
     public Instant Now { get; set; }
+
+    /// <summary>The time of day at an instant, milliseconds since 1970.</summary>
+    public Func<Instant, long> WallClock { get; init; } = static _ => TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds();
 
     /// <summary>Messages to the coordinator that could not be sent as they were.</summary>
     public long MessagesUnsent => coordinator?.Unsent ?? 0;
 
-    /// <summary>Writes how the connection to coordinators is secured.</summary>
-    public void DescribeSecurity(Utf8JsonWriter json)
+    /// <summary>Writes how the connection to coordinators is secured, and how the log of mappings is.</summary>
+    public void Describe(Utf8JsonWriter json)
     {
+        Mappings?.Describe(json);
         json.WriteStartObject("security");
         json.WriteString("transport", coordinator is null ? "none" : coordinator.Security is null ? "plain text" : "TLS 1.3");
         coordinator?.Security?.Describe(json);
@@ -47,6 +55,7 @@ internal sealed class DeviceOutput(IPacketDevice uplink, IPacketDevice clients, 
     {
         Addresses?.Note(engineEvent);
         events.Report(engineEvent, Now);
+        Mappings?.Report(engineEvent, WallClock(Now));
     }
 
     private void Send(IPacketDevice device, ReadOnlySpan<byte> frame, in OffloadInfo offload)

@@ -1,6 +1,7 @@
 using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
+using Masquerade.Core.Fragments;
 using Masquerade.Core.Time;
 using Masquerade.Core.Wire;
 
@@ -10,7 +11,7 @@ namespace Masquerade.AccessPoint.Link;
 /// The client side below IP: the virtual gateway's ARP and ND, the same at every access point. It also answers for every other address of the client subnets
 /// (proxy ARP, RFC 1027), since the client that has it may be at another access point; only the asker's own address is left alone, or clients would find it taken.
 /// </summary>
-internal sealed class ClientLink(ClientSideModel model, INodeOutput output, DropCounters drops)
+internal sealed class ClientLink(ClientSideModel model, INodeOutput output, DropCounters drops, IdentificationSource identifications)
 {
     /// <summary>RFC 4861 section 6.2.1, MaxRtrAdvInterval: well under the advertised lifetime.</summary>
     private static readonly TimeSpan AdvertisementInterval = TimeSpan.FromSeconds(200);
@@ -20,12 +21,20 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
     private readonly IpPrefix[] _advertised = [.. model.Prefixes.Where(p => !p.IsIPv4).Take(LinkFrames.MaxPrefixes)];
     private readonly IpAddress _routerAddress = model.GatewayAddresses.FirstOrDefault(a => !a.IsIPv4 && a.IsLinkLocal);
     private readonly byte[] _scratch = new byte[LinkFrames.MaxLength];
+    private readonly byte[] _segment = new byte[ushort.MaxValue + EthernetHeader.Length];
+    private readonly byte[] _piece = new byte[EthernetHeader.Length + model.Mtu];
     private readonly byte[] _copy = new byte[ushort.MaxValue + EthernetHeader.Length];
 
     /// <summary>When the next router advertisement is due.</summary>
     public Instant NextDeadline { get; private set; } = Instant.Zero;
 
     private bool Advertises => _advertised.Length > 0 && !_routerAddress.IsNone;
+
+    /// <summary>Whether an address is one that a client may have, or the gateway has.</summary>
+    public bool IsHost(IpAddress address) => IsInSubnet(address, out var isNobodys) && !isNobodys;
+
+    /// <summary>Whether an address is no host's: the network's own or its broadcast address in an IPv4 subnet of the clients.</summary>
+    public bool IsNobodys(IpAddress address) => IsInSubnet(address, out var isNobodys) && isNobodys;
 
     /// <summary>Whether an address is the virtual gateway's.</summary>
     public bool IsGateway(IpAddress address) => Array.IndexOf(_gateways, address) >= 0;
@@ -35,9 +44,11 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
     /// </summary>
     /// <param name="frame">The frame.</param>
     /// <param name="source">The client whose presence the frame proves; none if it proves nobody's.</param>
-    public bool Accept(ReadOnlySpan<byte> frame, out MacAddress source)
+    /// <param name="claimed">ARP and neighbour discovery: the address that it says it has; none if it says none.</param>
+    public bool Accept(ReadOnlySpan<byte> frame, out MacAddress source, out IpAddress claimed)
     {
         source = MacAddress.None;
+        claimed = IpAddress.None;
         if (!EthernetHeader.TryParse(frame, out var ethernet))
         {
             drops.Count(DropReason.Truncated);
@@ -64,10 +75,10 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
         switch (ethernet.Type)
         {
             case EtherType.Arp:
-                AnswerArp(packet, source);
+                claimed = AnswerArp(packet, source);
                 return false;
             case EtherType.IPv6 when NdMessage.IsNeighbourDiscovery(packet):
-                AnswerNd(packet, source);
+                claimed = AnswerNd(packet, source);
                 return false;
             default:
                 return PacketFrames.IsToBeRouted(ethernet, drops);
@@ -77,13 +88,33 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
     /// <summary>Sends an IP packet to a client; the Ethernet header in front of it is written here.</summary>
     public void SendInPlace(Span<byte> frame, in OffloadInfo offload, MacAddress client)
     {
-        if (!PacketFrames.Fits(frame, offload, model.Mtu, drops))
+        var fitted = offload;
+        switch (PacketFrames.Fit(frame, model.Mtu, ref fitted, drops))
         {
-            return;
-        }
+            case Fitting.AsIs:
+                EthernetHeader.WriteForIp(frame, client, model.GatewayMac);
+                output.SendClientFrame(frame, fitted);
+                break;
+            case Fitting.Cut:
+                PacketFrames.FinishChecksum(frame, offload);
+                var cutter = new Ipv4Cutter(frame[EthernetHeader.Length..], model.Mtu);
+                while (cutter.TryNext(_piece.AsSpan(EthernetHeader.Length), out var length))
+                {
+                    var piece = _piece.AsSpan(0, EthernetHeader.Length + length);
+                    EthernetHeader.WriteForIp(piece, client, model.GatewayMac);
+                    output.SendClientFrame(piece, OffloadInfo.None);
+                }
 
-        EthernetHeader.WriteForIp(frame, client, model.GatewayMac);
-        output.SendClientFrame(frame, offload);
+                break;
+            case Fitting.Segments:
+                var segments = PacketFrames.Segments(frame, offload, identifications);
+                while (segments.TryNext(_segment.AsSpan(EthernetHeader.Length), out var length))
+                {
+                    SendInPlace(_segment.AsSpan(0, EthernetHeader.Length + length), OffloadInfo.None, client);
+                }
+
+                break;
+        }
     }
 
     /// <summary>Sends an IP packet that has no room for a header in front.</summary>
@@ -110,49 +141,70 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
         }
     }
 
-    private void AnswerArp(ReadOnlySpan<byte> packet, MacAddress source)
+    /// <summary>Asks a client alone whether it still has an address.</summary>
+    public void Ask(MacAddress client, IpAddress address)
+    {
+        foreach (var gateway in _gateways)
+        {
+            if (gateway.IsIPv4 == address.IsIPv4)
+            {
+                Send(address.IsIPv4
+                    ? LinkFrames.ArpRequest(_scratch, client, model.GatewayMac, gateway, address)
+                    : LinkFrames.NeighbourSolicitation(_scratch, model.GatewayMac, _routerAddress.IsNone ? gateway : _routerAddress, address, client));
+                return;
+            }
+        }
+    }
+
+    /// <summary>Answers if there is something to say; tells which address the sender has.</summary>
+    private IpAddress AnswerArp(ReadOnlySpan<byte> packet, MacAddress source)
     {
         if (!ArpHeader.TryParse(packet, out var arp) || arp.SenderMac != source)
         {
             drops.Count(packet.Length < ArpHeader.Length ? DropReason.Truncated : DropReason.Malformed);
-            return;
+            return IpAddress.None;
         }
 
         // Probes (RFC 5227: sender 0.0.0.0) and announcements (sender = target) ask whether an address is free; only for the gateway's own is the answer no.
         var isProbe = arp.SenderAddress == IpAddress.FromV4(0) || arp.SenderAddress == arp.TargetAddress;
-        if (arp.Operation == ArpOperation.Request && (IsGateway(arp.TargetAddress) || (!isProbe && IsProxied(arp.TargetAddress))))
+        if (arp.Operation == ArpOperation.Request && (IsGateway(arp.TargetAddress) || (!isProbe && IsHost(arp.TargetAddress))))
         {
             Send(LinkFrames.ArpReply(_scratch, model.GatewayMac, arp));
-            return;
+            return arp.SenderAddress;
         }
 
         // What we do not answer is not an error of anybody's, but it ends here: it is counted.
         drops.Count(DropReason.NotForUs);
+        return arp.SenderAddress;
     }
 
-    private void AnswerNd(ReadOnlySpan<byte> packet, MacAddress source)
+    private IpAddress AnswerNd(ReadOnlySpan<byte> packet, MacAddress source)
     {
         if (!NdMessage.TryParse(packet, out var message))
         {
             drops.Count(DropReason.Malformed);
-            return;
+            return IpAddress.None;
         }
+
+        // Who announces an address has it; else who asks has the one that it asks from. A probe (from ::) has none yet.
+        var claimed = message.Type == Icmpv6Type.NeighbourAdvertisement ? message.Target : message.Source;
 
         if (message.Type == Icmpv6Type.RouterSolicitation && Advertises)
         {
             Advertise(source, message.Source.IsNone ? NdMessage.AllNodes : message.Source);
-            return;
+            return claimed;
         }
 
         var isGateway = IsGateway(message.Target);
-        if (message.Type != Icmpv6Type.NeighbourSolicitation || (!isGateway && (message.Source.IsNone || message.Source == message.Target || !IsProxied(message.Target))))
+        if (message.Type != Icmpv6Type.NeighbourSolicitation || (!isGateway && (message.Source.IsNone || message.Source == message.Target || !IsHost(message.Target))))
         {
             drops.Count(DropReason.NotForUs);
-            return;
+            return claimed;
         }
 
         // A proxy never overrides (RFC 4861 section 7.2.8).
         Send(LinkFrames.NeighbourAnswer(_scratch, source, model.GatewayMac, message, isGateway ? NdFlags.Router | NdFlags.Override : NdFlags.None));
+        return claimed;
     }
 
     private void Advertise(MacAddress to, IpAddress destination) =>
@@ -160,17 +212,18 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
 
     private void Send(int length) => output.SendClientFrame(_scratch.AsSpan(0, length), OffloadInfo.None);
 
-    private bool IsProxied(IpAddress address)
+    private bool IsInSubnet(IpAddress address, out bool isNobodys)
     {
         foreach (ref readonly var prefix in _prefixes.AsSpan())
         {
             if (prefix.Contains(address))
             {
-                // The network and broadcast addresses of an IPv4 subnet are nobody's.
-                return !prefix.IsIPv4 || prefix.Length >= 31 || (address != prefix.Address && address != prefix.Last);
+                isNobodys = prefix.IsIPv4 && prefix.Length < 31 && (address == prefix.Address || address == prefix.Last);
+                return true;
             }
         }
 
+        isNobodys = false;
         return false;
     }
 }

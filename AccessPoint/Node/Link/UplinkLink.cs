@@ -1,6 +1,7 @@
 using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
+using Masquerade.Core.Fragments;
 using Masquerade.Core.Time;
 using Masquerade.Core.Wire;
 
@@ -15,6 +16,9 @@ internal sealed class UplinkLink : INeighbourLink
     /// <summary>How often an address that was taken is announced again.</summary>
     private const int Announcements = 3;
 
+    /// <summary>Announcements of clients' addresses that may wait to be made again.</summary>
+    private const int MaxAnnouncements = 1_024;
+
     private static readonly TimeSpan AnnounceInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly UplinkModel _model;
@@ -24,13 +28,18 @@ internal sealed class UplinkLink : INeighbourLink
     private readonly NeighbourTable _neighbours;
     private readonly byte[] _scratch = new byte[LinkFrames.MaxLength];
     private readonly byte[] _copy = new byte[ushort.MaxValue + EthernetHeader.Length];
+    private readonly byte[] _piece;
+    private readonly byte[] _segment = new byte[ushort.MaxValue + EthernetHeader.Length];
+    private readonly IdentificationSource _identifications;
     private readonly PriorityQueue<IpAddress, Instant> _announcements = new();
     private IpAddress[] _own;
     private bool _announced;
 
-    public UplinkLink(UplinkModel model, INodeOutput output, DropCounters drops)
+    public UplinkLink(UplinkModel model, INodeOutput output, DropCounters drops, IdentificationSource identifications)
     {
+        _identifications = identifications;
         _model = model;
+        _piece = new byte[EthernetHeader.Length + model.Mtu];
         _output = output;
         _drops = drops;
         _own = [.. model.Addresses];
@@ -50,24 +59,40 @@ internal sealed class UplinkLink : INeighbourLink
 
     public int NeighbourCount => _neighbours.Count;
 
+    /// <summary>Whether an address is that of a client that is here and that servers may see: the node answers for it, too. Null: servers see none.</summary>
+    public Func<IpAddress, bool>? ShowsClient { get; set; }
+
     /// <summary>
     /// Answers for an address from now on, and says so, unasked and more than once: what takes the address from a node that has failed must reach everybody on the link.
     /// </summary>
     public void Take(IpAddress address, Instant now)
     {
-        _own = [.. _own, address];
+        _own = IsOwn(address) ? _own : [.. _own, address];
         if (!_announced)
         {
             return;
         }
 
+        AnnounceRepeatedly(address, now);
+        Prefetch(address.IsIPv4 ? _model.GatewayV4 : _model.GatewayV6, now);
+    }
+
+    /// <summary>Tells the link that a client's own address is here, unless that many are still to be told of that it would take long.</summary>
+    public void AnnounceClient(IpAddress address, Instant now)
+    {
+        if (_announced && _announcements.Count < MaxAnnouncements)
+        {
+            AnnounceRepeatedly(address, now);
+        }
+    }
+
+    private void AnnounceRepeatedly(IpAddress address, Instant now)
+    {
         Announce(address);
         for (var i = 1; i <= Announcements; i++)
         {
             _announcements.Enqueue(address, now + (AnnounceInterval * i));
         }
-
-        Prefetch(address.IsIPv4 ? _model.GatewayV4 : _model.GatewayV6, now);
     }
 
     /// <summary>Does not answer for an address any more.</summary>
@@ -75,6 +100,8 @@ internal sealed class UplinkLink : INeighbourLink
 
     /// <summary>Whether an address is one of this node's.</summary>
     public bool IsOwn(IpAddress address) => Array.IndexOf(_own, address) >= 0;
+
+    private bool AnswersFor(IpAddress address) => IsOwn(address) || (ShowsClient is not null && ShowsClient(address));
 
     /// <summary>
     /// Looks at a frame from the uplink device. True: it carries an IP packet for this node's MAC address. False: it is finished.
@@ -111,11 +138,34 @@ internal sealed class UplinkLink : INeighbourLink
     /// <summary>Sends an IP packet towards its destination address; the Ethernet header in front of it is written here.</summary>
     public void SendInPlace(Span<byte> frame, in OffloadInfo offload, Instant now)
     {
-        if (!PacketFrames.Fits(frame, offload, _model.Mtu, _drops))
+        var fitted = offload;
+        switch (PacketFrames.Fit(frame, _model.Mtu, ref fitted, _drops))
         {
-            return;
-        }
+            case Fitting.AsIs:
+                SendToHop(frame, fitted, now);
+                break;
+            case Fitting.Cut:
+                PacketFrames.FinishChecksum(frame, offload);
+                var cutter = new Ipv4Cutter(frame[EthernetHeader.Length..], _model.Mtu);
+                while (cutter.TryNext(_piece.AsSpan(EthernetHeader.Length), out var length))
+                {
+                    SendToHop(_piece.AsSpan(0, EthernetHeader.Length + length), OffloadInfo.None, now);
+                }
 
+                break;
+            case Fitting.Segments:
+                var segments = PacketFrames.Segments(frame, offload, _identifications);
+                while (segments.TryNext(_segment.AsSpan(EthernetHeader.Length), out var length))
+                {
+                    SendInPlace(_segment.AsSpan(0, EthernetHeader.Length + length), OffloadInfo.None, now);
+                }
+
+                break;
+        }
+    }
+
+    private void SendToHop(Span<byte> frame, in OffloadInfo offload, Instant now)
+    {
         var hop = NextHop(DestinationOf(frame[EthernetHeader.Length..]));
         if (hop.IsNone)
         {
@@ -177,7 +227,7 @@ internal sealed class UplinkLink : INeighbourLink
         while (_announcements.TryPeek(out var address, out var due) && due <= now)
         {
             _announcements.Dequeue();
-            if (IsOwn(address))
+            if (AnswersFor(address))
             {
                 Announce(address);
             }
@@ -204,7 +254,7 @@ internal sealed class UplinkLink : INeighbourLink
             _neighbours.Learn(arp.SenderAddress, arp.SenderMac, now);
         }
 
-        if (arp.Operation == ArpOperation.Request && IsOwn(arp.TargetAddress) && source != _model.Mac)
+        if (arp.Operation == ArpOperation.Request && AnswersFor(arp.TargetAddress) && source != _model.Mac)
         {
             Send(LinkFrames.ArpReply(_scratch, _model.Mac, arp));
         }
@@ -237,7 +287,7 @@ internal sealed class UplinkLink : INeighbourLink
             _neighbours.Learn(message.Source, message.LinkLayer, now);
         }
 
-        if (IsOwn(message.Target))
+        if (AnswersFor(message.Target))
         {
             Send(LinkFrames.NeighbourAnswer(_scratch, source, _model.Mac, message, NdFlags.Router | NdFlags.Override));
         }
@@ -253,6 +303,9 @@ internal sealed class UplinkLink : INeighbourLink
 
     /// <summary>The destination address of an IP packet whose fixed header is known to be there.</summary>
     internal static IpAddress DestinationOf(ReadOnlySpan<byte> packet) => IpAddress.FromBytes(packet[0] >> 4 == 4 ? packet.Slice(16, 4) : packet.Slice(24, 16));
+
+    /// <summary>The source address of such a packet.</summary>
+    internal static IpAddress SourceOf(ReadOnlySpan<byte> packet) => IpAddress.FromBytes(packet[0] >> 4 == 4 ? packet.Slice(12, 4) : packet.Slice(8, 16));
 
     private IpAddress NextHop(IpAddress destination)
     {

@@ -8,14 +8,15 @@ public static partial class ControlCodec
         switch (message)
         {
             case Arrive arrive:
-                Begin(writer, message, 4);
+                Begin(writer, message, 5);
                 Write(writer, arrive.Client);
                 writer.Write(arrive.KnownEpoch.Value);
                 Write(writer, arrive.Addresses);
                 Write(writer, arrive.Offers);
+                writer.Write(arrive.Also);
                 break;
             case ArriveReply reply:
-                Begin(writer, message, 8);
+                Begin(writer, message, 10);
                 Write(writer, reply.Client);
                 writer.Write((ulong)reply.Status);
                 writer.Write(reply.Epoch.Value);
@@ -24,6 +25,8 @@ public static partial class ControlCodec
                 writer.Write(reply.Truncated);
                 Write(writer, reply.Addresses);
                 Write(writer, reply.Mappings);
+                writer.Write((ulong)reply.Role);
+                writer.Write(reply.Token);
                 break;
             case ArrivalUpdate update:
                 Begin(writer, message, 5);
@@ -34,13 +37,14 @@ public static partial class ControlCodec
                 Write(writer, update.Ended);
                 break;
             case Announce announce:
-                Begin(writer, message, 6);
+                Begin(writer, message, 7);
                 Write(writer, announce.Client);
                 writer.Write(announce.Epoch.Value);
                 Write(writer, announce.Addresses);
                 Write(writer, announce.Mappings);
                 Write(writer, announce.Ended);
                 writer.Write(announce.Full);
+                writer.Write(announce.Also);
                 break;
             case HandOver handOver:
                 Begin(writer, message, 5);
@@ -63,7 +67,10 @@ public static partial class ControlCodec
 
     private static ControlMessage? ReadClient(ulong type, ulong id, ref FieldReader fields) => type switch
     {
-        10 => new Arrive { Id = id, Client = fields.Mac(), KnownEpoch = fields.Epoch(), Addresses = fields.Addresses(), Offers = fields.Offers() },
+        10 => new Arrive
+        {
+            Id = id, Client = fields.Mac(), KnownEpoch = fields.Epoch(), Addresses = fields.Addresses(), Offers = fields.Offers(), Also = fields.Boolean(),
+        },
         11 => new ArriveReply
         {
             Id = id,
@@ -75,6 +82,8 @@ public static partial class ControlCodec
             Truncated = fields.Boolean(),
             Addresses = fields.Addresses(),
             Mappings = fields.Records(),
+            Role = fields.FamRole(),
+            Token = fields.UInt64(),
         },
         12 => new ArrivalUpdate
         {
@@ -94,6 +103,7 @@ public static partial class ControlCodec
             Mappings = fields.Records(),
             Ended = fields.Mappings(),
             Full = fields.Boolean(),
+            Also = fields.Boolean(),
         },
         21 => new HandOver
         {

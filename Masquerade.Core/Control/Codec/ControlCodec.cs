@@ -34,6 +34,7 @@ public static partial class ControlCodec
         [typeof(LookupReply)] = 33,
         [typeof(AnchorRequest)] = 34,
         [typeof(AnchorReply)] = 35,
+        [typeof(AttachKnown)] = 36,
         [typeof(FamChange)] = 40,
         [typeof(FamCleared)] = 41,
         [typeof(MappingsEnded)] = 42,
@@ -47,6 +48,12 @@ public static partial class ControlCodec
         [typeof(ProbeResult)] = 50,
         [typeof(LeaseRequest)] = 51,
         [typeof(LeaseReply)] = 52,
+        [typeof(NeighbourHere)] = 70,
+        [typeof(NeighbourNoted)] = 71,
+        [typeof(NeighbourQuery)] = 72,
+        [typeof(NeighbourAt)] = 73,
+        [typeof(LinkLost)] = 75,
+        [typeof(Summon)] = 76,
     };
 
     /// <summary>Encodes a message as the body of a frame. Whether it fits one is for <see cref="FrameCodec.WriteFrame"/> to say.</summary>
@@ -62,7 +69,7 @@ public static partial class ControlCodec
             case Arrive or ArriveReply or ArrivalUpdate or Announce or HandOver or Depart:
                 WriteClient(writer, message);
                 break;
-            case Attach or AttachReply or Lookup or LookupReply or AnchorRequest or AnchorReply:
+            case Attach or AttachReply or AttachKnown or Lookup or LookupReply or AnchorRequest or AnchorReply:
                 WriteConnection(writer, message);
                 break;
             case AddressOwners or ProbeNode or ProbeResult:
@@ -70,6 +77,12 @@ public static partial class ControlCodec
                 break;
             case LeaseRequest or LeaseReply:
                 WriteLease(writer, message);
+                break;
+            case NeighbourHere or NeighbourNoted or NeighbourQuery or NeighbourAt:
+                WriteNeighbour(writer, message);
+                break;
+            case LinkLost or Summon:
+                WriteFurther(writer, message);
                 break;
             default:
                 WriteHam(writer, message);
@@ -108,6 +121,8 @@ public static partial class ControlCodec
             < 40 => ReadConnection(type, id, ref fields),
             < 48 => ReadHam(type, id, ref fields),
             < 51 => ReadAddress(type, id, ref fields),
+            >= 70 and < 75 => ReadNeighbour(type, id, ref fields),
+            >= 75 and < 80 => ReadFurther(type, id, ref fields),
             _ => ReadLease(type, id, ref fields),
         };
         if (message is null)

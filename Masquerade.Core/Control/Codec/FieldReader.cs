@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Masquerade.Core.Flow;
 
 namespace Masquerade.Core.Control;
@@ -36,6 +37,9 @@ internal ref struct FieldReader
 
     public ulong UInt64() => Next() && Check(_reader.TryReadUInt64(out var value)) ? value : 0;
 
+    /// <summary>Milliseconds since 1970.</summary>
+    public long Time() => Next() ? ReadTime() : 0;
+
     public uint UInt32() => Next() && Check(_reader.TryReadUInt32(out var value)) ? value : 0;
 
     public bool Boolean() => Next() && Check(_reader.TryReadBoolean(out var value)) && value;
@@ -48,6 +52,10 @@ internal ref struct FieldReader
     public AckStatus AckStatus() => Next() && Check(_reader.TryReadUInt32(out var value, (uint)Control.AckStatus.Refused)) ? (AckStatus)value : default;
 
     public AttachStatus AttachStatus() => Next() && Check(_reader.TryReadUInt32(out var value, (uint)Control.AttachStatus.Established)) ? (AttachStatus)value : default;
+
+    public FamRole FamRole() => Next() && Check(_reader.TryReadUInt32(out var value, (uint)Control.FamRole.Reserve)) ? (FamRole)value : default;
+
+    public FamChoice FamChoice() => Next() && Check(_reader.TryReadUInt32(out var value, (uint)Control.FamChoice.Duplicate)) ? (FamChoice)value : default;
 
     public LeaseAction LeaseAction() => Next() && Check(_reader.TryReadUInt32(out var value, (uint)Control.LeaseAction.Inform)) ? (LeaseAction)value : default;
 
@@ -67,6 +75,8 @@ internal ref struct FieldReader
 
     public IpAddress OptionalAddress() => Next() && !_reader.TryReadNil() ? ReadAddress() : default;
 
+    public IpAddress Address() => Next() ? ReadAddress() : default;
+
     public MappingId Mapping() => Next() ? ReadMapping() : default;
 
     public MappingRecord? Record() => Next() && !_reader.TryReadNil() ? ReadRecord() : null;
@@ -82,6 +92,17 @@ internal ref struct FieldReader
         return list;
     }
 
+    public IReadOnlyList<TransportEndpoint> Endpoints()
+    {
+        var list = List<TransportEndpoint>(ControlLimits.MaxAddresses, out var count);
+        while (!_failed && list.Count < count)
+        {
+            list.Add(RequireEndpoint());
+        }
+
+        return list;
+    }
+
     public IReadOnlyList<IpPrefix> Prefixes()
     {
         var list = List<IpPrefix>(ControlLimits.MaxAddresses, out var count);
@@ -89,6 +110,19 @@ internal ref struct FieldReader
         {
             var inner = Open(2);
             list.Add(ReadPrefix());
+            Close(inner);
+        }
+
+        return list;
+    }
+
+    public IReadOnlyList<AddressLoad> Loads()
+    {
+        var list = List<AddressLoad>(ControlLimits.MaxAddresses, out var count);
+        while (!_failed && list.Count < count)
+        {
+            var inner = Open(2);
+            list.Add(new AddressLoad(ReadAddress(), Check(_reader.TryReadUInt32(out var mappings)) ? mappings : 0));
             Close(inner);
         }
 
@@ -133,14 +167,46 @@ internal ref struct FieldReader
         return list;
     }
 
+    public IReadOnlyList<Attachment> Attachments()
+    {
+        var list = List<Attachment>(ControlLimits.MaxAttachments, out var count);
+        while (!_failed && list.Count < count)
+        {
+            var inner = Open(2);
+            list.Add(new Attachment(ReadMapping(), RequireEndpoint()));
+            Close(inner);
+        }
+
+        return list;
+    }
+
     public IReadOnlyList<FamRoute> Routes()
     {
         var list = List<FamRoute>(ControlLimits.MaxRoutes, out var count);
         while (!_failed && list.Count < count)
         {
-            var inner = Open(4);
-            list.Add(new FamRoute(ReadMapping(), RequireNode(), ReadEndpoint(), ReadEndpoint()));
+            var inner = Open(5);
+            list.Add(new FamRoute(ReadMapping(), RequireNode(), ReadEndpoint(), ReadEndpoint()) { Further = ReadEndpoints(ControlLimits.MaxFurtherFams) });
             Close(inner);
+        }
+
+        return list;
+    }
+
+    /// <summary>Endpoints, at most so many; "none" is an error.</summary>
+    public IReadOnlyList<TransportEndpoint> Endpoints(int atMost) => Next() ? ReadEndpoints(atMost) : [];
+
+    private TransportEndpoint[] ReadEndpoints(int atMost)
+    {
+        if (!Check(_reader.TryReadArrayHeader(out var count) && count <= atMost) || count == 0)
+        {
+            return [];
+        }
+
+        var list = new TransportEndpoint[count];
+        for (var i = 0; i < count && !_failed; i++)
+        {
+            list[i] = RequireEndpoint();
         }
 
         return list;
@@ -179,12 +245,15 @@ internal ref struct FieldReader
                 var server = RequireEndpoint();
                 var state = Check(_reader.TryReadUInt32(out var stateNumber, (uint)ConnectionState.Reset)) ? (ConnectionState)stateNumber : default;
                 var idle = Check(_reader.TryReadUInt32(out var milliseconds)) ? milliseconds : 0;
-                connections.Add(new ConnectionRecord(server, state, idle));
-                Close(element);
+                var note = element > 0 ? ReadNote() : null;
+                connections.Add(new ConnectionRecord(server, state, idle) { Note = note });
+                Close(element - 1);
             }
         }
 
-        Close(inner);
+        var terms = inner > 0 ? ReadTerms() : null;
+        var opened = inner > 1 ? ReadTime() : 0;
+        Close(inner - 2);
         return _failed ? null : new MappingRecord
         {
             Mapping = mapping,
@@ -194,6 +263,54 @@ internal ref struct FieldReader
             Revision = revision,
             FamEndpoint = fam,
             Connections = connections,
+            Explicit = terms,
+            Opened = opened,
+        };
+    }
+
+    private long ReadTime() => !_failed && Check(_reader.TryReadUInt64(out var time) && time <= long.MaxValue) ? (long)time : 0;
+
+    private HelperNote? ReadNote()
+    {
+        if (_failed || _reader.TryReadNil() || !Check(_reader.TryReadBytes(out var octets) && octets.Length <= HelperNote.MaxLength))
+        {
+            return null;
+        }
+
+        // It takes the room of some connections.
+        var note = new HelperNote(octets);
+        return Check((_connections += note.Weight) <= ControlLimits.MaxConnectionsPerMessage) ? note : null;
+    }
+
+    private ExplicitTerms? ReadTerms()
+    {
+        if (_failed || _reader.TryReadNil())
+        {
+            return null;
+        }
+
+        var inner = Open(5);
+        var nonce = Check(_reader.TryReadBytes(out var bytes) && bytes.Length == 12)
+            ? new MappingNonce(BinaryPrimitives.ReadUInt64BigEndian(bytes), BinaryPrimitives.ReadUInt32BigEndian(bytes[8..]))
+            : default;
+        var lifetime = Check(_reader.TryReadUInt32(out var milliseconds)) ? milliseconds : 0;
+        var age = Check(_reader.TryReadUInt64(out var number)) ? number : 0;
+        var flags = Check(_reader.TryReadUInt32(out var bits, 7)) ? bits : 0;
+        var filters = new List<RemoteFilter>();
+        if (Check(_reader.TryReadArrayHeader(out var count) && count <= ExplicitTerms.MaxFilters && (_connections += count) <= ControlLimits.MaxConnectionsPerMessage))
+        {
+            while (!_failed && filters.Count < count)
+            {
+                var element = Open(3);
+                filters.Add(new RemoteFilter(ReadPrefix(), Check(_reader.TryReadUInt32(out var port, ushort.MaxValue)) ? (ushort)port : (ushort)0));
+                Close(element);
+            }
+        }
+
+        Close(inner);
+        return new ExplicitTerms
+        {
+            Nonce = nonce, LifetimeMilliseconds = lifetime, AgeMilliseconds = age, Published = (flags & 1) != 0, OutboundOnly = (flags & 2) != 0, Expected = (flags & 4) != 0, Filters = filters,
         };
     }
 
@@ -213,9 +330,15 @@ internal ref struct FieldReader
 
     private MappingId ReadMapping()
     {
-        var inner = Open(2);
+        var more = Open(2);
         var mapping = new MappingId(ReadProtocol(), RequireEndpoint());
-        Close(inner);
+        if (more > 0)
+        {
+            mapping = mapping with { Server = ReadEndpoint() };
+            Check(!mapping.IsOfServer || (mapping.Protocol != TransportProtocol.Icmp && mapping.Server.Address.IsIPv4 == mapping.Masquerade.Address.IsIPv4));
+        }
+
+        Close(more - 1);
         return mapping;
     }
 

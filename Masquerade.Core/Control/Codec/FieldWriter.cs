@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Masquerade.Core.Flow;
 
 namespace Masquerade.Core.Control;
@@ -46,9 +47,13 @@ public static partial class ControlCodec
 
     private static void Write(MessagePackWriter writer, MappingId mapping)
     {
-        writer.WriteArrayHeader(2);
+        writer.WriteArrayHeader(mapping.IsOfServer ? 3 : 2);
         writer.Write((ulong)mapping.Protocol);
         Write(writer, mapping.Masquerade);
+        if (mapping.IsOfServer)
+        {
+            Write(writer, mapping.Server);
+        }
     }
 
     private static void Write(MessagePackWriter writer, IReadOnlyList<IpAddress> addresses)
@@ -68,6 +73,17 @@ public static partial class ControlCodec
             writer.WriteArrayHeader(2);
             Write(writer, prefix.Address);
             writer.Write((ulong)prefix.Length);
+        }
+    }
+
+    private static void Write(MessagePackWriter writer, IReadOnlyList<AddressLoad> loads)
+    {
+        writer.WriteArrayHeader(loads.Count);
+        foreach (var load in loads)
+        {
+            writer.WriteArrayHeader(2);
+            Write(writer, load.Address);
+            writer.Write((ulong)load.Mappings);
         }
     }
 
@@ -104,16 +120,28 @@ public static partial class ControlCodec
         }
     }
 
+    private static void Write(MessagePackWriter writer, IReadOnlyList<Attachment> attachments)
+    {
+        writer.WriteArrayHeader(attachments.Count);
+        foreach (var attachment in attachments)
+        {
+            writer.WriteArrayHeader(2);
+            Write(writer, attachment.Mapping);
+            Write(writer, attachment.FamEndpoint);
+        }
+    }
+
     private static void Write(MessagePackWriter writer, IReadOnlyList<FamRoute> routes)
     {
         writer.WriteArrayHeader(routes.Count);
         foreach (var route in routes)
         {
-            writer.WriteArrayHeader(4);
+            writer.WriteArrayHeader(5);
             Write(writer, route.Mapping);
             Write(writer, route.Ham);
             Write(writer, route.OldFamEndpoint);
             Write(writer, route.NewFamEndpoint);
+            Write(writer, route.Further);
         }
     }
 
@@ -134,7 +162,7 @@ public static partial class ControlCodec
             return;
         }
 
-        writer.WriteArrayHeader(7);
+        writer.WriteArrayHeader(mapping.Opened != 0 ? 9 : mapping.Explicit is not null ? 8 : 7);
         Write(writer, mapping.Mapping);
         Write(writer, mapping.ClientEndpoint);
         Write(writer, mapping.Ham);
@@ -144,10 +172,48 @@ public static partial class ControlCodec
         writer.WriteArrayHeader(mapping.Connections.Count);
         foreach (var connection in mapping.Connections)
         {
-            writer.WriteArrayHeader(3);
+            writer.WriteArrayHeader(connection.Note is null ? 3 : 4);
             Write(writer, connection.Server);
             writer.Write((ulong)connection.State);
             writer.Write((ulong)connection.IdleMilliseconds);
+            if (connection.Note is { } note)
+            {
+                writer.Write(note.Octets);
+            }
+        }
+
+        if (mapping.Explicit is { } terms)
+        {
+            Write(writer, terms);
+        }
+        else if (mapping.Opened != 0)
+        {
+            writer.WriteNil();
+        }
+
+        if (mapping.Opened != 0)
+        {
+            writer.Write((ulong)mapping.Opened);
+        }
+    }
+
+    private static void Write(MessagePackWriter writer, ExplicitTerms terms)
+    {
+        writer.WriteArrayHeader(5);
+        Span<byte> nonce = stackalloc byte[12];
+        BinaryPrimitives.WriteUInt64BigEndian(nonce, terms.Nonce.High);
+        BinaryPrimitives.WriteUInt32BigEndian(nonce[8..], terms.Nonce.Low);
+        writer.Write(nonce);
+        writer.Write((ulong)terms.LifetimeMilliseconds);
+        writer.Write(terms.AgeMilliseconds);
+        writer.Write((terms.Published ? 1UL : 0) | (terms.OutboundOnly ? 2UL : 0) | (terms.Expected ? 4UL : 0));
+        writer.WriteArrayHeader(terms.Filters.Count);
+        foreach (var filter in terms.Filters)
+        {
+            writer.WriteArrayHeader(3);
+            Write(writer, filter.Prefix.Address);
+            writer.Write((ulong)filter.Prefix.Length);
+            writer.Write((ulong)filter.Port);
         }
     }
 }

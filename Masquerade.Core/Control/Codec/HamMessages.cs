@@ -8,7 +8,7 @@ public static partial class ControlCodec
         switch (message)
         {
             case FamChange change:
-                Begin(writer, message, 7);
+                Begin(writer, message, 11);
                 Write(writer, change.Client);
                 writer.Write(change.Epoch.Value);
                 Write(writer, change.NewFam);
@@ -16,6 +16,10 @@ public static partial class ControlCodec
                 Write(writer, change.PreviousFamPeer);
                 writer.Write(change.Token);
                 Write(writer, change.Routes);
+                writer.Write((ulong)change.Choice);
+                writer.Write((ulong)change.CopyMilliseconds);
+                Write(writer, change.Peers);
+                writer.Write(change.Stay);
                 break;
             case FamCleared cleared:
                 Begin(writer, message, 3);
@@ -47,9 +51,10 @@ public static partial class ControlCodec
                 Write(writer, release.Mappings);
                 break;
             case AnchorReport report:
-                Begin(writer, message, 3);
+                Begin(writer, message, 4);
                 Write(writer, report.Client);
                 writer.Write(report.Epoch.Value);
+                writer.Write(report.FamEpoch.Value);
                 Write(writer, report.Mappings);
                 break;
             case AdoptMappings adopt:
@@ -75,13 +80,17 @@ public static partial class ControlCodec
             PreviousFamPeer = fields.OptionalEndpoint(),
             Token = fields.UInt64(),
             Routes = fields.Routes(),
+            Choice = fields.FamChoice(),
+            CopyMilliseconds = fields.UInt32(),
+            Peers = fields.Endpoints(ControlLimits.MaxFurtherFams + 1),
+            Stay = fields.UInt64(),
         },
         41 => new FamCleared { Id = id, Client = fields.Mac(), Epoch = fields.Epoch(), Routes = fields.Routes() },
         42 => new MappingsEnded { Id = id, Client = fields.Mac(), Epoch = fields.Epoch(), Mappings = fields.Mappings() },
         43 => new FamQuery { Id = id, Mapping = fields.Mapping(), Client = fields.Mac() },
         44 => new FamQueryReply { Id = id, Client = fields.Mac(), Epoch = fields.Epoch(), Status = fields.AckStatus(), Routes = fields.Routes() },
         45 => new ReleaseMappings { Id = id, Client = fields.Mac(), Mappings = fields.Mappings() },
-        46 => new AnchorReport { Id = id, Client = fields.Mac(), Epoch = fields.Epoch(), Mappings = fields.Records() },
+        46 => new AnchorReport { Id = id, Client = fields.Mac(), Epoch = fields.Epoch(), FamEpoch = fields.Epoch(), Mappings = fields.Records() },
         47 => new AdoptMappings { Id = id, Client = fields.Mac(), Epoch = fields.Epoch(), Mappings = fields.Records() },
         _ => null,
     };

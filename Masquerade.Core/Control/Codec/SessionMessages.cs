@@ -17,12 +17,13 @@ public static partial class ControlCodec
                 Write(writer, hello.Owners);
                 break;
             case Welcome welcome:
-                Begin(writer, message, 5);
+                Begin(writer, message, 6);
                 Write(writer, welcome.Coordinator);
                 writer.Write(welcome.StoreIncarnation);
                 writer.Write((ulong)welcome.HeartbeatMilliseconds);
                 writer.Write((ulong)welcome.Restored);
                 Write(writer, welcome.Owners);
+                Write(writer, welcome.Reserved);
                 break;
             case Goodbye goodbye:
                 Begin(writer, message, 1);
@@ -33,9 +34,12 @@ public static partial class ControlCodec
                 writer.Write((ulong)ack.Status);
                 break;
             case Heartbeat heartbeat:
-                Begin(writer, message, 2);
+                Begin(writer, message, 5);
                 writer.Write((ulong)heartbeat.Mappings);
                 writer.Write((ulong)heartbeat.Clients);
+                writer.Write(heartbeat.Store);
+                writer.Write((ulong)heartbeat.WaysRewritten);
+                Write(writer, heartbeat.Loads);
                 break;
         }
     }
@@ -60,9 +64,10 @@ public static partial class ControlCodec
             HeartbeatMilliseconds = fields.UInt32(),
             Restored = fields.UInt32(),
             Owners = fields.Owners(),
+            Reserved = fields.Mappings(),
         },
         3 => new Goodbye { Id = id, Reason = fields.Text(ControlLimits.MaxReasonLength) },
-        4 => new Heartbeat { Id = id, Mappings = fields.UInt32(), Clients = fields.UInt32() },
+        4 => new Heartbeat { Id = id, Mappings = fields.UInt32(), Clients = fields.UInt32(), Store = fields.UInt64(), WaysRewritten = fields.UInt32(), Loads = fields.Loads() },
         5 => new Ack { Id = id, Status = fields.AckStatus() },
         _ => null,
     };

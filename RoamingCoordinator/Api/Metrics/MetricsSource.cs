@@ -44,13 +44,17 @@ internal sealed class MetricsSource(Site site, IReadOnlyList<Action<MetricsSnaps
         snapshot.Gauge("masq_sessions", "Nodes that are connected with this coordinator.", nodes.Count(n => n.IsHere));
         snapshot.Gauge("masq_nodes_draining", "Nodes that operators have told to give their addresses away.", nodes.Count(n => n.IsDraining));
         snapshot.Gauge("masq_nodes_fenced", "Nodes that have no address of their own now and serve nobody.", nodes.Count(n => n.Addresses.Count > 0 && core.Nodes.IsFenced(n)));
+        snapshot.Gauge("masq_ways_rewritten", "Ways between nodes on which the network drops foreign sources, so that packets are rewritten; of nodes that are connected with this coordinator.", nodes.Where(n => n.IsHere).Sum(n => (double)n.WaysRewritten));
         snapshot.Gauge("masq_addresses_elsewhere", "Addresses that another node owns than the one that they are configured at.", core.Nodes.Elsewhere.Count());
+        snapshot.Gauge("masq_neighbour_addresses", "Clients' addresses of which it is known where they are.", core.Neighbours.AddressCount);
         snapshot.Gauge("masq_addresses_moving", "Addresses of which the next owner has not got everything yet.", core.AddressesMoving);
         snapshot.Gauge("masq_outbox_messages", "Pushes that wait for a node's acknowledgment.", nodes.Sum(n => (long)n.PushesWaiting));
         snapshot.Gauge("masq_outbox_bytes", "Octets of pushes that wait for a node's acknowledgment, at most.", nodes.Sum(n => n.PushesWaitingBytes));
         snapshot.Gauge("masq_decisions_under_way", "Decisions about clients that are being made or wait for another about the same client.", core.DecisionsUnderWay);
         snapshot.Counter("masq_placement_loops_total", "New connections that placement rules would have sent round in a loop.", core.PlacementLoops);
         snapshot.Counter("masq_leases_refused_total", "Questions of clients for which the pool had no address, or not the one they asked for.", core.LeasesRefused);
+        snapshot.Counter("masq_neighbour_queries_total", "Questions of nodes for clients elsewhere that their clients speak to.", core.NeighbourQueries);
+        snapshot.Counter("masq_neighbour_addresses_refused_total", "Addresses that a client used and that were another client's.", core.NeighbourAddressesRefused);
         snapshot.Counter("masq_requests_postponed_total", "Requests of agents that were not taken because too many waited; they come again.", core.RequestsRefused);
         snapshot.Counter(
             "masq_store_failures_total", "How often the store could not do what it was asked.", "reason",
@@ -63,7 +67,9 @@ internal sealed class MetricsSource(Site site, IReadOnlyList<Action<MetricsSnaps
         snapshot.Counter("masq_sessions_replaced_total", "Sessions of nodes that were replaced by a newer one.", chronicle.SessionsReplaced);
         snapshot.Counter("masq_nodes_behind_total", "How often a node did not take its news and had to start over.", chronicle.NodesBehind);
         snapshot.Counter("masq_nodes_failed_total", "How often a node was taken for dead.", chronicle.NodesFailed);
-        snapshot.Counter("masq_addresses_moved_total", "How often an address has changed its owner.", chronicle.AddressesMoved);
+        snapshot.Counter(
+            "masq_addresses_moved_total", "How often an address has changed its owner.", "reason",
+            Enum.GetValues<MoveCause>().Select(c => (MetricsSnapshot.LabelOf(c), (double)chronicle.AddressesMoved[(int)c])));
         snapshot.Counter("masq_store_losses_total", "How often the store had forgotten everything.", chronicle.StoresReborn);
         snapshot.Counter("masq_messages_received_total", "Messages of agents.", "type", Types(chronicle.Received));
         snapshot.Counter("masq_messages_sent_total", "Messages to agents, repetitions included.", "type", Types(chronicle.Sent));

@@ -59,8 +59,8 @@ internal sealed class Chronicle
     /// <summary>How often a node was taken for dead.</summary>
     public long NodesFailed { get; private set; }
 
-    /// <summary>How often an address has changed its owner.</summary>
-    public long AddressesMoved { get; private set; }
+    /// <summary>How often an address has changed its owner, by cause.</summary>
+    public long[] AddressesMoved { get; } = new long[Enum.GetValues<MoveCause>().Length];
 
     /// <summary>From arrival to completeness, in seconds.</summary>
     public Histogram HandOvers { get; } = new("masq_roam_hand_over_seconds", "From the arrival of a client until it was complete.");
@@ -102,8 +102,8 @@ internal sealed class Chronicle
                 Tell(new ApDrained(drained.Node, drained.Drained));
                 break;
             case AddressMoved moved:
-                AddressesMoved++;
-                Tell(new AddressChanged(moved.Address, moved.From, moved.To, moved.Epoch));
+                AddressesMoved[(int)moved.Cause]++;
+                Tell(new AddressChanged(moved.Address, moved.From, moved.To, moved.Epoch, moved.Cause));
                 break;
             case ClaimRefused refused:
                 Refusals[(int)refused.Kind]++;

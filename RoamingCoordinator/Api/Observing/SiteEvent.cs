@@ -33,7 +33,7 @@ internal sealed record ApFailed(NodeId Node, int Addresses) : SiteEvent("apFaile
 internal sealed record ApDrained(NodeId Node, bool Drained) : SiteEvent(Drained ? "apDrained" : "apUndrained", MacAddress.None);
 
 /// <summary>An address has another owner.</summary>
-internal sealed record AddressChanged(IpAddress Address, NodeId From, NodeId To, Epoch Epoch) : SiteEvent("addressMoved", MacAddress.None);
+internal sealed record AddressChanged(IpAddress Address, NodeId From, NodeId To, Epoch Epoch, MoveCause Cause) : SiteEvent("addressMoved", MacAddress.None);
 
 /// <summary>A client that was not known appeared.</summary>
 internal sealed record ClientArrived(MacAddress Client, Epoch Epoch, NodeId At) : SiteEvent("clientArrived", Client);

@@ -4,7 +4,7 @@ using Masquerade.Core.Time;
 using Masquerade.RoamingCoordinator.Api.Asking;
 using Masquerade.RoamingCoordinator.Api.Hosting;
 using Microsoft.AspNetCore.Http;
-using Elsewhere = (Masquerade.Core.Flow.IpAddress Address, Masquerade.Core.Flow.NodeId Home, Masquerade.Core.Flow.NodeId Owner);
+using Elsewhere = (Masquerade.Core.Flow.IpAddress Address, Masquerade.Core.Flow.NodeId Home, Masquerade.Core.Flow.NodeId Owner, bool ByLoad);
 
 namespace Masquerade.RoamingCoordinator.Api.Routes;
 
@@ -111,11 +111,12 @@ internal static class ApRoute
         Documents.Strings(json, "addresses", row.Addresses.Take(MostAddresses).Select(a => a.ToString()));
         Documents.Strings(json, "owned", row.Owned.Take(MostAddresses).Select(a => a.ToString()));
         json.WriteStartArray("elsewhere");
-        foreach (var (address, _, owner) in row.Elsewhere)
+        foreach (var (address, _, owner, byLoad) in row.Elsewhere)
         {
             json.WriteStartObject();
             json.WriteString("address", address.ToString());
             json.WriteString("at", Documents.Name(owner));
+            json.WriteBoolean("byLoad", byLoad);
             json.WriteEndObject();
         }
 

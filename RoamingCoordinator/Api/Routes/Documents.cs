@@ -56,6 +56,7 @@ internal static class Documents
         json.WriteString("state", record.Fam.IsNone ? "away" : record.Pending is null ? "present" : "arriving");
         json.WriteString("at", Name(record.Fam));
         json.WriteString("previous", Name(record.PreviousFam));
+        Strings(json, "also", record.Further.Select(f => f.Node.Name!));
         json.WriteString("since", Time(view.Since));
         json.WriteNumber("epoch", record.Epoch.Value);
         Strings(json, "addresses", record.Addresses.Select(a => a.ToString()));
@@ -70,6 +71,11 @@ internal static class Documents
             json.WriteString("protocol", Protocol(entry.Record.Mapping.Protocol));
             json.WriteString("clientEndpoint", entry.Record.ClientEndpoint.ToString());
             json.WriteString("masquerade", entry.Record.Mapping.Masquerade.ToString());
+            if (entry.Record.Mapping.IsOfServer)
+            {
+                json.WriteString("server", entry.Record.Mapping.Server.ToString());
+            }
+
             json.WriteString("ham", Name(entry.Record.Ham));
             json.WriteNumber("anchorEpoch", entry.Record.AnchorEpoch.Value);
             json.WriteStartArray("fams");
@@ -92,7 +98,7 @@ internal static class Documents
 
     /// <summary>Mappings in an order that stays.</summary>
     public static IOrderedEnumerable<MappingEntry> InOrder(ClientRecord record) =>
-        record.Mappings.Values.OrderBy(e => e.Record.Mapping.Protocol).ThenBy(e => e.Record.Mapping.Masquerade);
+        record.Mappings.Values.OrderBy(e => e.Record.Mapping);
 
     public static void Roam(Utf8JsonWriter json, Roam roam)
     {
@@ -174,6 +180,7 @@ internal static class Documents
                 json.WriteString("from", Name(moved.From));
                 json.WriteString("to", Name(moved.To));
                 json.WriteNumber("epoch", moved.Epoch.Value);
+                json.WriteString("reason", Camel(moved.Cause));
                 break;
             case ClientArrived arrived:
                 json.WriteString("to", Name(arrived.At));

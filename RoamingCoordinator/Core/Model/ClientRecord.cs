@@ -20,6 +20,12 @@ public sealed record MappingEntry(MappingRecord Record, Epoch ReportEpoch, Immut
     /// <summary>The most FAMs kept per mapping.</summary>
     public const int MaxFams = 4;
 
+    /// <summary>When <see cref="MappingRecord.Explicit"/> was said: its times count from then.</summary>
+    public Instant TermsAt { get; init; }
+
+    /// <summary>What makes it an explicit mapping, as it is now; null if it is none.</summary>
+    public ExplicitTerms? TermsNow(Instant now) => Record.Explicit?.After(now - TermsAt);
+
     /// <summary>The endpoint at a node, or none.</summary>
     public TransportEndpoint EndpointAt(NodeId node)
     {
@@ -41,9 +47,21 @@ public sealed record MappingEntry(MappingRecord Record, Epoch ReportEpoch, Immut
         return this with { Fams = [fam, .. others.Take(MaxFams - 1)] };
     }
 
+    /// <summary>This entry with a further FAM put behind the first one.</summary>
+    public MappingEntry WithFurther(FamRecord fam, NodeId first)
+    {
+        var (ahead, others) = (Fams.Where(f => f.Node == first), Fams.Where(f => f.Node != first && f.Node != fam.Node));
+        return this with { Fams = [.. ahead.Append(fam).Concat(others).Take(MaxFams)] };
+    }
+
     /// <summary>This entry without a node among its FAMs.</summary>
     public MappingEntry WithoutFam(NodeId node) => this with { Fams = Fams.RemoveAll(f => f.Node == node) };
 }
+
+/// <summary>A node that hears the client besides its FAM .</summary>
+/// <param name="Node">Who.</param>
+/// <param name="Since">The number of its message that made it one. Its messages count up, so one with a lower number is about an earlier link.</param>
+public readonly record struct FurtherFam(NodeId Node, ulong Since);
 
 /// <summary>A FAM whose hand-over is awaited.</summary>
 /// <param name="Node">Who.</param>
@@ -53,7 +71,7 @@ public sealed record MappingEntry(MappingRecord Record, Epoch ReportEpoch, Immut
 public readonly record struct AwaitedFam(NodeId Node, ulong Since);
 
 /// <summary>An arrival whose previous FAMs have yet to hand over: more than one if the client went on before the one before had done so.</summary>
-/// <param name="Awaited">Who is awaited.</param>
+/// <param name="Awaited">Who is awaited; nobody in particular after a loss of the store, when whoever knows the client has yet to say so.</param>
 /// <param name="Deadline">Until when.</param>
 /// <param name="OffersLeft">FAM endpoints that the new FAM offered and that are not used yet.</param>
 public sealed record PendingArrival(ImmutableArray<AwaitedFam> Awaited, Instant Deadline, ImmutableArray<FamOffer> OffersLeft)
@@ -76,7 +94,7 @@ public sealed record PendingArrival(ImmutableArray<AwaitedFam> Awaited, Instant 
     public PendingArrival? Without(NodeId node)
     {
         var left = Awaited.RemoveAll(a => a.Node == node);
-        return left.IsEmpty ? null : this with { Awaited = left };
+        return left.Length == Awaited.Length ? this : left.IsEmpty ? null : this with { Awaited = left };
     }
 }
 
@@ -107,6 +125,12 @@ public sealed record ClientRecord
     /// <summary>Its current FAM; none while it is out of coverage or unknown.</summary>
     public NodeId Fam { get; init; }
 
+    /// <summary>The nodes that hear it besides, the newest first, at most <see cref="ControlLimits.MaxFurtherFams"/>. Every move ends this list: who still hears it says so again.</summary>
+    public ImmutableArray<FurtherFam> Further { get; init; } = [];
+
+    /// <summary>Whether its FAM has lost its link to it: who hears it next is its FAM, and not a further one.</summary>
+    public bool IsLinkLost { get; init; }
+
     /// <summary>The FAM before the current one.</summary>
     public NodeId PreviousFam { get; init; }
 
@@ -122,7 +146,10 @@ public sealed record ClientRecord
     /// <summary>Whether that was an <see cref="Arrive"/>, whose answer is given again when it is repeated.</summary>
     public bool Answered { get; init; }
 
-    /// <summary>The life of the coordinator that decided the last move: only that one knows whether what followed from it has been said.</summary>
+    /// <summary>
+    /// Which life of which coordinator decided the last move, and by which life of the store: only that coordinator knows whether what followed from it has been said, and not even
+    /// that one knows it of a record that a store which had forgotten its last writes gave back. 0 where the coordinator has its store for itself.
+    /// </summary>
     public ulong Decider { get; init; }
 
     /// <summary>The latest arrival that each node has asked for in its present life: what is older is a late copy.</summary>
@@ -150,16 +177,16 @@ public sealed record ClientRecord
     public ImmutableDictionary<MappingId, MappingEntry> Mappings { get; init; } = ImmutableDictionary<MappingId, MappingEntry>.Empty;
 
     /// <summary>
-    /// The mapping that a client endpoint uses (endpoint-independent). Of two that were made on both sides of a partition, the one with the higher anchor epoch;
+    /// The mapping that a client endpoint uses towards a server: the one for that server, or else the one for all. Of two that were made on both sides of a partition, the explicit one, then the one with the higher anchor epoch;
     /// ties go to the smaller HAM name.
     /// </summary>
-    public MappingEntry? FindByClientEndpoint(TransportProtocol protocol, TransportEndpoint clientEndpoint)
+    public MappingEntry? FindByClientEndpoint(TransportProtocol protocol, TransportEndpoint clientEndpoint, TransportEndpoint server = default)
     {
         MappingEntry? best = null;
         foreach (var entry in Mappings.Values)
         {
             var record = entry.Record;
-            if (record.Mapping.Protocol == protocol && record.ClientEndpoint == clientEndpoint && (best is null || Precedes(record, best.Record)))
+            if (record.Mapping.Protocol == protocol && record.ClientEndpoint == clientEndpoint && (!record.Mapping.IsOfServer || record.Mapping.Server == server) && (best is null || Precedes(record, best.Record)))
             {
                 best = entry;
             }
@@ -171,10 +198,30 @@ public sealed record ClientRecord
     /// <summary>The nodes that are concerned with the client: who serves it, who did before, who anchors its mappings.</summary>
     public HashSet<NodeId> Nodes()
     {
-        HashSet<NodeId> nodes = [Fam, PreviousFam, .. Mappings.Values.Select(e => e.Record.Ham)];
+        HashSet<NodeId> nodes = [Fam, PreviousFam, .. Further.Select(f => f.Node), .. Mappings.Values.Select(e => e.Record.Ham)];
         nodes.Remove(NodeId.None);
         return nodes;
     }
+
+    /// <summary>Whether a node hears it besides its FAM.</summary>
+    public bool IsFurther(NodeId node) => FurtherSince(node) is not null;
+
+    /// <summary>The number of the message by which a node became a further FAM; null if it is none.</summary>
+    public ulong? FurtherSince(NodeId node)
+    {
+        foreach (var further in Further)
+        {
+            if (further.Node == node)
+            {
+                return further.Since;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Whether a node is the FAM of this epoch, or a further one.</summary>
+    public bool IsServedBy(NodeId node, Epoch epoch) => Epoch == epoch && (Fam == node || IsFurther(node));
 
     /// <summary>Whether a report of an unknown mapping is older than the news of its end.</summary>
     public bool HasEnded(MappingId mapping, Epoch epoch, ulong id)
@@ -205,5 +252,7 @@ public sealed record ClientRecord
     }
 
     private static bool Precedes(MappingRecord a, MappingRecord b) =>
-        a.AnchorEpoch != b.AnchorEpoch ? a.AnchorEpoch > b.AnchorEpoch : string.CompareOrdinal(a.Ham.Name, b.Ham.Name) < 0;
+        a.Mapping.IsOfServer != b.Mapping.IsOfServer ? a.Mapping.IsOfServer
+        : (a.Explicit is null) != (b.Explicit is null) ? a.Explicit is not null
+        : a.AnchorEpoch != b.AnchorEpoch ? a.AnchorEpoch > b.AnchorEpoch : string.CompareOrdinal(a.Ham.Name, b.Ham.Name) < 0;
 }

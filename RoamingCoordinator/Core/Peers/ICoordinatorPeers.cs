@@ -29,6 +29,9 @@ public sealed record NodePresence
 
     /// <summary>Whether it has a session.</summary>
     public bool IsConnected { get; init; }
+
+    /// <summary>How many mappings it anchors; null if that is not said. It is told and not kept.</summary>
+    public uint? Mappings { get; init; }
 }
 
 /// <summary>The answer to <see cref="ICoordinatorPeers.Register"/>.</summary>
@@ -45,6 +48,9 @@ public interface ICoordinatorPeers
 {
     /// <summary>A node is connected here now.</summary>
     void Register(NodePresence presence, Action<Registration> done);
+
+    /// <summary>How a node that is connected here does now; nothing of it is kept.</summary>
+    void Tell(NodePresence presence);
 
     /// <summary>What a node claimed in its last life is forgotten.</summary>
     void Forgotten(NodeId node, ulong number);

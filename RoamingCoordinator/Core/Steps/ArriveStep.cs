@@ -16,6 +16,11 @@ public static class ArriveStep
             return Again(state, context);
         }
 
+        if (state is not null && state.FurtherSince(node) == message.Id)
+        {
+            return Decision.Reply(FurtherStep.Answer(state, node, message.Id, context));
+        }
+
         var client = state ?? new ClientRecord { Client = message.Client };
         var life = context.Nodes.Find(node)?.Incarnation ?? 0;
         if (client.LastArrivals.TryGetValue(node.Name!, out var last) && last.Incarnation == life && message.Id <= last.Id)
@@ -24,18 +29,28 @@ public static class ArriveStep
             return Decision.Reply(new ArriveReply { Id = message.Id, Client = message.Client, Status = AckStatus.StaleEpoch, Epoch = client.Epoch, Complete = true });
         }
 
+        if (message.Also && FurtherStep.MayJoin(client, node, context))
+        {
+            return FurtherStep.Join(client, node, message, life, context);
+        }
+
         var previous = client.Departed ? NodeId.None : client.Fam;
-        var drain = !previous.IsNone && previous != node && context.Nodes.IsConnected(previous);
+
+        // A further FAM was summoned because the one before is silent, or of its own accord: a silent one is not waited for.
+        var isSilent = client.IsFurther(node) && context.Nodes.Find(previous) is { IsSilent: true };
+        var drain = !previous.IsNone && previous != node && context.Nodes.IsConnected(previous) && !isSilent;
         var known = message.KnownEpoch > client.HighestReported ? message.KnownEpoch : client.HighestReported;
         var epoch = context.NextEpoch(known > client.Epoch ? known : client.Epoch);
         var awaited = Awaited(client, node, drain ? previous : NodeId.None, context);
-        var complete = awaited.IsEmpty;
+
+        // After a loss of the store the absence of a FAM may only mean that it has not been heard yet. What is unknown is not new before it could say so.
+        var complete = awaited.IsEmpty && !(context.StoreMayLack && previous.IsNone && !client.Departed);
         ImmutableArray<FamOffer> offers = [.. message.Offers];
         var mappings = client.Mappings.ToBuilder();
         var moved = new List<MappingEntry>(client.Mappings.Count);
         foreach (var entry in Routes.InOrder(client.Mappings.Values))
         {
-            var assigned = Routes.Assign(entry, node, epoch, drain, ref offers);
+            var assigned = FurtherStep.Keeps(client, entry, node, context) ? entry.WithFam(new FamRecord(node, entry.EndpointAt(node), epoch)) : Routes.Assign(entry, node, epoch, drain, ref offers);
             mappings[entry.Record.Mapping] = assigned;
             moved.Add(assigned);
         }
@@ -44,20 +59,23 @@ public static class ArriveStep
         {
             Epoch = epoch,
             Fam = node,
+            Further = [],
+            IsLinkLost = false,
             PreviousFam = previous,
             Departed = false,
             Since = context.Now,
             ArriveId = message.Id,
             LastArrivals = client.LastArrivals.SetItem(node.Name!, (life, message.Id)),
             Answered = true,
-            Decider = context.Options.Life,
+            Decider = context.Decider,
             Token = context.Token,
             Pending = complete ? null : new PendingArrival(awaited, context.Now + context.Options.HandOverTimeout, offers),
             Addresses = [.. client.Addresses.Union(message.Addresses).Take(ControlLimits.MaxAddresses)],
             Mappings = mappings.ToImmutable(),
         };
-        var decision = new Decision(next, Answer(next, context));
+        var decision = new Decision(next, Answer(next, moved, context));
         Routes.PushFamChange(decision, next, previous, drain, moved, context);
+        FurtherStep.PushMoved(decision, client, next, context);
         decision.Events.Add(new ClientMoved(next.Client, epoch, client.Fam, node, moved.Count, complete));
         return decision;
     }
@@ -67,24 +85,22 @@ public static class ArriveStep
     /// </summary>
     private static Decision Again(ClientRecord state, StepContext context)
     {
-        var answer = Answer(state, context);
-        if (state.Decider == context.Options.Life)
+        var answer = Answer(state, Routes.InOrder(state.Mappings.Values), context);
+        if (state.Decider == context.Decider)
         {
             return Decision.Reply(answer);
         }
 
-        var next = state with { Decider = context.Options.Life };
+        var next = state with { Decider = context.Decider };
         var decision = new Decision(next, answer);
         Routes.PushWhole(decision, next, context);
         return decision;
     }
 
     /// <summary>What a FAM is told of its client.</summary>
-    private static ArriveReply Answer(ClientRecord client, StepContext context)
+    private static ArriveReply Answer(ClientRecord client, IEnumerable<MappingEntry> inOrder, StepContext context)
     {
-        var told = MessageParts
-            .OfRecords(Routes.InOrder(client.Mappings.Values).Take(context.Options.MaxMappingsPerReply).Select(e => Routes.For(e, client.Fam)))
-            .FirstOrDefault() ?? [];
+        var told = Told(inOrder, client.Fam, context);
         return new ArriveReply
         {
             Id = client.ArriveId,
@@ -98,6 +114,10 @@ public static class ArriveStep
             Mappings = told,
         };
     }
+
+    /// <summary>As many of the records as an answer holds.</summary>
+    internal static IReadOnlyList<MappingRecord> Told(IEnumerable<MappingEntry> inOrder, NodeId node, StepContext context) =>
+        MessageParts.OfRecords(inOrder.Take(context.Options.MaxMappingsPerReply).Select(e => Routes.For(e, node, context.Now))).FirstOrDefault() ?? [];
 
     /// <summary>
     /// The FAM before, and whoever was still awaited when the client went on: what any of them opened and has not announced would otherwise look new here.

@@ -11,6 +11,12 @@ namespace Masquerade.RoamingCoordinator.Steps;
 /// <param name="Token">A fresh random number for a move.</param>
 public sealed record StepContext(NodeDirectory Nodes, CoordinatorOptions Options, Instant Now, ulong Token)
 {
+    /// <summary>Whether the store has forgotten a moment ago: nodes may not have said yet what they know.</summary>
+    public bool StoreMayLack { get; init; }
+
+    /// <summary>Who decides: <see cref="ClientRecord.Decider"/> of what is decided now.</summary>
+    public ulong Decider { get; init; }
+
     /// <summary>
     /// The epoch of a move: above <paramref name="known"/>, and not below the clock. A store that has forgotten moves can so never give a number again that an access point
     /// out of reach still holds.

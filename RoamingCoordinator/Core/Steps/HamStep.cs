@@ -66,15 +66,20 @@ public static class HamStep
             var isNewsToFam = false;
             if (!mappings.TryGetValue(record.Mapping, out var entry))
             {
-                isNewsToFam = !client.Fam.IsNone && message.Epoch < client.Epoch;
+                isNewsToFam = !client.Fam.IsNone && message.FamEpoch < client.Epoch;
                 if (mappings.Count >= context.Options.MaxMappingsPerClient || client.HasEnded(record.Mapping, message.Epoch, 0))
                 {
                     continue;
                 }
 
                 var fam = context.Nodes.OwnerOf(record.FamEndpoint.Address);
-                ImmutableArray<FamRecord> fams = record.FamEndpoint.IsNone || fam.IsNone ? [] : [new FamRecord(fam, record.FamEndpoint, message.Epoch)];
-                entry = new MappingEntry(record with { FamEndpoint = TransportEndpoint.None }, Epoch.None, fams);
+                ImmutableArray<FamRecord> fams = record.FamEndpoint.IsNone || fam.IsNone ? [] : [new FamRecord(fam, record.FamEndpoint, message.FamEpoch)];
+                entry = new MappingEntry(record with { FamEndpoint = TransportEndpoint.None }, Epoch.None, fams) { TermsAt = context.Now };
+            }
+
+            if (entry.Record.Opened == 0 && record.Opened != 0)
+            {
+                entry = entry with { Record = entry.Record with { Opened = record.Opened } };
             }
 
             if (client.Fam == node && entry.EndpointAt(node).IsNone)
@@ -122,7 +127,7 @@ public static class HamStep
         if (unserved.Count > 0)
         {
             // The current FAM arrived while nobody could tell it of these; it attaches now.
-            Pushes.Update(decision, next, unserved.Select(e => Routes.For(e, next.Fam)), []);
+            Pushes.Update(decision, next, unserved.Select(e => Routes.For(e, next.Fam, context.Now)), []);
         }
 
         return decision;
@@ -137,11 +142,11 @@ public static class HamStep
     /// <param name="context">What else a step may look at.</param>
     public static Decision? NodeRestarted(ClientRecord state, NodeId node, IReadOnlyList<IpAddress> addresses, StepContext context)
     {
-        var anchored = state.Mappings.Values.Where(e => e.Record.Ham == node).OrderBy(e => e.Record.Mapping.Protocol).ThenBy(e => e.Record.Mapping.Masquerade).ToList();
+        var anchored = state.Mappings.Values.Where(e => e.Record.Ham == node).OrderBy(e => e.Record.Mapping).ToList();
         var gone = anchored.Where(e => !addresses.Contains(e.Record.Mapping.Masquerade.Address)).Select(e => e.Record.Mapping).ToList();
         var served = state.Fam == node;
         var awaited = state.Pending?.Awaited.Any(a => a.Node == node) ?? false;
-        if (anchored.Count == 0 && !served && !awaited)
+        if (anchored.Count == 0 && !served && !awaited && !state.IsFurther(node))
         {
             return null;
         }
@@ -154,12 +159,14 @@ public static class HamStep
             next = next with { Fam = NodeId.None, PreviousFam = node, Pending = null, Answered = false, Since = context.Now };
         }
 
-        var decision = new Decision(next, null);
-        Pushes.Adopt(decision, node, next, anchored.Where(e => next.Mappings.ContainsKey(e.Record.Mapping)).Select(e => Routes.For(next.Mappings[e.Record.Mapping], next.Fam)));
+        var decision = state.IsFurther(node) ? FurtherStep.Left(next, node, isThere: false, context) : new Decision(next, null);
+        next = decision.Next!;
+        Pushes.Adopt(decision, node, next, anchored.Where(e => next.Mappings.ContainsKey(e.Record.Mapping)).Select(e => Routes.For(next.Mappings[e.Record.Mapping], next.Fam, context.Now)));
         PushGone(decision, next, gone, evenIfNone: awaited);
         if (served)
         {
             PushCleared(decision, state, next, node);
+            FurtherStep.PushSummon(decision, state, context);
         }
 
         return decision;

@@ -62,7 +62,47 @@ internal static class Pushes
 
         messages[^1] = messages[^1] with { Complete = client.Pending is null };
         decision.Pushes.AddRange(messages.Select(m => (client.Fam, (ControlMessage)m)));
+        Tell(decision, client, messages, except: NodeId.None);
     }
+
+    /// <summary>What the FAM is told, its further ones must know as well, each with the endpoints that it has itself.</summary>
+    private static void Tell(Decision decision, ClientRecord client, IReadOnlyList<ArrivalUpdate> messages, NodeId except)
+    {
+        foreach (var further in client.Further)
+        {
+            if (further.Node != except)
+            {
+                decision.Pushes.AddRange(messages.Select(m => (further.Node, (ControlMessage)(m with
+                {
+                    Complete = true,
+                    Mappings = [.. m.Mappings.Select(r => r with { FamEndpoint = client.Mappings.GetValueOrDefault(r.Mapping)?.EndpointAt(further.Node) ?? default })],
+                }))));
+            }
+        }
+    }
+
+    /// <summary>What the FAM has said itself, and its further ones must know.</summary>
+    public static void UpdateFurther(Decision decision, ClientRecord client, IEnumerable<MappingRecord> records, IReadOnlyList<MappingId> ended, NodeId except)
+    {
+        if (client.Further.IsEmpty)
+        {
+            return;
+        }
+
+        foreach (var part in MessageParts.OfRecords(records))
+        {
+            Tell(decision, client, [Update(client) with { Mappings = part }], except);
+        }
+
+        if (ended.Count > 0)
+        {
+            Tell(decision, client, [.. MessageParts.Of(ended, ControlLimits.MaxBareMappings).Select(part => Update(client) with { Ended = part })], except);
+        }
+    }
+
+    /// <summary>What the FAM alone is told.</summary>
+    public static void UpdateFirst(Decision decision, ClientRecord client, IEnumerable<MappingRecord> records) =>
+        decision.Pushes.AddRange(MessageParts.OfRecords(records).Select(part => (client.Fam, (ControlMessage)(Update(client) with { Mappings = part, Complete = client.Pending is null }))));
 
     private static ArrivalUpdate Update(ClientRecord client) => new() { Id = 0, Client = client.Client, Epoch = client.Epoch, Complete = false };
 }

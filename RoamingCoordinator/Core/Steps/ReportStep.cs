@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
 
 namespace Masquerade.RoamingCoordinator.Steps;
 
@@ -13,15 +14,27 @@ public static class ReportStep
     /// <summary>Decides an announcement.</summary>
     public static Decision Announce(ClientRecord? state, NodeId node, Announce message, StepContext context)
     {
+        if (state is null && message.Also)
+        {
+            // The store has forgotten. A further FAM asks anew, and says it again.
+            return Decision.Acknowledge(message.Id, AckStatus.StaleEpoch);
+        }
+
         var client = state ?? new ClientRecord { Client = message.Client };
         var isCurrent = client.Fam == node && client.Epoch == message.Epoch;
-        var claims = !isCurrent && (message.Epoch > client.Epoch || (message.Epoch == client.Epoch && client.Fam.IsNone && !client.Departed));
+        var claims = !isCurrent && !message.Also && (message.Epoch > client.Epoch || (message.Epoch == client.Epoch && client.Fam.IsNone && !client.Departed));
+        if (!isCurrent && !message.Full && client.IsFurther(node) && client.Epoch == message.Epoch)
+        {
+            return FurtherStep.Report(client, node, message, context);
+        }
+
         if (!isCurrent && !claims)
         {
             // A stale FAM may still know mappings that nobody else knows; and it must learn that it is stale.
             return Merge(client, node, message.Epoch, message.Mappings, message.Ended, message.Id, AckStatus.StaleEpoch, completes: false, context);
         }
 
+        var decidedElsewhere = message.Full && !claims && client.Decider != context.Decider;
         var displaced = NodeId.None;
         if (claims)
         {
@@ -31,6 +44,8 @@ public static class ReportStep
             {
                 Epoch = message.Epoch,
                 Fam = node,
+                Further = [],
+                IsLinkLost = false,
                 PreviousFam = NodeId.None,
                 Departed = false,
                 Since = context.Now,
@@ -38,23 +53,25 @@ public static class ReportStep
                 Pending = null,
                 Answered = false,
                 ArriveId = message.Id,
-                Decider = context.Options.Life,
+                Decider = context.Decider,
             };
         }
         else if (message.Full)
         {
-            client = client with { Decider = context.Options.Life };
+            client = client with { Decider = context.Decider };
         }
 
         client = client with { Addresses = [.. client.Addresses.Union(message.Addresses).Take(ControlLimits.MaxAddresses)] };
         var mappings = client.Mappings.ToBuilder();
         var changed = new List<MappingEntry>();
-        var status = Upsert(client, node, message.Epoch, message.Id, message.Mappings, mappings, changed, context);
+        var kept = new List<MappingEntry>();
+        var status = Upsert(client, node, message.Epoch, message.Id, message.Mappings, mappings, changed, kept, context);
         var ended = Remove(mappings, message.Ended);
-        var unserved = claims ? Unserved(mappings, node, message) : [];
+        var unserved = claims ? Unserved(mappings, node, message, context.Now) : [];
         var next = (client with { Mappings = mappings.ToImmutable() }).WithEnded(message.Ended, message.Epoch, message.Id);
         var decision = new Decision(next, new Ack { Id = message.Id, Status = status });
         NoteRefused(decision, client, node, status);
+        Routes.PushTerms(decision, next, kept.Where(e => mappings.ContainsKey(e.Record.Mapping)), context.Now);
         if (unserved.Count > 0)
         {
             // HAMs or earlier FAMs have reported them; whoever serves the client must know them to serve them.
@@ -62,21 +79,22 @@ public static class ReportStep
         }
 
         Routes.PushEnded(decision, client.Client, message.Epoch, ended, except: node);
+        Pushes.UpdateFurther(decision, next, changed.Where(e => next.Mappings.ContainsKey(e.Record.Mapping)).Select(e => Routes.For(next.Mappings[e.Record.Mapping], node, context.Now)), [.. ended.Select(e => e.Record.Mapping)], except: NodeId.None);
         if (!displaced.IsNone)
         {
             // Who served the client by an older epoch must learn that it does so no more.
-            Routes.PushFamChange(decision, next, displaced, drain: context.Nodes.IsConnected(displaced), next.Mappings.Values, context);
+            Routes.PushFamChange(decision, next, displaced, drain: context.Nodes.IsConnected(displaced), Routes.InOrder(next.Mappings.Values), context);
         }
-        else if (message.Full && !claims && context.Options.Life != 0)
+        else if (decidedElsewhere)
         {
-            // The reporter comes from another coordinator, which may have died before it told everybody.
+            // The reporter comes from another coordinator, which may have died before it told everybody. The first part of the report is enough for that.
             Routes.PushWhole(decision, next, context);
         }
         else if (claims || changed.Count > 0)
         {
             var known = client.Mappings;
             var news = changed.Where(e => !known.TryGetValue(e.Record.Mapping, out var before) || before.EndpointAt(node) != e.EndpointAt(node));
-            Routes.PushFamChange(decision, next, NodeId.None, drain: false, claims ? next.Mappings.Values : news.Where(e => e.Record.Ham != node), context);
+            Routes.PushFamChange(decision, next, NodeId.None, drain: false, Routes.InOrder(claims ? next.Mappings.Values : news.Where(e => e.Record.Ham != node)), context);
         }
 
         return decision;
@@ -109,11 +127,15 @@ public static class ReportStep
         var isCurrent = departedBefore || (state.Fam == node && (state.Epoch == message.Epoch || (state.Epoch > message.Epoch && message.Id > state.ArriveId)));
         if (!isCurrent)
         {
-            return Merge(state, node, message.Epoch, message.Mappings, message.Ended, message.Id, AckStatus.StaleEpoch, IsAwaited(state, node, message.Id), context);
+            // Who was asked to be a further FAM and lost the client before it had the answer departs like anybody.
+            var left = state.FurtherSince(node) < message.Id ? FurtherStep.Left(state, node, isThere: true, context) : null;
+            var merged = Merge(left?.Next ?? state, node, message.Epoch, message.Mappings, message.Ended, message.Id, AckStatus.StaleEpoch, IsAwaited(state, node, message.Id), context);
+            return left is null ? merged : merged.After(left);
         }
 
         var mappings = state.Mappings.ToBuilder();
-        var taken = Upsert(state, node, message.Epoch, message.Id, message.Mappings, mappings, [], context);
+        var kept = new List<MappingEntry>();
+        var taken = Upsert(state, node, message.Epoch, message.Id, message.Mappings, mappings, [], kept, context);
         var ended = Remove(mappings, message.Ended);
         var cleared = new SortedDictionary<string, List<FamRoute>>(StringComparer.Ordinal);
         foreach (var (id, entry) in mappings.ToArray())
@@ -139,12 +161,14 @@ public static class ReportStep
         }).WithEnded(message.Ended, message.Epoch, message.Id);
         var decision = new Decision(next, new Ack { Id = message.Id, Status = AckStatus.Ok });
         NoteRefused(decision, state, node, taken);
+        Routes.PushTerms(decision, next, kept.Where(e => mappings.ContainsKey(e.Record.Mapping)).Select(e => mappings[e.Record.Mapping]), context.Now);
         Routes.PushEnded(decision, state.Client, message.Epoch, ended, except: node);
         foreach (var (ham, routes) in cleared)
         {
             Pushes.Cleared(decision, new NodeId(ham), state.Client, state.Epoch, routes);
         }
 
+        FurtherStep.PushSummon(decision, state, context);
         decision.Events.Add(new ClientLeft(state.Client, state.Epoch, node));
         return decision;
     }
@@ -156,13 +180,14 @@ public static class ReportStep
     {
         var mappings = state.Mappings.ToBuilder();
         var changed = new List<MappingEntry>();
+        var kept = new List<MappingEntry>();
         var wasKnown = state.Mappings;
 
         // What is not the current FAM's word never ranks with it, whatever epoch it claims.
         var limit = node == state.Fam || state.Fam.IsNone || state.Epoch == Epoch.None ? state.Epoch : new Epoch(state.Epoch.Value - 1);
         epoch = epoch > limit ? limit : epoch;
 
-        var taken = Upsert(state, node, epoch, id, records, mappings, changed, context);
+        var taken = Upsert(state, node, epoch, id, records, mappings, changed, kept, context);
 
         // What the current FAM has reported itself is not ended by the one before it.
         var ended = Remove(mappings, endedIds.Where(m => mappings.TryGetValue(m, out var e) && e.ReportEpoch <= epoch));
@@ -186,6 +211,7 @@ public static class ReportStep
         }).WithEnded(endedIds, epoch, id);
         var decision = new Decision(next, new Ack { Id = id, Status = status });
         NoteRefused(decision, state, node, taken);
+        Routes.PushTerms(decision, next, kept.Where(e => mappings.ContainsKey(e.Record.Mapping)).Select(e => mappings[e.Record.Mapping]), context.Now);
         Routes.PushEnded(decision, state.Client, epoch, ended, except: node);
         if (state.Fam.IsNone)
         {
@@ -194,7 +220,7 @@ public static class ReportStep
 
         if (moved.Count > 0 || status == AckStatus.StaleEpoch)
         {
-            Routes.PushFamChange(decision, next, node, drain: context.Nodes.IsConnected(node) && node != next.Fam, moved, context);
+            Routes.PushFamChange(decision, next, node, drain: context.Nodes.IsConnected(node) && node != next.Fam, Routes.InOrder(moved), context);
         }
 
         if (completes || changed.Count > 0 || ended.Count > 0)
@@ -202,7 +228,7 @@ public static class ReportStep
             Pushes.Update(
                 decision,
                 next,
-                changed.Where(e => mappings.ContainsKey(e.Record.Mapping)).Select(e => Routes.For(mappings[e.Record.Mapping], state.Fam)),
+                changed.Where(e => mappings.ContainsKey(e.Record.Mapping)).Select(e => Routes.For(mappings[e.Record.Mapping], state.Fam, context.Now)),
                 [.. ended.Select(e => e.Record.Mapping)]);
         }
 
@@ -221,16 +247,16 @@ public static class ReportStep
     /// What others have reported of a client and the node that claims it does not know, though it may have known it in an earlier life. At its HAM a mapping needs no endpoint;
     /// elsewhere the FAM attaches.
     /// </summary>
-    private static List<MappingRecord> Unserved(ImmutableDictionary<MappingId, MappingEntry>.Builder mappings, NodeId node, Announce message)
+    private static List<MappingRecord> Unserved(ImmutableDictionary<MappingId, MappingEntry>.Builder mappings, NodeId node, Announce message, Instant now)
     {
         var epoch = message.Epoch;
         var said = message.Mappings.Select(m => m.Mapping).ToHashSet();
         var unserved = new List<MappingRecord>();
-        foreach (var entry in mappings.Values.Where(e => message.Full ? !said.Contains(e.Record.Mapping) : e.EndpointAt(node).IsNone).OrderBy(e => e.Record.Mapping.Protocol).ThenBy(e => e.Record.Mapping.Masquerade).ToList())
+        foreach (var entry in mappings.Values.Where(e => message.Full ? !said.Contains(e.Record.Mapping) : e.EndpointAt(node).IsNone).OrderBy(e => e.Record.Mapping).ToList())
         {
             var found = entry.Record.Ham == node ? entry.WithFam(new FamRecord(node, entry.Record.Mapping.Masquerade, epoch)) : entry;
             mappings[entry.Record.Mapping] = found;
-            unserved.Add(Routes.For(found, node));
+            unserved.Add(Routes.For(found, node, now));
         }
 
         return unserved;
@@ -241,7 +267,7 @@ public static class ReportStep
     /// <summary>Takes in records that are not older than what is known. The reporter's own FAM endpoint comes with them.</summary>
     private static AckStatus Upsert(
         ClientRecord state, NodeId node, Epoch epoch, ulong id, IReadOnlyList<MappingRecord> records,
-        ImmutableDictionary<MappingId, MappingEntry>.Builder mappings, List<MappingEntry> changed, StepContext context)
+        ImmutableDictionary<MappingId, MappingEntry>.Builder mappings, List<MappingEntry> changed, List<MappingEntry> kept, StepContext context)
     {
         var status = AckStatus.Ok;
         foreach (var reported in records)
@@ -268,18 +294,43 @@ public static class ReportStep
 
             var entry = known is null
                 ? new MappingEntry(record, epoch, [])
-                : known with { Record = record with { AnchorEpoch = known.Record.AnchorEpoch, Ham = known.Record.Ham }, ReportEpoch = epoch };
+                : known with { Record = record with { AnchorEpoch = known.Record.AnchorEpoch, Ham = known.Record.Ham, Opened = OpenedAt(known.Record, record) }, ReportEpoch = epoch };
             if (state.Fam == node && state.Epoch == epoch && !record.FamEndpoint.IsNone)
             {
                 entry = entry.WithFam(new FamRecord(node, record.FamEndpoint, epoch));
             }
 
+            entry = entry with { TermsAt = context.Now, Record = entry.Record with { Explicit = TermsOf(known, record, context.Now) } };
             mappings[record.Mapping] = entry;
-            changed.Add(entry);
+            if (entry.Record.Ham != node && !(known?.TermsNow(context.Now) is { } before ? entry.Record.Explicit is { } terms && terms.SaysTheSame(before) : entry.Record.Explicit is null))
+            {
+                kept.Add(entry);
+            }
+
+            if (known is null || !Says(known, entry, node))
+            {
+                changed.Add(entry);
+            }
         }
 
         return status;
     }
+
+    /// <summary>When a mapping was opened does not change; whoever reports it may not know.</summary>
+    private static long OpenedAt(MappingRecord known, MappingRecord reported) =>
+        reported.Opened == 0 || (known.Opened != 0 && known.ClientEndpoint == reported.ClientEndpoint) ? known.Opened : reported.Opened;
+
+    /// <summary>What is published is the operator's and not a FAM's to say; whoever serves it may not have heard of it yet.</summary>
+    private static ExplicitTerms? TermsOf(MappingEntry? known, MappingRecord reported, Instant now) =>
+        known?.Record.Explicit is { Published: true } ? known.TermsNow(now) : reported.Explicit;
+
+    /// <summary>
+    /// Whether a report is the one that is known, said again: nobody needs to hear of it. A mapping's revision does not count up while its connections age, so these are looked at
+    /// as well; a FAM that hands over says by them how its timers stand.
+    /// </summary>
+    private static bool Says(MappingEntry known, MappingEntry reported, NodeId node) =>
+        known.ReportEpoch == reported.ReportEpoch && known.Record.Revision == reported.Record.Revision && known.EndpointAt(node) == reported.EndpointAt(node)
+        && known.Record.Connections.SequenceEqual(reported.Record.Connections);
 
     /// <summary>A mapping belongs to the node that owns its address; a client has a bounded number.</summary>
     private static bool MayAdd(MappingRecord record, int count, NodeId node, StepContext context)

@@ -17,15 +17,16 @@ public static class TakeoverStep
     /// <param name="state">The client.</param>
     /// <param name="nodes">Who owns which address.</param>
     /// <param name="told">Addresses of which everything is told, whether or not it is so already.</param>
-    public static Decision? Converge(ClientRecord state, NodeDirectory nodes, IReadOnlyList<IpAddress> told)
+    /// <param name="now">The time.</param>
+    public static Decision? Converge(ClientRecord state, NodeDirectory nodes, IReadOnlyList<IpAddress> told, Instant now)
     {
         List<MappingEntry>? moved = null;
         ImmutableDictionary<MappingId, MappingEntry>.Builder? mappings = null;
         foreach (var entry in state.Mappings.Values)
         {
             var owner = nodes.MovedTo(entry.Record.Mapping.Masquerade.Address);
-            var fams = entry.Fams.RemoveAll(f => nodes.MovedTo(f.Endpoint.Address) is { IsNone: false } now && now != f.Node);
-            if ((owner.IsNone || owner == entry.Record.Ham) && fams.Length == entry.Fams.Length)
+            var fams = AtTheirOwn(entry, owner.IsNone ? entry.Record.Ham : owner, nodes);
+            if ((owner.IsNone || owner == entry.Record.Ham) && fams == entry.Fams)
             {
                 if (told.Contains(entry.Record.Mapping.Masquerade.Address))
                 {
@@ -59,7 +60,7 @@ public static class TakeoverStep
         var decision = new Decision(mappings is null ? null : converged, null);
         foreach (var group in (moved ?? []).GroupBy(e => e.Record.Ham.Name, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal))
         {
-            var records = Routes.InOrder(group).Select(e => Routes.For(e, converged.Fam)).ToList();
+            var records = Routes.InOrder(group).Select(e => Routes.For(e, converged.Fam, now)).ToList();
             var owner = new NodeId(group.Key);
             Pushes.Adopt(decision, owner, converged, records);
             if (!converged.Fam.IsNone && converged.Fam != owner)
@@ -71,6 +72,18 @@ public static class TakeoverStep
         return decision;
     }
 
+    /// <summary>
+    /// A FAM has nothing at an address that is another node's now, and says where it goes on. One that is the HAM as well has come back to it: it serves at the masquerade endpoint, and
+    /// had the other one only for what was on its way.
+    /// </summary>
+    private static ImmutableArray<FamRecord> AtTheirOwn(MappingEntry entry, NodeId ham, NodeDirectory nodes)
+    {
+        bool IsGone(FamRecord fam) => nodes.MovedTo(fam.Endpoint.Address) is { IsNone: false } now && now != fam.Node;
+        return !entry.Fams.Any(IsGone)
+            ? entry.Fams
+            : [.. entry.Fams.Where(f => !IsGone(f) || f.Node == ham).Select(f => IsGone(f) ? f with { Endpoint = entry.Record.Mapping.Masquerade } : f)];
+    }
+
     /// <summary>A node has failed: whom it served it serves no more, and nobody waits for its last word. Null if the client is not concerned.</summary>
     /// <param name="state">The client, its mappings already at their new HAMs.</param>
     /// <param name="node">The node.</param>
@@ -80,9 +93,11 @@ public static class TakeoverStep
     {
         var served = state.Fam == node && state.Since <= at;
         var awaited = state.Pending?.Awaited.Any(a => a.Node == node) ?? false;
+        var left = state.IsFurther(node) && !context.Nodes.IsConnected(node) ? FurtherStep.Left(state, node, isThere: false, context) : null;
+        state = left?.Next ?? state;
         if (!served && !awaited)
         {
-            return null;
+            return left;
         }
 
         var next = state with { Pending = state.Pending?.Without(node) };
@@ -100,9 +115,15 @@ public static class TakeoverStep
         }
 
         var decision = new Decision(next, null);
+        if (left is not null)
+        {
+            decision = decision.After(left);
+        }
+
         if (served)
         {
             HamStep.PushCleared(decision, state, next, node);
+            FurtherStep.PushSummon(decision, state, context);
         }
         else if (!next.Fam.IsNone)
         {

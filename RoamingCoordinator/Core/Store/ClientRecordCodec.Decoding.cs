@@ -76,7 +76,7 @@ public static partial class ClientRecordCodec
             var count = Count(MaxTable);
             for (var left = count; left > 0 && !_failed; left--)
             {
-                if (ReadMapping() is { } entry)
+                if (ReadMapping(origin) is { } entry)
                 {
                     mappings[entry.Record.Mapping] = entry;
                 }
@@ -85,7 +85,15 @@ public static partial class ClientRecordCodec
             // The count stands at the end again: a record that was cut is not taken for a short one.
             Check(UInt64() == (ulong)count && mappings.Count == count);
             var asOf = fields > Fields + 3 ? UInt64() : 0;
-            for (; fields > Fields + 4 && !_failed; fields--)
+            var further = ImmutableArray.CreateBuilder<FurtherFam>();
+            for (var left = fields > Fields + 4 ? Count(ControlLimits.MaxFurtherFams * 2, 2) : 0; left > 0 && !_failed; left--)
+            {
+                var node = Node();
+                Check(!node.IsNone);
+                further.Add(new FurtherFam(node, UInt64()));
+            }
+
+            for (; fields > Fields + 5 && !_failed; fields--)
             {
                 Check(_reader.TrySkip());
             }
@@ -96,9 +104,11 @@ public static partial class ClientRecordCodec
                 Epoch = epoch,
                 HighestReported = highestReported,
                 Fam = fam,
+                Further = further.ToImmutable(),
                 PreviousFam = previous,
                 Departed = (flags & 1) != 0,
                 Answered = (flags & 2) != 0,
+                IsLinkLost = (flags & 4) != 0,
                 Since = since,
                 ArriveId = arriveId,
                 Decider = decider,
@@ -164,15 +174,15 @@ public static partial class ClientRecordCodec
             var offers = ImmutableArray.CreateBuilder<FamOffer>();
             for (var left = Count(ControlLimits.MaxOffers * 3, 3); left > 0 && !_failed; left--)
             {
-                offers.Add(new FamOffer(Protocol(), Endpoint()));
+                offers.Add(new FamOffer(Protocol(UInt64()), Endpoint()));
             }
 
             return new PendingArrival(awaited.ToImmutable(), deadline, offers.ToImmutable());
         }
 
-        private MappingEntry? ReadMapping()
+        private MappingEntry? ReadMapping(long origin)
         {
-            var values = Count((9 + (MappingEntry.MaxFams * 4) + (ControlLimits.MaxConnectionsPerMapping * 4)));
+            var values = Count(9 + (MappingEntry.MaxFams * 4) + (ControlLimits.MaxConnectionsPerMapping * 4) + 3);
             var mapping = Mapping();
             var client = Endpoint();
             var ham = Node();
@@ -180,7 +190,9 @@ public static partial class ClientRecordCodec
             var revision = UInt64();
             var report = Epoch();
             var fams = (int)(revision & 7);
-            var connections = values - 9 - (fams * 4);
+            var rest = (values - 9) % 4;
+            var (hasTerms, hasNotes, hasOpened) = (rest >= 1, rest >= 2, rest == 3);
+            var connections = values - 9 - (fams * 4) - rest;
             if (!Check(!ham.IsNone && fams <= MappingEntry.MaxFams && revision >> 3 <= uint.MaxValue && connections >= 0 && connections % 4 == 0))
             {
                 return null;
@@ -204,20 +216,85 @@ public static partial class ClientRecordCodec
                 list.Add(new ConnectionRecord(server, (ConnectionState)state, (uint)idle));
             }
 
+            var termsAt = Instant.Zero;
+            var terms = hasTerms && !_failed && !_reader.TryReadNil() ? ReadTerms(origin, out termsAt) : null;
+            if (hasNotes && !_failed && !_reader.TryReadNil())
+            {
+                ReadNotes(list);
+            }
+
+            var opened = hasOpened ? UInt64() : 0;
+            Check(opened <= long.MaxValue);
+
             return _failed ? null : new MappingEntry(
                 new MappingRecord
                 {
-                    Mapping = mapping, ClientEndpoint = client, Ham = ham, AnchorEpoch = anchor, Revision = (uint)(revision >> 3), Connections = list,
+                    Mapping = mapping, ClientEndpoint = client, Ham = ham, AnchorEpoch = anchor, Revision = (uint)(revision >> 3), Connections = list, Explicit = terms,
+                    Opened = (long)opened,
                 },
                 report,
-                famRecords.ToImmutable());
+                famRecords.ToImmutable()) { TermsAt = termsAt };
         }
 
-        private MappingId Mapping() => new(Protocol(), Endpoint());
+        /// <summary>What application helpers know of connections.</summary>
+        private void ReadNotes(List<ConnectionRecord> connections)
+        {
+            for (var left = Count(connections.Count * 2, 2); left > 0 && !_failed; left--)
+            {
+                var place = Place(connections.Count - 1);
+                if (Check(_reader.TryReadBytes(out var octets) && octets.Length <= HelperNote.MaxLength))
+                {
+                    connections[place] = connections[place] with { Note = new HelperNote(octets) };
+                }
+            }
+        }
 
-        private TransportProtocol Protocol()
+        private ExplicitTerms ReadTerms(long origin, out Instant at)
+        {
+            var values = Count(6 + (ExplicitTerms.MaxFilters * 3));
+            var (high, low) = (UInt64(), UInt64());
+            at = Time(origin);
+            var (lifetime, age, flags) = (UInt64(), UInt64(), UInt64());
+            Check(values >= 6 && values % 3 == 0 && low <= uint.MaxValue && lifetime <= uint.MaxValue && flags <= 7);
+            var filters = new List<RemoteFilter>();
+            for (; values > 6 && !_failed; values -= 3)
+            {
+                var prefix = Check(_reader.TryReadBytes(out var bytes) && bytes.Length is 4 or 16) ? IpAddress.FromBytes(bytes) : default;
+                var (length, port) = (UInt64(), UInt64());
+                if (Check(length <= (prefix.IsIPv4 ? 32UL : 128UL) && port <= ushort.MaxValue))
+                {
+                    filters.Add(new RemoteFilter(new IpPrefix(prefix, (int)length), (ushort)port));
+                }
+            }
+
+            return new ExplicitTerms
+            {
+                Nonce = new MappingNonce(high, (uint)low),
+                LifetimeMilliseconds = (uint)lifetime,
+                AgeMilliseconds = age,
+                Published = (flags & 1) != 0,
+                OutboundOnly = (flags & 2) != 0,
+                Expected = (flags & 4) != 0,
+                Filters = filters,
+            };
+        }
+
+        private MappingId Mapping()
         {
             var value = UInt64();
+            var mapping = new MappingId(Protocol(value & ~OfServer), Endpoint());
+            if (_failed || (value & OfServer) == 0)
+            {
+                return mapping;
+            }
+
+            mapping = mapping with { Server = Endpoint() };
+            Check(mapping.Protocol != TransportProtocol.Icmp && mapping.Server.Address.IsIPv4 == mapping.Masquerade.Address.IsIPv4);
+            return mapping;
+        }
+
+        private TransportProtocol Protocol(ulong value)
+        {
             Check(value is (ulong)TransportProtocol.Icmp or (ulong)TransportProtocol.Tcp or (ulong)TransportProtocol.Udp);
             return (TransportProtocol)value;
         }

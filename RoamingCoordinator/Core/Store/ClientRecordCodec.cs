@@ -19,6 +19,9 @@ public static partial class ClientRecordCodec
 
     private const int Fields = 15;
 
+    /// <summary>Beside a mapping's protocol: it is for one server, which follows.</summary>
+    private const ulong OfServer = 64;
+
     /// <summary>Writes a record.</summary>
     /// <param name="record">The record.</param>
     /// <param name="origin">Unix time at <see cref="Instant.Zero"/>, in milliseconds; processes have different ones.</param>
@@ -31,7 +34,7 @@ public static partial class ClientRecordCodec
 
         // The tables are known last and must be read first.
         var writer = new MessagePackWriter(output);
-        writer.WriteArrayHeader(Fields + 3 + (record.AddressesAsOf == 0 ? 0 : 1));
+        writer.WriteArrayHeader(Fields + 3 + (record.Further.Length > 0 ? 2 : record.AddressesAsOf == 0 ? 0 : 1));
         writer.Write((ulong)Version);
         writer.WriteArrayHeader(tables.Nodes.Count);
         foreach (var node in tables.Nodes)
@@ -61,7 +64,7 @@ public static partial class ClientRecordCodec
         writer.Write(tables.Epoch(record.HighestReported));
         writer.Write(tables.Node(record.Fam));
         writer.Write(tables.Node(record.PreviousFam));
-        writer.Write((record.Departed ? 1UL : 0) | (record.Answered ? 2UL : 0));
+        writer.Write((record.Departed ? 1UL : 0) | (record.Answered ? 2UL : 0) | (record.IsLinkLost ? 4UL : 0));
         writer.Write(Unix(record.Since, origin));
         writer.Write(record.ArriveId);
         writer.Write(record.Decider);
@@ -114,20 +117,31 @@ public static partial class ClientRecordCodec
         writer.WriteArrayHeader(record.Mappings.Count);
         foreach (var entry in record.Mappings.Values)
         {
-            Write(entry, tables, writer);
+            Write(entry, origin, tables, writer);
         }
 
         writer.Write((ulong)record.Mappings.Count);
-        if (record.AddressesAsOf != 0)
+        if (record.AddressesAsOf != 0 || record.Further.Length > 0)
         {
             writer.Write(record.AddressesAsOf);
         }
+
+        if (record.Further.Length > 0)
+        {
+            writer.WriteArrayHeader(record.Further.Length * 2);
+            foreach (var further in record.Further)
+            {
+                writer.Write(tables.Node(further.Node));
+                writer.Write(further.Since);
+            }
+        }
     }
 
-    private static void Write(MappingEntry entry, Tables tables, MessagePackWriter writer)
+    private static void Write(MappingEntry entry, long origin, Tables tables, MessagePackWriter writer)
     {
         var record = entry.Record;
-        writer.WriteArrayHeader(9 + (entry.Fams.Length * 4) + (record.Connections.Count * 4));
+        var notes = record.Connections.Count(c => c.Note is not null);
+        writer.WriteArrayHeader(9 + (entry.Fams.Length * 4) + (record.Connections.Count * 4) + (record.Opened != 0 ? 3 : notes > 0 ? 2 : record.Explicit is null ? 0 : 1));
         Write(record.Mapping, tables, writer);
         Write(record.ClientEndpoint, tables, writer);
         writer.Write(tables.Node(record.Ham));
@@ -147,12 +161,63 @@ public static partial class ClientRecordCodec
             writer.Write((ulong)connection.State);
             writer.Write((ulong)connection.IdleMilliseconds);
         }
+
+        if (record.Explicit is { } terms)
+        {
+            writer.WriteArrayHeader(6 + (terms.Filters.Count * 3));
+            writer.Write(terms.Nonce.High);
+            writer.Write((ulong)terms.Nonce.Low);
+            writer.Write(Unix(entry.TermsAt, origin));
+            writer.Write((ulong)terms.LifetimeMilliseconds);
+            writer.Write(terms.AgeMilliseconds);
+            writer.Write((terms.Published ? 1UL : 0) | (terms.OutboundOnly ? 2UL : 0) | (terms.Expected ? 4UL : 0));
+            Span<byte> bytes = stackalloc byte[16];
+            foreach (var filter in terms.Filters)
+            {
+                // A prefix may be all zero, which no address is.
+                writer.Write(bytes[..filter.Prefix.Address.WriteTo(bytes)]);
+                writer.Write((ulong)filter.Prefix.Length);
+                writer.Write((ulong)filter.Port);
+            }
+        }
+        else if (notes > 0 || record.Opened != 0)
+        {
+            writer.WriteNil();
+        }
+
+        if (notes > 0)
+        {
+            writer.WriteArrayHeader(notes * 2);
+            for (var i = 0; i < record.Connections.Count; i++)
+            {
+                if (record.Connections[i].Note is { } note)
+                {
+                    writer.Write((ulong)i);
+                    writer.Write(note.Octets);
+                }
+            }
+        }
+        else if (record.Opened != 0)
+        {
+            writer.WriteNil();
+        }
+
+        if (record.Opened != 0)
+        {
+            // How many values there are tells which these are.
+            writer.Write((ulong)record.Opened);
+        }
     }
 
     private static void Write(MappingId mapping, Tables tables, MessagePackWriter writer)
     {
-        writer.Write((ulong)mapping.Protocol);
+        // A mapping for one server has a mark beside its protocol, and that server behind it.
+        writer.Write((ulong)mapping.Protocol | (mapping.IsOfServer ? OfServer : 0));
         Write(mapping.Masquerade, tables, writer);
+        if (mapping.IsOfServer)
+        {
+            Write(mapping.Server, tables, writer);
+        }
     }
 
     private static void Write(TransportEndpoint endpoint, Tables tables, MessagePackWriter writer)

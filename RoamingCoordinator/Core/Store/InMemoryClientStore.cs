@@ -2,7 +2,10 @@ using Masquerade.Core.Flow;
 
 namespace Masquerade.RoamingCoordinator;
 
-/// <summary>The embedded default: one process, rebuilt from what the agents announce after a restart. It answers within the call.</summary>
+/// <summary>
+/// The embedded default: one process, rebuilt from what the agents announce after a restart. It answers within the call. Clients that are nowhere and have no mapping are kept for
+/// their epochs only; of those it remembers the latest, so that devices which pass by once, or pretend to be many, do not fill it.
+/// </summary>
 public sealed class InMemoryClientStore : IClientStore
 {
     /// <summary>Clients that one list names: what a coordinator does between two messages stays short, also on a large site.</summary>
@@ -11,15 +14,20 @@ public sealed class InMemoryClientStore : IClientStore
     private readonly Dictionary<ulong, (ClientRecord Record, long Version)> _clients = [];
     private readonly SortedSet<ulong> _order = [];
     private readonly Dictionary<MappingId, MacAddress> _owners = [];
+    private readonly LinkedList<ulong> _idle = [];
+    private readonly Dictionary<ulong, LinkedListNode<ulong>> _idleByClient = [];
     private readonly int _capacity;
+    private readonly int _idleCapacity;
+    private long _highestForgotten;
 
     /// <summary>An empty store.</summary>
     /// <param name="incarnation">Differs in every life.</param>
-    /// <param name="capacity">The most clients.</param>
+    /// <param name="capacity">The most clients; a sixteenth of it may be clients that are nowhere and have no mapping.</param>
     public InMemoryClientStore(ulong incarnation, int capacity = 1_000_000)
     {
         Incarnation = incarnation;
         _capacity = capacity;
+        _idleCapacity = Math.Max(1, capacity / 16);
     }
 
     /// <inheritdoc/>
@@ -79,7 +87,7 @@ public sealed class InMemoryClientStore : IClientStore
             return new SetResult(StoreOutcome.Changed);
         }
 
-        if (!known && _clients.Count >= _capacity)
+        if (!known && _clients.Count >= _capacity && !ForgetIdle())
         {
             return new SetResult(StoreOutcome.Full);
         }
@@ -89,7 +97,7 @@ public sealed class InMemoryClientStore : IClientStore
         List<EndpointClaim>? taken = null;
         if (ReferenceEquals(before, record.Mappings))
         {
-            Set(record, version + 1);
+            Set(record, known, version);
             return new SetResult(StoreOutcome.Stored);
         }
 
@@ -119,17 +127,53 @@ public sealed class InMemoryClientStore : IClientStore
             _owners[id] = record.Client;
         }
 
-        Set(record, version + 1);
+        Set(record, known, version);
         return new SetResult(StoreOutcome.Stored);
     }
 
-    private void Set(ClientRecord record, long version)
+    private void Set(ClientRecord record, bool known, long version)
     {
-        if (version == 1)
+        var client = record.Client.Value;
+        if (!known)
         {
-            _order.Add(record.Client.Value);
+            // A version never comes again, also not after the client was forgotten.
+            version = _highestForgotten;
+            _order.Add(client);
         }
 
-        _clients[record.Client.Value] = (record, version);
+        _clients[client] = (record, version + 1);
+        var isIdle = record.Fam.IsNone && record.Mappings.IsEmpty;
+        if (isIdle != _idleByClient.ContainsKey(client))
+        {
+            if (_idleByClient.Remove(client, out var node))
+            {
+                _idle.Remove(node);
+            }
+            else
+            {
+                _idleByClient[client] = _idle.AddLast(client);
+            }
+        }
+
+        if (_idle.Count > _idleCapacity)
+        {
+            ForgetIdle();
+        }
+    }
+
+    /// <summary>Forgets who has been nowhere, without a mapping, for the longest; false if there is nobody.</summary>
+    private bool ForgetIdle()
+    {
+        if (_idle.First?.Value is not { } client)
+        {
+            return false;
+        }
+
+        _idle.RemoveFirst();
+        _idleByClient.Remove(client);
+        _order.Remove(client);
+        _clients.Remove(client, out var forgotten);
+        _highestForgotten = Math.Max(_highestForgotten, forgotten.Version);
+        return true;
     }
 }

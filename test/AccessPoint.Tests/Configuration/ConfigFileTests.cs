@@ -20,7 +20,7 @@ public sealed class ConfigFileTests
           },
           "client": { "interface": "cl0", "gatewayAddresses": ["192.168.77.1", "fe80::1"], "prefixes": ["192.168.77.0/24", "fd00:77::/64"] },
           "ham": { "drainTimeoutMilliseconds": 12.5 },
-          "fam": { "maxClients": 99, "filtering": "endpointIndependent" },
+          "fam": { "maxClients": 99, "udpFiltering": "endpointIndependent" },
         }
         """;
 
@@ -64,14 +64,14 @@ public sealed class ConfigFileTests
               "ports": { "first": 5000, "last": 4000 },
               "peerPort": 0,
               "ham": { "drainTimeout": 3, "maxMappings": 0 },
-              "fam": { "filtering": "none" },
+              "fam": { "udpFiltering": "none" },
               "verbose": true
             }
             """, out var mistakes);
         string[] expected =
         [
             "node", "coordinator", "uplink.kind", "uplink.addresses[0]", "uplink.addresses[1]", "uplink.addresses[3]", "uplink.onLink[0]", "uplink.gateways", "uplink.mtu",
-            "client.interface", "client.gatewayMac", "client.gatewayAddresses", "ports.last", "peerPort", "ham.drainTimeout", "ham.maxMappings", "fam.filtering", "verbose",
+            "client.interface", "client.gatewayMac", "client.gatewayAddresses", "ports.last", "peerPort", "ham.drainTimeout", "ham.maxMappings", "fam.udpFiltering", "verbose",
         ];
         Assert.Equal(expected.Order(StringComparer.Ordinal), mistakes.Select(m => m.Path).Distinct().Order(StringComparer.Ordinal));
         Assert.All(mistakes, m => Assert.NotEmpty(m.Allowed));
@@ -103,6 +103,76 @@ public sealed class ConfigFileTests
     {
         Assert.Null(Read(Good.Replace("\"client\": {", $"\"client\": {{ {keys},", StringComparison.Ordinal), out var mistakes));
         Assert.Equal(path, Assert.Single(mistakes).Path);
+    }
+
+    [Theory, Trait("Rfc", "6888 REQ-6")]
+    [InlineData("\"untranslated\": \"10.9.0.0/16\"", null)]
+    [InlineData("\"untranslated\": \"10.9.0.1/16\"", "uplink.untranslated")]
+    [InlineData("\"untranslated\": \"2001:db8::/32\"", "uplink.untranslated")]
+    public void Servers_that_see_clients_own_addresses_are_read_and_printed(string keys, string? mistake)
+    {
+        // The clients of this one have IPv4 addresses only.
+        var config = Read(
+            $$"""
+            {
+              "node": "ap1", "coordinator": "none", "ports": { "pooling": "arbitrary" },
+              "uplink": { "interface": "up0", "addresses": "10.1.1.10", "onLink": "10.1.1.0/24", {{keys}} },
+              "client": { "interface": "cl0", "gatewayAddresses": "192.168.77.1", "prefixes": "192.168.77.0/24" }
+            }
+            """, out var mistakes);
+        Assert.Equal(mistake is null ? [] : [mistake], mistakes.Select(m => m.Path));
+        if (config is not null)
+        {
+            Assert.Equal(["10.9.0.0/16"], config.Model.Uplink.Untranslated.Select(p => p.ToString()));
+            Assert.Equal(Core.Flow.AddressPooling.Arbitrary, config.Model.Pooling);
+            Assert.Equal(EffectiveConfig.Write(config), EffectiveConfig.Write(Read(EffectiveConfig.Write(config), out _)!));
+        }
+    }
+
+    [Theory, Trait("Req", "N-12"), Trait("Rfc", "6888 REQ-14")]
+    [InlineData("\"blockSize\": 512, \"blocksPerClient\": 4", null)]
+    [InlineData("\"blockSize\": 0", null)]
+    [InlineData("\"blockSize\": 500", "ports.blockSize")]
+    [InlineData("\"blockSize\": 32", "ports.blockSize")]
+    [InlineData("\"blockSize\": 8192", "ports.blockSize")]
+    [InlineData("\"blockSize\": 64, \"first\": 2000, \"last\": 2126", "ports.blockSize")]
+    [InlineData("\"blockSize\": 64, \"first\": 2000, \"last\": 2127", null)]
+    [InlineData("\"blocksPerClient\": 0", "ports.blocksPerClient")]
+    [InlineData("\"blocksPerClient\": 65", "ports.blocksPerClient")]
+    public void Blocks_of_ports_are_powers_of_two_of_which_two_fit(string keys, string? mistake)
+    {
+        var config = Read(
+            $$"""
+            {
+              "node": "ap1", "coordinator": "none", "ports": { {{keys}} },
+              "uplink": { "interface": "up0", "addresses": "10.1.1.10", "onLink": "10.1.1.0/24" },
+              "client": { "interface": "cl0", "gatewayAddresses": "192.168.77.1", "prefixes": "192.168.77.0/24" }
+            }
+            """, out var mistakes);
+        Assert.Equal(mistake is null ? [] : [mistake], mistakes.Select(m => m.Path));
+        Assert.All(mistakes, m => Assert.Contains(m.Path is "ports.blockSize" ? "power of two from 64 to 4096" : "from 1 to 64", m.Allowed, StringComparison.Ordinal));
+        if (config is not null)
+        {
+            Assert.Equal(keys.Contains("512", StringComparison.Ordinal) ? (512, 4) : (keys.Contains(": 64", StringComparison.Ordinal) ? 64 : 0, 8), (config.Model.PortBlockSize, config.Model.PortBlocksPerClient));
+            Assert.Equal(EffectiveConfig.Write(config), EffectiveConfig.Write(Read(EffectiveConfig.Write(config), out _)!));
+        }
+    }
+
+    [Theory, Trait("Req", "N-01")]
+    [InlineData("\"mapping\": \"addressAndPortDependent\"", Core.Flow.MappingPolicy.AddressAndPortDependent, null)]
+    [InlineData("\"mapping\": \"tcpAddressAndPortDependent\", \"blockSize\": 0", Core.Flow.MappingPolicy.TcpAddressAndPortDependent, null)]
+    [InlineData("\"mapping\": \"endpointIndependent\", \"blockSize\": 256", Core.Flow.MappingPolicy.EndpointIndependent, null)]
+    [InlineData("\"mapping\": \"tcpAddressAndPortDependent\", \"blockSize\": 256", default(Core.Flow.MappingPolicy), "ports.mapping")]
+    [InlineData("\"mapping\": \"addressDependent\"", default(Core.Flow.MappingPolicy), "ports.mapping")]
+    public void How_mappings_are_made_is_read_and_printed_and_goes_with_no_blocks(string keys, Core.Flow.MappingPolicy mapping, string? mistake)
+    {
+        var config = Read(Good.Insert(1, $"\"ports\": {{ {keys} }},"), out var mistakes);
+        Assert.Equal(mistake is null ? [] : [mistake], mistakes.Select(m => m.Path));
+        if (config is not null)
+        {
+            Assert.Equal(mapping, config.Model.Mapping);
+            Assert.Equal(mapping, Read(EffectiveConfig.Write(config), out _)!.Model.Mapping);
+        }
     }
 
     [Fact, Trait("Req", "A-28")]

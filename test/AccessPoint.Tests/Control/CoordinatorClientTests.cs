@@ -87,7 +87,7 @@ public sealed class CoordinatorClientTests : IDisposable
         client.Send(new Heartbeat { Id = 5 });
         Assert.Equal(5UL, Assert.IsType<Heartbeat>(await ReadAsync(peer)).Id);
         Assert.Equal(1, client.Unsent);
-        Assert.Contains("ReleaseMappings 4 was not sent: 8193 mappings, at most 8192 are allowed", log.ToString(), StringComparison.Ordinal);
+        Assert.Contains($"ReleaseMappings 4 was not sent: {ControlLimits.MaxBareMappings + 1} mappings, at most {ControlLimits.MaxBareMappings} are allowed", log.ToString(), StringComparison.Ordinal);
         await _stop.CancelAsync();
         await running.WaitAsync(TimeSpan.FromSeconds(10));
     }

@@ -1,6 +1,7 @@
 using Masquerade.AccessPoint.Link;
 using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Flow;
+using Masquerade.Core.Fragments;
 using Masquerade.Core.Time;
 using Masquerade.Core.Wire;
 
@@ -24,7 +25,7 @@ public sealed class ClientLinkTests
             GatewayAddresses = [IpAddress.Parse("192.168.77.1"), IpAddress.Parse("fe80::1")],
             Prefixes = [IpPrefix.Parse("192.168.77.0/24"), IpPrefix.Parse("fd00:77::/64")],
         };
-        _link = new ClientLink(model, _output, _drops);
+        _link = new ClientLink(model, _output, _drops, new IdentificationSource(new SeededRandom(1)));
     }
 
     [Fact, Trait("Req", "A-01")]
@@ -69,7 +70,7 @@ public sealed class ClientLinkTests
         var client = MacAddress.Parse("02:00:00:00:00:11");
         var source = IpAddress.Parse("fd00:77::101");
         var length = LinkFrames.NeighbourSolicitation(frame, client, source, IpAddress.Parse(target), MacAddress.None);
-        Assert.False(_link.Accept(frame.AsSpan(0, length), out _));
+        Assert.False(_link.Accept(frame.AsSpan(0, length), out _, out _));
         var answer = Assert.Single(_output.Client);
         Assert.True(EthernetHeader.TryParse(answer, out var ethernet));
         Assert.Equal(client, ethernet.Destination);
@@ -92,7 +93,7 @@ public sealed class ClientLinkTests
         EthernetHeader.Write(frame, NdMessage.GroupMac(NdMessage.SolicitedNode(IpAddress.Parse(target))), MacAddress.Parse("02:00:00:00:00:11"), EtherType.IPv6);
         var probe = NdWriter.NeighbourSolicitation(frame.AsSpan(14), IpAddress.None, NdMessage.SolicitedNode(IpAddress.Parse(target)), IpAddress.Parse(target));
         var length = 14 + probe.Finish();
-        _link.Accept(frame.AsSpan(0, length), out _);
+        _link.Accept(frame.AsSpan(0, length), out _, out _);
         Assert.Equal(answers, _output.Client.Count);
         Assert.Equal(0, _drops[DropReason.Malformed]);
     }
@@ -132,7 +133,7 @@ public sealed class ClientLinkTests
         EthernetHeader.Write(frame, NdMessage.GroupMac(NdMessage.AllNodes), MacAddress.Parse("02:00:00:00:00:11"), EtherType.IPv6);
         var solicitation = NdWriter.NeighbourSolicitation(frame.AsSpan(14), IpAddress.Parse("fd00:77::101"), NdMessage.AllNodes, IpAddress.None);
         Convert.FromHexString("00000000000000000000ffffc0a84d01").CopyTo(frame, 14 + 40 + 8);
-        _link.Accept(frame.AsSpan(0, 14 + solicitation.Finish()), out _);
+        _link.Accept(frame.AsSpan(0, 14 + solicitation.Finish()), out _, out _);
         Assert.Empty(_output.Client);
         Assert.Equal(1, _drops[DropReason.Malformed]);
     }
@@ -154,7 +155,7 @@ public sealed class ClientLinkTests
         Assert.Empty(_output.Client);
     }
 
-    private bool Accept(string hex, out MacAddress seen) => _link.Accept(Convert.FromHexString(hex), out seen);
+    private bool Accept(string hex, out MacAddress seen) => _link.Accept(Convert.FromHexString(hex), out seen, out _);
 
     private List<string> Sent() => _output.Client.ConvertAll(Convert.ToHexStringLower);
 }

@@ -1,6 +1,7 @@
 using Masquerade.AccessPoint.Link;
 using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Flow;
+using Masquerade.Core.Fragments;
 using Masquerade.Core.Time;
 
 namespace Masquerade.AccessPoint.Tests.Link;
@@ -35,7 +36,7 @@ public sealed class HostileFrameTests
         void Feed(ReadOnlySpan<byte> frame)
         {
             var before = drops.Total + output.Client.Count;
-            var routed = clients.Accept(frame, out _);
+            var routed = clients.Accept(frame, out _, out _);
             Assert.True(routed || drops.Total + output.Client.Count > before, Convert.ToHexString(frame));
             uplink.Accept(frame, Instant.Zero);
         }
@@ -63,7 +64,7 @@ public sealed class HostileFrameTests
 
             try
             {
-                clients.Accept(buffer.AsSpan(0, length), out _);
+                clients.Accept(buffer.AsSpan(0, length), out _, out _);
                 uplink.Accept(buffer.AsSpan(0, length), Instant.Zero);
             }
             catch (Exception e)
@@ -84,7 +85,8 @@ public sealed class HostileFrameTests
                 Prefixes = [IpPrefix.Parse("192.168.77.0/24"), IpPrefix.Parse("fd00:77::/64")],
             },
             output,
-            drops),
+            drops,
+            new IdentificationSource(new SeededRandom(1))),
         new UplinkLink(
             new UplinkModel
             {
@@ -93,7 +95,8 @@ public sealed class HostileFrameTests
                 OnLink = [IpPrefix.Parse("192.168.77.0/24")],
             },
             output,
-            drops));
+            drops,
+            new IdentificationSource(new SeededRandom(1))));
 
     private static byte[][] Samples()
     {

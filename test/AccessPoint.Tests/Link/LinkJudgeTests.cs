@@ -3,6 +3,7 @@ using Masquerade.AccessPoint.Agent.Devices;
 using Masquerade.AccessPoint.Link;
 using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Flow;
+using Masquerade.Core.Fragments;
 using Masquerade.Core.Time;
 using Masquerade.Core.Wire;
 
@@ -27,16 +28,17 @@ public sealed class LinkJudgeTests
                 Mtu = 1_400,
             },
             output,
-            new DropCounters());
+            new DropCounters(),
+            new IdentificationSource(new SeededRandom(1)));
         var frame = new byte[LinkFrames.MaxLength];
         link.Advance(Instant.Zero);
-        link.Accept(frame.AsSpan(0, LinkFrames.ArpRequest(frame, MacAddress.Broadcast, Host, IpAddress.Parse("192.168.77.101"), IpAddress.Parse("192.168.77.1"))), out _);
-        link.Accept(frame.AsSpan(0, LinkFrames.NeighbourSolicitation(frame, Host, HostV6, IpAddress.Parse("fe80::1"), MacAddress.None)), out _);
-        link.Accept(frame.AsSpan(0, LinkFrames.NeighbourSolicitation(frame, Host, HostV6, IpAddress.Parse("fd00:77::102"), MacAddress.None)), out _);
+        link.Accept(frame.AsSpan(0, LinkFrames.ArpRequest(frame, MacAddress.Broadcast, Host, IpAddress.Parse("192.168.77.101"), IpAddress.Parse("192.168.77.1"))), out _, out _);
+        link.Accept(frame.AsSpan(0, LinkFrames.NeighbourSolicitation(frame, Host, HostV6, IpAddress.Parse("fe80::1"), MacAddress.None)), out _, out _);
+        link.Accept(frame.AsSpan(0, LinkFrames.NeighbourSolicitation(frame, Host, HostV6, IpAddress.Parse("fd00:77::102"), MacAddress.None)), out _, out _);
         var probe = NdWriter.NeighbourSolicitation(frame.AsSpan(14), IpAddress.None, NdMessage.SolicitedNode(IpAddress.Parse("fe80::1")), IpAddress.Parse("fe80::1"));
-        link.Accept(frame.AsSpan(0, 14 + probe.Finish()), out _);
+        link.Accept(frame.AsSpan(0, 14 + probe.Finish()), out _, out _);
         EthernetHeader.Write(frame, NdMessage.GroupMac(NdMessage.AllRouters), Host, EtherType.IPv6);
-        link.Accept(frame.AsSpan(0, 14 + NdWriter.RouterSolicitation(frame.AsSpan(14), HostV6, NdMessage.AllRouters).Finish()), out _);
+        link.Accept(frame.AsSpan(0, 14 + NdWriter.RouterSolicitation(frame.AsSpan(14), HostV6, NdMessage.AllRouters).Finish()), out _, out _);
 
         const string Advertised = " type=134 hops=255 sum=1 hop-limit=64 lifetime=1800 mtu=1400 prefix=fd00:77::,fd00:78:: length=64,64 on-link=0,0 autonomous=1,1 source-mac=02:6d:71:00:00:01";
         Assert.Equal(
@@ -65,7 +67,8 @@ public sealed class LinkJudgeTests
                 GatewayV6 = IpAddress.Parse("fd00:10:1:1::1"),
             },
             output,
-            new DropCounters());
+            new DropCounters(),
+            new IdentificationSource(new SeededRandom(1)));
         link.Advance(Instant.Zero);
         var frame = new byte[LinkFrames.MaxLength];
         link.Accept(frame.AsSpan(0, LinkFrames.ArpRequest(frame, MacAddress.Broadcast, Host, IpAddress.Parse("10.1.1.1"), IpAddress.Parse("10.1.1.10"))), Instant.Zero);

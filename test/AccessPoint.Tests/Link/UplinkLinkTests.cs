@@ -2,6 +2,7 @@ using Masquerade.AccessPoint.Link;
 using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
+using Masquerade.Core.Fragments;
 using Masquerade.Core.Time;
 using Masquerade.Core.Wire;
 
@@ -174,6 +175,7 @@ public sealed class UplinkLinkTests
         var link = Create(new Dictionary<IpAddress, MacAddress> { [IpAddress.Parse("10.1.1.1")] = MacAddress.Parse("02:bb:00:00:00:02") });
         var big = new byte[1501];
         Packet("203.0.113.9", 1).CopyTo(big, 0);
+        big[6] = 0x40;
         link.SendCopy(big, OffloadInfo.None, _now);
         Assert.Equal(1, _drops[DropReason.TooBig]);
         link.SendCopy(big, new OffloadInfo(true, 34, 16, 1, 1448, 54), _now);
@@ -192,7 +194,8 @@ public sealed class UplinkLinkTests
             StaticNeighbours = known ?? [],
         },
         _output,
-        _drops);
+        _drops,
+        new IdentificationSource(new SeededRandom(1)));
 
     private static byte[] Packet(string destination, int number)
     {

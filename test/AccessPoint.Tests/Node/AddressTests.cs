@@ -4,6 +4,7 @@ using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
 using Masquerade.Core.Wire;
+using Masquerade.Testing;
 
 namespace Masquerade.AccessPoint.Tests.Node;
 
@@ -119,8 +120,9 @@ public sealed class AddressTests
 
         _output.Control.Clear();
         Say(node, new AddressOwners { Id = 72, Owners = [new AddressOwner(Others, new Epoch(6), new NodeId("ap2"), Settled: false)] });
-        var attach = Assert.Single(_output.Control.OfType<Attach>());
-        Assert.Equal((masquerade, Mine), (attach.Masquerade, attach.FamEndpoint.Address));
+        node.Advance(_now);
+        var attach = Assert.Single(Assert.Single(_output.Control.OfType<AttachKnown>()).Attachments);
+        Assert.Equal((masquerade, Mine), (attach.Mapping.Masquerade, attach.FamEndpoint.Address));
         Assert.Equal(0, node.Ham.MappingCount);
         _output.Client.Clear();
         _output.Uplink.Clear();
@@ -128,6 +130,47 @@ public sealed class AddressTests
         Assert.Equal(endpoint, Frames.Read(Assert.Single(_output.Client, IsUdp)).Destination);
         node.OnClientFrame(Frames.Build(AccessPointModel.DefaultGatewayMac, Client, TransportProtocol.Udp, endpoint, Server, "x"u8), OffloadInfo.None, _now);
         Assert.Equal(masquerade, Frames.Read(Assert.Single(_output.Uplink, IsUdp)).Source);
+    }
+
+    /// <summary>Of addresses that are others' by now and have only passed through here, the latest word is not remembered for ever.</summary>
+    [Fact]
+    [Trait("Req", "A-16")]
+    public void A_node_through_which_many_addresses_have_passed_still_takes_one()
+    {
+        var node = Connected();
+        for (ulong i = 0; i < 200; i++)
+        {
+            var address = IpAddress.Parse($"10.1.1.{i + 50}");
+            Say(node, new AddressOwners { Id = 1_000 + i, Owners = [new AddressOwner(address, new Epoch(5), new NodeId("ap1"), Settled: true)] });
+            Assert.Contains(_output.Control, m => m is Ack { Status: AckStatus.Ok } ack && ack.Id == 1_000 + i);
+            Assert.Equal([Mine, address], node.HeldAddresses);
+            Say(node, new AddressOwners { Id = 2_000 + i, Owners = [new AddressOwner(address, new Epoch(6), new NodeId("ap2"), Settled: true)] });
+            Assert.Equal([Mine], node.HeldAddresses);
+        }
+    }
+
+    /// <summary>A request that waits for the answer to its client's arrival shows where the client was: it does not fetch back one that has left since.</summary>
+    [Fact]
+    [Trait("Req", "A-02")]
+    public void A_request_for_a_port_that_waits_does_not_fetch_a_client_back_that_has_left()
+    {
+        var node = Connected();
+        node.OnAssociated(Client, _now);
+        var asked = TransportEndpoint.Parse("192.168.77.101:5000");
+        var request = PcpMessages.Request(PcpMessages.Map, 600, "192.168.77.101", PcpMessages.MapBody(1, PcpMessages.Udp, 9_000));
+        node.OnClientFrame(Frames.Build(AccessPointModel.DefaultGatewayMac, Client, TransportProtocol.Udp, asked, TransportEndpoint.Parse("192.168.77.1:5351"), request), OffloadInfo.None, _now);
+        Step(node, 20);
+        Assert.NotEmpty(_output.Control.OfType<Arrive>());
+        Assert.Equal(0, node.Drops[DropReason.ClientGone]);
+        node.OnDisassociated(Client, _now);
+        _output.Control.Clear();
+        for (var i = 0; i < 200; i++)
+        {
+            Step(node, 10);
+        }
+
+        Assert.Empty(_output.Control.OfType<Arrive>());
+        Assert.Equal(1, node.Drops[DropReason.ClientGone]);
     }
 
     [Fact]
@@ -143,7 +186,7 @@ public sealed class AddressTests
         Assert.NotEqual(hello.Incarnation, again.Incarnation);
         Assert.NotEqual(hello.Id, again.Id);
         Assert.Equal("ap2", Assert.Single(again.Owners).Node.Name);
-        Assert.Contains(_output.Events, e => e is StartedOver { Clients: 1 });
+        Assert.Contains(_output.Events, e => e is StartedOver { Clients: 1, Since.Value: 5 });
         Welcome(node);
         Assert.Empty(node.HeldAddresses);
         Assert.False(Answers(node, Mine));
@@ -242,6 +285,53 @@ public sealed class AddressTests
         Say(node, new AddressOwners { Id = 70, Owners = [new AddressOwner(Others, new Epoch(5), new NodeId("ap1"), Settled: true)] });
         FromPeer(node, Peer, new Probe(6), Others);
         Assert.DoesNotContain(_output.Uplink, f => IsUdp(f));
+    }
+
+    /// <summary>
+    /// Seed 15 of SimWorld's takeovers: an address was taken by another node and given back before this one had heard of it. It had it all the time, as far as it knew; but the network's
+    /// last word was the other's.
+    /// </summary>
+    [Fact]
+    [Trait("Req", "A-15")]
+    public void A_new_word_on_an_address_that_is_held_is_announced_as_if_it_were_taken()
+    {
+        var node = Connected();
+        Say(node, new AddressOwners { Id = 70, Owners = [new AddressOwner(Mine, new Epoch(7), new NodeId("ap1"), Settled: false)] });
+        Assert.Equal(Mine, Assert.Single(_output.Events.OfType<AddressTaken>()).Address);
+        Assert.Contains(_output.Uplink, f => IsGratuitousFor(Mine)(f));
+        Assert.Single(node.HeldAddresses);
+        for (var i = 0; i < 5; i++)
+        {
+            Step(node, 100);
+        }
+
+        _output.Uplink.Clear();
+        Say(node, new AddressOwners { Id = 71, Owners = [new AddressOwner(Mine, new Epoch(7), new NodeId("ap1"), Settled: true)] });
+        Assert.Single(_output.Events.OfType<AddressTaken>());
+        Assert.DoesNotContain(_output.Uplink, f => IsGratuitousFor(Mine)(f));
+        Assert.True(Answers(node, Mine));
+    }
+
+    /// <summary>
+    /// Seed 70247 of SimWorld's storms: a coordinator wrote down that a node had been given back all that it anchored, and died before it had been. The next one gave it nothing.
+    /// </summary>
+    [Fact]
+    [Trait("Req", "A-16")]
+    public void A_node_that_was_not_given_back_everything_greets_the_next_coordinator_with_another_life()
+    {
+        var node = Create(TimeSpan.Zero);
+        Step(node, 1);
+        node.OnControlConnected(_now);
+        node.OnControl(Answer() with { Restored = 2 }, _now);
+        Assert.Equal(SessionState.Restoring, node.Session);
+        node.OnControlDisconnected(_now);
+        node.OnControlConnected(_now);
+        node.OnControlDisconnected(_now);
+        node.OnControlConnected(_now);
+        Welcome(node);
+        node.OnControlDisconnected(_now);
+        node.OnControlConnected(_now);
+        Assert.Equal([9UL, 10, 11, 11], _output.Control.OfType<Hello>().Select(h => h.Incarnation));
     }
 
     private static Func<byte[], bool> IsGratuitousFor(IpAddress address) => frame =>

@@ -90,6 +90,7 @@ public sealed class NodeTests
         Assert.Equal(SessionState.Up, node.Session);
         Step(node, 100);
         var beat = Assert.IsType<Heartbeat>(_output.Control[^1]);
+        Assert.Equal(node.HeldAddresses.Select(a => new AddressLoad(a, 0)), beat.Loads);
         node.OnControl(new Ack { Id = beat.Id, Status = AckStatus.Ok }, _now);
         for (var i = 0; i < 12 && node.Session == SessionState.Up; i++)
         {

@@ -123,13 +123,15 @@ public abstract class AddressStoreContract
     protected static IpAddress Of(int number) => IpAddress.FromV4(0xC0A8_4D00u + (uint)number);
 
     /// <summary>Waits for the answer, if it does not come within the call.</summary>
-    protected static IpAddress Ask(Action<Action<LeaseResult>> ask)
+    protected static IpAddress Ask(Action<Action<LeaseResult>> ask) => AskAsync(ask).GetAwaiter().GetResult();
+
+    protected static async Task<IpAddress> AskAsync(Action<Action<LeaseResult>> ask)
     {
         var answer = new TaskCompletionSource<LeaseResult>(TaskCreationOptions.RunContinuationsAsynchronously);
         ask(answer.SetResult);
-        Assert.True(answer.Task.Wait(TimeSpan.FromSeconds(20)), "no completion came");
-        Assert.Equal(StoreFailure.None, answer.Task.Result.Failure);
-        return answer.Task.Result.Address;
+        var result = await answer.Task.WaitAsync(TimeSpan.FromSeconds(20));
+        Assert.Equal(StoreFailure.None, result.Failure);
+        return result.Address;
     }
 
     private IpAddress Claim(IAddressStore store, MacAddress client, params int[] candidates) => Claim(store, client, Lease, candidates);

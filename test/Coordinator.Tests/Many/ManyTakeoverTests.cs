@@ -67,6 +67,34 @@ public sealed class ManyTakeoverTests(ITestOutputHelper output) : IAsyncLifetime
         await UntilAsync(() => _agents[2].HamOf(Client, mapping) == Ap1, "the FAM knows the HAM");
     }
 
+    /// <summary>More clients than messages may wait for one node, over a real store and between three coordinators.</summary>
+    [Fact]
+    [Trait("Req", "A-16")]
+    public async Task A_node_takes_over_twenty_thousand_clients()
+    {
+        const int Clients = 20_000;
+        Start(1, first: 0);
+        Start(3, first: 2, takes: true);
+        await UntilAsync(() => _agents[1].Welcomes > 0 && _agents[3].Welcomes > 0, "the site is up");
+        var mappings = new List<MappingId>();
+        foreach (var some in Enumerable.Range(0, Clients).Chunk(200))
+        {
+            mappings.AddRange(await Task.WhenAll(some.Select(async i =>
+            {
+                var client = new MacAddress(0x0200_0001_0000 + (ulong)i);
+                await _agents[1].ArriveAsync(client);
+                return await _agents[1].OpenAsync(client, 10_000 + i);
+            })));
+        }
+
+        var begin = Stopwatch.GetTimestamp();
+        await FailAsync(1);
+        await Wait.ForAsync(() => _agents[3].IsSettled(Address(1)), () => "in vain: ap3 has the address and knows all", seconds: 60, every: 2);
+        output.WriteLine($"{Clients} clients taken over and settled after {Stopwatch.GetElapsedTime(begin).TotalMilliseconds:f0} ms");
+        Assert.Equal(0, mappings.Count(m => !_agents[3].Anchors(m)));
+        Assert.All(_coordinators, c => Assert.DoesNotContain("NodeBehind { Node = ap3", c.Log, StringComparison.Ordinal));
+    }
+
     [Theory]
     [Trait("Req", "A-16")]
     [InlineData(true)]

@@ -162,6 +162,11 @@ internal sealed partial class PlayedAgent
             {
                 at.Mappings[record.Mapping] = record;
             }
+
+            foreach (var ended in update.Ended)
+            {
+                at.Mappings.Remove(ended);
+            }
         }
     }
 }

@@ -305,7 +305,7 @@ internal sealed partial class PlayedAgent : IAsyncDisposable
             var epoch = group.Max(a => _ways.TryGetValue(a.Key, out var way) ? way.Epoch : Epoch.None);
             AnchorReport Report(ulong id) => new()
             {
-                Id = id, Client = group.Key, Epoch = epoch,
+                Id = id, Client = group.Key, Epoch = epoch, FamEpoch = epoch,
                 Mappings = [.. group.Select(a => a.Value.Record with { FamEndpoint = _ways.TryGetValue(a.Key, out var way) ? way.Fam : TransportEndpoint.None })],
             };
             Tell(Report);

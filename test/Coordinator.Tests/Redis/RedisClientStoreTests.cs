@@ -24,7 +24,7 @@ internal sealed class RedisStores(RedisFixture fixture) : IDisposable
 
     public RedisClientStore Open(Func<RedisOptions, RedisOptions>? change = null)
     {
-        var options = new RedisOptions { Endpoints = [fixture.Server.EndPoint], Prefix = Prefix, WatchInterval = TimeSpan.FromMilliseconds(50), Timeout = TimeSpan.FromSeconds(5) };
+        var options = new RedisOptions { Endpoints = [fixture.Server.EndPoint], Prefix = Prefix, WatchInterval = TimeSpan.FromMilliseconds(50), Timeout = TimeSpan.FromSeconds(15) };
         var store = RedisClientStore.ConnectAsync(change?.Invoke(options) ?? options, completion => completion(), 0).GetAwaiter().GetResult();
         _opened.Add(store);
         return store;

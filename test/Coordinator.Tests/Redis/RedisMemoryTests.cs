@@ -64,6 +64,7 @@ public sealed class RedisMemoryTests(ITestOutputHelper output)
                     Ham = Ap1,
                     AnchorEpoch = new Epoch(Now + ((ulong)i % 2)),
                     Revision = (uint)i,
+                    Opened = (long)Now + (i * 1_000),
                     Connections = [new ConnectionRecord(TransportEndpoint.Parse(string.Create(CultureInfo.InvariantCulture, $"203.0.113.{1 + (i % 50)}:443")), ConnectionState.Established, (uint)(i * 1_000))],
                 },
                 new Epoch(Now + 1),

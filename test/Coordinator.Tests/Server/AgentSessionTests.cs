@@ -30,7 +30,7 @@ public sealed class AgentSessionTests
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
         using var end = new ControlEnd(agent.GetStream());
         Assert.Equal(5UL, Assert.IsType<Ack>(await end.NextAsync(limit.Token)).Id);
-        Assert.Equal("somebody: MappingsEnded 4 was not sent: 8193 mappings, at most 8192 are allowed", await unsent.Reader.ReadAsync(limit.Token));
+        Assert.Equal($"somebody: MappingsEnded 4 was not sent: {ControlLimits.MaxBareMappings + 1} mappings, at most {ControlLimits.MaxBareMappings} are allowed", await unsent.Reader.ReadAsync(limit.Token));
         agent.Close();
         await running.WaitAsync(limit.Token);
     }

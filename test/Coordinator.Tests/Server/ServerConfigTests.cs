@@ -40,6 +40,31 @@ public sealed class ServerConfigTests
     }
 
     [Fact]
+    [Trait("Req", "A-15")]
+    public void Balancing_that_would_go_to_and_fro_or_lose_what_it_moves_is_refused()
+    {
+        var text = """
+            {
+              "roaming": { "takeover": false },
+              "balance": { "enabled": true, "busyMappings": 100, "calmMappings": 100, "ratioPercent": 100, "intervalMilliseconds": 5000, "addressIntervalMilliseconds": 4000, "load": 1 }
+            }
+            """;
+        Assert.Null(Read(text, out var mistakes));
+        string[] said =
+        [
+            "balance.addressIntervalMilliseconds: 4000 - allowed: at least intervalMilliseconds (5000)",
+            "balance.calmMappings: 100 - allowed: less than busyMappings (100), or an address would go to and fro",
+            "balance.enabled: true - allowed: false, unless roaming.takeover is true: what has been moved to a node must not be lost with it",
+            "balance.ratioPercent: 100 - allowed: a whole number from 110 to 10000",
+        ];
+        Assert.Equal(said, mistakes.Select(m => m.ToString()).Where(m => !m.StartsWith("balance.load:", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
+        Assert.Equal(said.Length + 1, mistakes.Count);
+        var balance = Read("""{ "balance": { "enabled": true, "busyMappings": 500, "calmMappings": 20, "afterMilliseconds": 0 } }""", out mistakes)!.Options.Balance;
+        Assert.Equal(new BalanceOptions { Enabled = true, BusyMappings = 500, CalmMappings = 20, After = TimeSpan.Zero }, balance);
+        Assert.False(Read("{}", out _)!.Options.Balance.Enabled);
+    }
+
+    [Fact]
     [Trait("Req", "A-14")]
     [Trait("Req", "A-22")]
     public void Placement_is_a_list_of_rules()
@@ -61,6 +86,10 @@ public sealed class ServerConfigTests
     }
 
     [Theory]
+    [InlineData("""{ "services": [ { "endpoint": "192.0.2.1:0", "client": "02:00:00:00:00:01" } ] }""", "services[0].endpoint", "192.0.2.1:0")]
+    [InlineData("""{ "services": [ { "endpoint": "192.0.2.1:80", "client": "2001:db8::1" } ] }""", "services[0].client", "2001:db8::1")]
+    [InlineData("""{ "services": [ { "endpoint": "192.0.2.1:80", "client": "10.0.0.1" }, { "endpoint": "192.0.2.1:80", "client": "10.0.0.2" } ] }""", "services[1].endpoint", "192.0.2.1:80")]
+    [InlineData("""{ "services": [ { "endpoint": "192.0.2.1:80", "client": "10.0.0.1" }, { "endpoint": "192.0.2.2:80", "client": "10.0.0.1" } ] }""", "services[1].port", "80")]
     [InlineData("""{ "placement": { "at": "@coordinator" } }""", "placement.at", "@coordinator")]
     [InlineData("""{ "placement": [ { "at": "here" }, { "at": "@home" } ] }""", "placement[1].at", "@home")]
     [InlineData("""{ "placement": { "at": "@nobody" } }""", "placement.at", "\"@nobody\"")]
@@ -136,17 +165,18 @@ public sealed class ServerConfigTests
         var api = OptionGroup.Keys(new ApiSettings(), nameof(ApiSettings.IsAskedFor)).ToList();
         var redis = OptionGroup.Keys(new RedisOptions { Endpoints = [] }).ToList();
         var telemetry = OptionGroup.Keys(new TelemetrySettings { Endpoint = new Uri("http://127.0.0.1/") }, nameof(TelemetrySettings.IsGrpc)).ToList();
+        var balance = OptionGroup.Keys(new BalanceOptions()).ToList();
         var pool = OptionGroup.Keys(new AddressPool { Prefix = default, First = default, Last = default }).ToList();
         string[] keys =
         [
             "store", "store.redis.servers", "store.redis.passwordFile", "store.redis.tlsAuthorities", "store.redis.tlsName", "store.redis.prefix", .. redis.Select(k => "store.redis." + k.Key),
-            "name", "listen", "statusSocket", "maxSessions", "maxClients", "coordinatorNode", "homes", "placement[].at", "placement[].from", "placement[].protocol", "placement[].ports", "placement[].clients",
+            "name", "listen", "statusSocket", "maxSessions", "maxClients", "coordinatorNode", "homes", "placement[].at", "placement[].from", "placement[].protocol", "placement[].ports", "placement[].clients", "services[].endpoint", "services[].protocol", "services[].client", "services[].port",
             "addressing.prefix", "addressing.first", "addressing.last", "addressing.exclude", "addressing.dnsServers", "addressing.domain", .. pool.Select(k => "addressing." + k.Key),
             "api.listen", "api.tokens", "api.certificate", "api.key", .. api.Select(k => "api." + k.Key),
             "telemetry.otlp.endpoint", "telemetry.otlp.protocol", "telemetry.otlp.headersFile", "telemetry.otlp.serviceName", "telemetry.otlp.instance", "telemetry.otlp.attributes",
             .. telemetry.Select(k => "telemetry.otlp." + k.Key),
             "insecure", "tls.ca", "tls.certificate", "tls.key", "tls.crl",
-            .. knobs.Select(k => "roaming." + k.Key), .. tls.Select(k => "tls." + k.Key),
+            .. knobs.Select(k => "roaming." + k.Key), .. balance.Select(k => "balance." + k.Key), .. tls.Select(k => "tls." + k.Key),
         ];
         var cells = table.Split('\n').Where(line => line.StartsWith("| `", StringComparison.Ordinal)).Select(line => line.Split('`')[1]);
         Assert.Equal(keys.Order(StringComparer.Ordinal), cells.Order(StringComparer.Ordinal));
@@ -155,6 +185,7 @@ public sealed class ServerConfigTests
         Assert.All(api, k => Assert.Contains($"| `api.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
         Assert.All(telemetry, k => Assert.Contains($"| `telemetry.otlp.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
         Assert.All(pool, k => Assert.Contains($"| `addressing.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
+        Assert.All(balance, k => Assert.Contains($"| `balance.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
         Assert.All(knobs, k => Assert.Contains($"| `roaming.{k.Key}` | {k.Default} |", table, StringComparison.Ordinal));
     }
 

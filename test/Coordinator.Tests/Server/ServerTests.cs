@@ -113,6 +113,67 @@ public sealed class ServerTests : IAsyncLifetime
         Assert.Equal(At(2, 6_000), Assert.Single((await again.ReadAsync<FamChange>()).Routes).NewFamEndpoint);
     }
 
+    /// <summary>The very octets of a request that was answered long ago, on the same connection and on the node's next one.</summary>
+    [Fact]
+    [Trait("Req", "A-12")]
+    public async Task An_arrival_that_is_replayed_does_not_fetch_the_client_back()
+    {
+        using var second = await GreetedAsync(2);
+        var recorded = ControlEnd.Frame(new Arrive { Id = 2, Client = Client });
+        Epoch epoch;
+        using (var first = await GreetedAsync(1))
+        {
+            await first.SendAsync(recorded);
+            Assert.Equal(AckStatus.Ok, (await first.ReadAsync<ArriveReply>()).Status);
+            await second.SendAsync(new Arrive { Id = 2, Client = Client });
+            epoch = (await second.ReadAsync<ArriveReply>()).Epoch;
+            await first.SendAsync(recorded);
+            var late = await first.ReadAsync<ArriveReply>();
+            Assert.Equal((AckStatus.StaleEpoch, epoch), (late.Status, late.Epoch));
+        }
+
+        using var again = await GreetedAsync(1);
+        await again.SendAsync(recorded);
+        Assert.Equal(AckStatus.StaleEpoch, (await again.ReadAsync<ArriveReply>()).Status);
+
+        // Where it was all the time, it still is: its FAM's word counts.
+        await second.SendAsync(new Announce { Id = 3, Client = Client, Epoch = epoch, Mappings = [Mapping(2, 5_000, epoch.Value)] });
+        Assert.Equal(AckStatus.Ok, (await second.ReadAsync<Ack>()).Status);
+        Assert.Equal("ap2", await FamOfTheClientAsync());
+    }
+
+    /// <summary>Octets of a frame that never ends are no sign of life.</summary>
+    [Fact]
+    [Trait("Req", "A-10")]
+    public async Task Who_sends_a_frame_octet_by_octet_is_let_go_and_disturbs_nobody()
+    {
+        using var good = await GreetedAsync(1);
+        using var slow = await GreetedAsync(2);
+        await slow.SendAsync(new byte[] { 0, 1, 0, 0 });
+        var gone = slow.ReadAsync<Goodbye>();
+        for (var id = 10UL; !gone.IsCompleted; id++)
+        {
+            try
+            {
+                await slow.SendAsync(new byte[1]);
+            }
+            catch (IOException)
+            {
+                // Its connection has just been closed.
+            }
+
+            await good.SendAsync(new Heartbeat { Id = id });
+            Assert.Equal(id, (await good.ReadAsync<Ack>()).Id);
+            await Task.Delay(50);
+        }
+
+        Assert.Equal("no heartbeat", (await gone).Reason);
+        Assert.True(await slow.IsClosedAsync());
+
+        // It may come again.
+        using var better = await GreetedAsync(2);
+    }
+
     [Fact]
     [Trait("Req", "A-28")]
     public async Task The_status_socket_tells_where_each_client_is()
@@ -120,11 +181,7 @@ public sealed class ServerTests : IAsyncLifetime
         using var first = await GreetedAsync(1);
         await first.SendAsync(new Arrive { Id = 2, Client = Client });
         await first.ReadAsync<ArriveReply>();
-        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        await socket.ConnectAsync(new UnixDomainSocketEndPoint(_status));
-        using var document = await JsonDocument.ParseAsync(new NetworkStream(socket));
-        var client = Assert.Single(document.RootElement.GetProperty("clients").EnumerateArray());
-        Assert.Equal((Client.ToString(), "ap1"), (client.GetProperty("client").GetString(), client.GetProperty("fam").GetString()));
+        Assert.Equal("ap1", await FamOfTheClientAsync());
     }
 
     [Fact]
@@ -134,6 +191,17 @@ public sealed class ServerTests : IAsyncLifetime
         await _stop.CancelAsync();
         Assert.Contains("stops", (await agent.ReadAsync<Goodbye>()).Reason, StringComparison.Ordinal);
         Assert.True(await agent.IsClosedAsync());
+    }
+
+    /// <summary>Where the state document has the only client.</summary>
+    private async Task<string?> FamOfTheClientAsync()
+    {
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(_status));
+        using var document = await JsonDocument.ParseAsync(new NetworkStream(socket));
+        var client = Assert.Single(document.RootElement.GetProperty("clients").EnumerateArray());
+        Assert.Equal(Client.ToString(), client.GetProperty("client").GetString());
+        return client.GetProperty("fam").GetString();
     }
 
     private async Task<ControlEnd> GreetedAsync(ulong node)

@@ -59,6 +59,51 @@ public sealed class AttachTests
         Assert.Same(before, bench.Record);
     }
 
+    /// <summary>Mappings for one server each: one client endpoint has several, and the masquerade endpoint may be another client's too.</summary>
+    [Fact]
+    [Trait("Req", "N-01")]
+    public void A_mapping_for_one_server_is_known_by_it()
+    {
+        var bench = Served();
+        foreach (ushort server in new ushort[] { 80, 443 })
+        {
+            var reply = bench.Ask<AttachReply>(1, bench.Attach(1, 1, 9_000, 5_000, serverPort: server) with { ServerOnly = true });
+            Assert.Equal((AttachStatus.Established, true), (reply.Status, reply.Mapping!.Mapping.IsOfServer));
+        }
+
+        Assert.Equal(2, bench.Record.Mappings.Count);
+        var asked = bench.Attach(1, 1, 9_000, 5_001, serverPort: 443) with { ServerOnly = true };
+        Assert.Equal(asked.Server, bench.Record.FindByClientEndpoint(TransportProtocol.Udp, Own(9_000), asked.Server)!.Record.Mapping.Server);
+        Assert.Null(bench.Record.FindByClientEndpoint(TransportProtocol.Udp, Own(9_000)));
+        Assert.Equal(AttachStatus.Attached, bench.Ask<AttachReply>(1, asked).Status);
+    }
+
+    /// <summary>What other servers send may not go to an endpoint that is for one: the asker is told of the mapping, and nobody of the endpoint.</summary>
+    [Fact]
+    [Trait("Req", "N-01")]
+    public void Whoever_asks_for_one_server_and_finds_a_mapping_for_all_has_to_name_another_endpoint()
+    {
+        var bench = Served();
+        bench.Tell(1, bench.Announce(1, Mapping(3, 5_000, 1, clientPort: 9_000)));
+        var sent = bench.Tell(1, bench.Attach(1, 1, 9_000, 5_001) with { ServerOnly = true });
+        var reply = Assert.IsType<AttachReply>(Assert.Single(sent).Message);
+        Assert.Equal((AttachStatus.Attached, Ap3), (reply.Status, reply.Mapping!.Ham));
+        Assert.NotEqual(At(1, 5_001), bench.Record.Mappings.Values.Single().EndpointAt(Ap1));
+    }
+
+    [Fact]
+    [Trait("Req", "N-01")]
+    [Trait("Req", "A-07")]
+    public void Policy_has_a_mapping_for_one_server_anchored_as_such()
+    {
+        var bench = Served(new PlacementRules(new PlacementRule(Ap3)));
+        var attach = bench.Attach(1, 1, 9_000, 5_000) with { ServerOnly = true };
+        var request = Assert.IsType<AnchorRequest>(Assert.Single(bench.Tell(1, attach)).Message);
+        Assert.Equal(attach.Server, request.Server);
+        bench.Tell(3, new AnchorReply { Id = request.Id, Status = AckStatus.Ok, Masquerade = At(3, 7_000) });
+        Assert.Equal(new MappingId(TransportProtocol.Udp, At(3, 7_000), attach.Server), bench.Record.Mappings.Keys.Single());
+    }
+
     /// <summary>Both sides of a partition anchored the same client endpoint: both mappings stay, one is used for what is new.</summary>
     [Fact]
     [Trait("Req", "N-01")]

@@ -51,7 +51,7 @@ public sealed class HamTests
     {
         var bench = new CoordinatorBench();
         var mine = Mapping(1, 5_000, 1, fam: At(2, 6_000));
-        Assert.Equal(AckStatus.Ok, bench.Ask<Ack>(1, new AnchorReport { Id = bench.NextId(), Client = Client, Epoch = new Epoch(4), Mappings = [mine, Mapping(3, 7_000, 1)] }).Status);
+        Assert.Equal(AckStatus.Ok, bench.Ask<Ack>(1, new AnchorReport { Id = bench.NextId(), Client = Client, Epoch = new Epoch(4), FamEpoch = new Epoch(4), Mappings = [mine, Mapping(3, 7_000, 1)] }).Status);
         var entry = Assert.Single(bench.Record.Mappings.Values);
         Assert.Equal((new Epoch(4), At(2, 6_000)), (bench.Record.HighestReported, entry.EndpointAt(Ap2)));
         Assert.Equal(new Epoch(5), bench.Ask<ArriveReply>(3, bench.Arrive(3, 7_000)).Epoch);

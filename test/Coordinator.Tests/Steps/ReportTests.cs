@@ -30,6 +30,22 @@ public sealed class ReportTests
     }
 
     [Fact]
+    [Trait("Req", "N-12")]
+    public void When_a_mapping_was_opened_does_not_change_and_goes_where_the_client_goes()
+    {
+        _bench.Tell(1, _bench.Announce(1, Mapping(1, 5_000, 1) with { Opened = 1_000 }));
+        _bench.Tell(1, _bench.Announce(1, Mapping(1, 5_000, 1, revision: 2)));
+        _bench.Tell(1, _bench.Announce(1, Mapping(1, 5_000, 1, revision: 3) with { Opened = 2_000 }));
+        Assert.Equal((3U, 1_000), (Assert.Single(_bench.Record.Mappings.Values).Record.Revision, Assert.Single(_bench.Record.Mappings.Values).Record.Opened));
+        Assert.Equal(1_000, Assert.Single(_bench.Ask<ArriveReply>(2, _bench.Arrive(2, 6_000)).Mappings).Opened);
+
+        // Who did not know it at first hears of it.
+        _bench.Tell(2, _bench.Announce(2, Mapping(1, 5_001, 1, fam: At(2, 6_001))));
+        _bench.Tell(1, new AnchorReport { Id = _bench.NextId(), Client = Client, Epoch = new Epoch(2), FamEpoch = new Epoch(2), Mappings = [Mapping(1, 5_001, 1) with { Opened = 3_000 }] });
+        Assert.Equal(3_000, _bench.Record.Mappings.Values.Single(e => e.Record.Mapping.Masquerade.Port == 5_001).Record.Opened);
+    }
+
+    [Fact]
     public void A_mapping_that_ended_does_not_come_back_with_an_echo()
     {
         var born = _bench.Announce(1, Mapping(1, 5_000, 1));
@@ -90,6 +106,40 @@ public sealed class ReportTests
         Assert.Equal(Ap2, sent.Where(s => s.Session == 1).Select(s => s.Message).OfType<FamChange>().Single().NewFam);
         Assert.Single(sent.Where(s => s.Session == 2).Select(s => s.Message).OfType<ArrivalUpdate>().Single().Mappings);
         Assert.Single(_bench.Record.Mappings);
+    }
+
+    /// <summary>Only what is new in it is passed on: neither what was said before nor what the current FAM was told when the client came.</summary>
+    [Fact]
+    public void What_is_said_again_is_told_to_nobody_again()
+    {
+        _bench.Tell(1, _bench.Announce(1, Mapping(1, 5_000, 1), Mapping(1, 5_001, 1)));
+        _bench.Tell(2, _bench.Arrive(2, 6_000, 6_001));
+        var sent = _bench.Tell(1, _bench.Announce(1, Mapping(1, 5_000, 1), Mapping(1, 5_001, 1, revision: 2)) with { Full = true });
+        var told = sent.Where(s => s.Session == 2).Select(s => s.Message).OfType<ArrivalUpdate>().Single();
+        Assert.Equal(At(1, 5_001), Assert.Single(told.Mappings).Mapping.Masquerade);
+
+        // A connection that has aged is news: its timer goes on from there.
+        var aged = Mapping(1, 5_000, 1);
+        aged = aged with { Connections = [aged.Connections[0] with { IdleMilliseconds = 9_000 }] };
+        sent = _bench.Tell(1, new HandOver { Id = _bench.NextId(), Client = Client, Epoch = new Epoch(1), Mappings = [aged, Mapping(1, 5_001, 1, revision: 2)] });
+        told = sent.Where(s => s.Session == 2).Select(s => s.Message).OfType<ArrivalUpdate>().Single();
+        Assert.Equal(At(1, 5_000), Assert.Single(told.Mappings).Mapping.Masquerade);
+        Assert.True(told.Complete);
+    }
+
+    /// <summary>A report in many parts is not answered by telling everything with each of them.</summary>
+    [Fact]
+    public void A_fam_that_comes_from_another_coordinator_has_everything_told_once()
+    {
+        var store = new InMemoryClientStore(7);
+        var before = new CoordinatorBench(new CoordinatorOptions { Life = 5 }, store);
+        before.Tell(2, before.Arrive(2));
+        before.Tell(2, before.Announce(1, Mapping(1, 5_000, 1, fam: At(2, 6_000)), Mapping(3, 5_001, 1, fam: At(2, 6_001))));
+        var after = new CoordinatorBench(new CoordinatorOptions { Life = 6 }, store);
+        var sent = after.Tell(2, after.Announce(1, Mapping(1, 5_000, 1, fam: At(2, 6_000))) with { Full = true });
+        Assert.Equal([1UL, 3UL], sent.Where(s => s.Message is FamChange).Select(s => s.Session));
+        sent = after.Tell(2, after.Announce(1, Mapping(3, 5_001, 1, fam: At(2, 6_001))) with { Full = true });
+        Assert.DoesNotContain(sent, s => s.Message is FamChange);
     }
 
     [Fact]

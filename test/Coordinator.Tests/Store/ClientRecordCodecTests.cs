@@ -83,7 +83,8 @@ public sealed class ClientRecordCodecTests(ITestOutputHelper output)
     {
         var empty = ImmutableDictionary<MappingId, MappingEntry>.Empty;
         ClientRecord Bare(ClientRecord r) => r with { Mappings = empty, Ended = [], Addresses = [], Pending = null, LastArrivals = one.LastArrivals };
-        Assert.Equal(Bare(one) with { Ended = default, Addresses = default }, Bare(other) with { Ended = default, Addresses = default });
+        Assert.Equal(Bare(one) with { Ended = default, Addresses = default, Further = default }, Bare(other) with { Ended = default, Addresses = default, Further = default });
+        Assert.Equal(one.Further.ToArray(), other.Further.ToArray());
         Assert.Equal(one.Ended.ToArray(), other.Ended.ToArray());
         Assert.Equal(one.Addresses.ToArray(), other.Addresses.ToArray());
         Assert.Equal(one.LastArrivals.OrderBy(a => a.Key), other.LastArrivals.OrderBy(a => a.Key));
@@ -97,7 +98,9 @@ public sealed class ClientRecordCodecTests(ITestOutputHelper output)
             Assert.Equal(entry.ReportEpoch, read.ReportEpoch);
             Assert.Equal(entry.Fams.ToArray(), read.Fams.ToArray());
             Assert.Equal(entry.Record.Connections, read.Record.Connections);
-            Assert.Equal(entry.Record with { Connections = [], FamEndpoint = default }, read.Record with { Connections = [] });
+            Assert.Equal(entry.Record with { Connections = [], FamEndpoint = default, Explicit = null }, read.Record with { Connections = [], Explicit = null });
+            Assert.Equal(entry.Record.Explicit?.Filters.ToArray(), read.Record.Explicit?.Filters.ToArray());
+            Assert.Equal(entry.Record.Explicit is { } terms ? terms with { Filters = [] } : null, read.Record.Explicit is { } others ? others with { Filters = [] } : null);
         }
     }
 
@@ -109,6 +112,12 @@ public sealed class ClientRecordCodecTests(ITestOutputHelper output)
             : At(1 + (ulong)random.NextInt(3), random.NextInt(65_536));
         NodeId NextNode() => Name(1 + (ulong)random.NextInt(4));
         TransportProtocol NextProtocol() => random.Chance(0.5) ? TransportProtocol.Udp : random.Chance(0.7) ? TransportProtocol.Tcp : TransportProtocol.Icmp;
+        MappingId NextMapping()
+        {
+            var (mapping, server) = (new MappingId(NextProtocol(), NextEndpoint()), NextEndpoint());
+            return mapping.Protocol != TransportProtocol.Icmp && server.Address.IsIPv4 == mapping.Masquerade.Address.IsIPv4 && random.Chance(0.5) ? mapping with { Server = server } : mapping;
+        }
+
         var record = new ClientRecord
         {
             Client = Client,
@@ -116,6 +125,9 @@ public sealed class ClientRecordCodecTests(ITestOutputHelper output)
             HighestReported = random.Chance(0.5) ? Epoch.None : NextEpoch(),
             Fam = random.Chance(0.2) ? NodeId.None : NextNode(),
             PreviousFam = random.Chance(0.5) ? NodeId.None : NextNode(),
+            Further = [.. Enumerable.Range(0, random.NextInt(ControlLimits.MaxFurtherFams + 1)).Select(_ => new FurtherFam(NextNode(), random.NextUInt64()))],
+            IsLinkLost = random.Chance(0.5),
+            AddressesAsOf = random.Chance(0.5) ? 0 : random.NextUInt64(),
             Departed = random.Chance(0.3),
             Since = Instant.FromMilliseconds(random.NextInt(1_000_000)),
             ArriveId = random.NextUInt64(),
@@ -123,14 +135,14 @@ public sealed class ClientRecordCodecTests(ITestOutputHelper output)
             Decider = random.NextUInt64(),
             Token = random.NextUInt64(),
             LastArrivals = ImmutableDictionary<string, (ulong Incarnation, ulong Id)>.Empty.WithComparers(StringComparer.Ordinal).Add("ap1", (random.NextUInt64(), 7)),
-            Ended = [.. Enumerable.Range(0, random.NextInt(4)).Select(_ => new EndMark(new MappingId(NextProtocol(), NextEndpoint()), NextEpoch(), random.NextUInt64()))],
+            Ended = [.. Enumerable.Range(0, random.NextInt(4)).Select(_ => new EndMark(NextMapping(), NextEpoch(), random.NextUInt64()))],
             Addresses = [.. Enumerable.Range(0, random.NextInt(3)).Select(_ => NextEndpoint().Address)],
             Pending = random.Chance(0.5) ? null : new PendingArrival(
                 [new AwaitedFam(NextNode(), 9)], Instant.FromMilliseconds(random.NextInt(1_000)), [new FamOffer(NextProtocol(), NextEndpoint())]),
         };
         for (var i = 0; i < mappings; i++)
         {
-            var id = new MappingId(NextProtocol(), NextEndpoint());
+            var id = NextMapping();
             var mapping = new MappingRecord
             {
                 Mapping = id,
@@ -138,11 +150,21 @@ public sealed class ClientRecordCodecTests(ITestOutputHelper output)
                 Ham = NextNode(),
                 AnchorEpoch = random.Chance(0.1) ? Epoch.None : NextEpoch(),
                 Revision = (uint)random.NextUInt64(),
+                Opened = random.Chance(0.5) ? 0 : (long)(random.NextUInt64() >> 20),
                 Connections =
                 [
                     .. Enumerable.Range(0, random.NextInt(3)).Select(
-                        _ => new ConnectionRecord(NextEndpoint(), (ConnectionState)random.NextInt((int)ConnectionState.Reset + 1), (uint)random.NextUInt64())),
+                        _ => new ConnectionRecord(NextEndpoint(), (ConnectionState)random.NextInt((int)ConnectionState.Reset + 1), (uint)random.NextUInt64()) { Note = random.Chance(0.8) ? null : new HelperNote(BitConverter.GetBytes(random.NextUInt64())) }),
                 ],
+                Explicit = random.Chance(0.7) ? null : new ExplicitTerms
+                {
+                    Nonce = new MappingNonce(random.NextUInt64(), (uint)random.NextUInt64()),
+                    LifetimeMilliseconds = (uint)random.NextUInt64(),
+                    AgeMilliseconds = random.NextUInt64(),
+                    Published = random.Chance(0.5),
+                    OutboundOnly = random.Chance(0.5),
+                    Expected = random.Chance(0.5),
+                },
             };
             ImmutableArray<FamRecord> fams =
                 [.. Enumerable.Range(0, random.NextInt(MappingEntry.MaxFams + 1)).Select(_ => new FamRecord(NextNode(), NextEndpoint(), NextEpoch()))];

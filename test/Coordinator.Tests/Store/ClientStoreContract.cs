@@ -106,6 +106,30 @@ public abstract class ClientStoreContract
         Assert.All(result.Claims!, c => Assert.Equal(Client, c.Client));
     }
 
+    /// <summary>Two clients have one masquerade endpoint, each for a server of its own; for one server only one has it, and whoever has it for all has it alone by another name.</summary>
+    [Fact]
+    public void Mappings_for_servers_are_claimed_each_by_itself()
+    {
+        var store = Create();
+        var (one, two) = (Id(4_000) with { Server = At(9, 80) }, Id(4_000) with { Server = TransportEndpoint.Parse("203.0.113.9:256") });
+        var six = new MappingId(TransportProtocol.Udp, TransportEndpoint.Parse("[2001:db8::1]:4000"), TransportEndpoint.Parse("[2001:db8::9]:80"));
+        store.CompareAndSet(Naming(Client, one, six), 0);
+        SetResult result = default;
+        store.CompareAndSet(Naming(OtherClient, two), default, default, set => result = set);
+        Assert.Equal(StoreOutcome.Stored, result.Outcome);
+        foreach (var (mapping, client) in new[] { (one, Client), (two, OtherClient), (six, Client) })
+        {
+            EndpointClaim? found = null;
+            store.FindClaim(mapping, claim => found = claim);
+            Assert.Equal((mapping, client), (found!.Value.Mapping, found.Value.Client));
+        }
+
+        store.FindClaim(Id(4_000), claim => Assert.Null(claim));
+        store.CompareAndSet(Naming(new MacAddress(0x02_00_00_00_00_77), one, two), default, default, set => result = set);
+        Assert.Equal(StoreOutcome.Taken, result.Outcome);
+        Assert.Equal([one, two], result.Claims!.Select(c => c.Mapping).Order());
+    }
+
     [Fact]
     public void A_node_is_told_every_client_that_it_may_be_concerned_with()
     {
@@ -125,6 +149,13 @@ public abstract class ClientStoreContract
 
         Assert.Superset(new HashSet<MacAddress> { Client, OtherClient }, listed.ToHashSet());
     }
+
+    private static ClientRecord Naming(MacAddress client, params MappingId[] ids) => new ClientRecord { Client = client, Epoch = new Epoch(1) } with
+    {
+        Mappings = ids.Aggregate(
+            new ClientRecord { Client = client }.Mappings,
+            (all, id) => all.Add(id, new MappingEntry(Mapping(1, id.Masquerade.Port, 1) with { Mapping = id }, new Epoch(1), []))),
+    };
 
     private static MappingId Id(int port) => new(TransportProtocol.Udp, At(1, port));
 

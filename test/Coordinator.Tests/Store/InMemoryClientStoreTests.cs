@@ -16,7 +16,7 @@ public sealed class InMemoryClientStoreTests : ClientStoreContract
         for (var i = 0; i < Clients; i++)
         {
             // In no order: 7,919 is prime to the number of clients.
-            store.CompareAndSet(With(new MacAddress(0x0200_0000_0000 + (ulong)(i * 7_919L % Clients))), 0);
+            store.CompareAndSet(With(new MacAddress(0x0200_0000_0000 + (ulong)(i * 7_919L % Clients))) with { Fam = Ap1 }, 0);
         }
 
         var sizes = new List<int>();
@@ -33,8 +33,32 @@ public sealed class InMemoryClientStoreTests : ClientStoreContract
     public void A_full_store_refuses_the_new_and_keeps_the_old()
     {
         var store = Create(capacity: 1);
-        store.CompareAndSet(With(Client), 0);
+        store.CompareAndSet(With(Client, 4_000), 0);
         Assert.Equal(StoreOutcome.Full, store.CompareAndSet(With(OtherClient), 0));
         Assert.Equal(StoreOutcome.Stored, store.CompareAndSet(With(Client, 5_000), store.Load(Client).Version));
+    }
+
+    /// <summary>Devices that pass by once, or one that pretends to be many, fill nothing; who is somewhere or has a mapping stays.</summary>
+    [Fact]
+    [Trait("Req", "A-12")]
+    public void Of_clients_that_are_nowhere_and_have_nothing_the_latest_are_remembered()
+    {
+        var store = Create(capacity: 160);
+        MacAddress Passing(int i) => new(0x0400_0000_0000 + (ulong)i);
+        store.CompareAndSet(With(Client, 4_000), 0);
+        store.CompareAndSet(With(OtherClient) with { Fam = Ap1 }, 0);
+        for (var i = 0; i < 10_000; i++)
+        {
+            Assert.Equal(StoreOutcome.Stored, store.CompareAndSet(With(Passing(i)) with { Fam = Ap1 }, 0));
+            Assert.Equal(StoreOutcome.Stored, store.CompareAndSet(With(Passing(i)), store.Load(Passing(i)).Version));
+        }
+
+        Assert.Equal([Client, OtherClient, .. Enumerable.Range(9_990, 10).Select(Passing)], store.Clients().OrderBy(c => c.Value));
+
+        // Who comes back in time is not forgotten; who is met anew has another version than any before.
+        Assert.Equal(StoreOutcome.Stored, store.CompareAndSet(With(Passing(9_990)) with { Fam = Ap1 }, store.Load(Passing(9_990)).Version));
+        store.CompareAndSet(With(Passing(1)), 0);
+        Assert.NotNull(store.Load(Passing(9_990)).Record);
+        Assert.InRange(store.Load(Passing(1)).Version, 3, long.MaxValue);
     }
 }

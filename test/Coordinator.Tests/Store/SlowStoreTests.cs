@@ -5,82 +5,6 @@ using static Masquerade.Coordinator.Tests.CoordinatorBench;
 
 namespace Masquerade.Coordinator.Tests.Store;
 
-/// <summary>A store that answers when the test wants it to, or fails.</summary>
-internal sealed class SlowStore(IClientStore store) : IClientStore
-{
-    private readonly List<(MacAddress Client, Action Answer)> _waiting = [];
-
-    public ulong Incarnation { get; set; } = store.Incarnation;
-
-    public List<(NodeId Node, MacAddress Client)> Forgotten { get; } = [];
-
-    public bool IsShared => true;
-
-    public int? ClientCount => store.ClientCount;
-
-    /// <summary>While set, the store fails.</summary>
-    public StoreFailure Failure { get; set; }
-
-    /// <summary>While set, records are set and nobody hears of it.</summary>
-    public bool SetsSilently { get; set; }
-
-    public int Waiting => _waiting.Count;
-
-    public IEnumerable<MacAddress> WaitingClients => _waiting.Select(w => w.Client);
-
-    /// <summary>Answers the oldest question about a client, or about any.</summary>
-    public bool AnswerOne(CoordinatorBench bench, MacAddress? client = null)
-    {
-        var index = _waiting.FindIndex(w => client is null || w.Client == client);
-        if (index < 0)
-        {
-            return false;
-        }
-
-        var answer = _waiting[index].Answer;
-        _waiting.RemoveAt(index);
-        bench.Core.Complete(answer, bench.Now);
-        return true;
-    }
-
-    public void Load(MacAddress client, Action<LoadResult> done) => Later(client, () =>
-    {
-        if (Failure != StoreFailure.None)
-        {
-            done(new LoadResult(default, Failure));
-        }
-        else
-        {
-            store.Load(client, done);
-        }
-    });
-
-    public void CompareAndSet(ClientRecord record, Versioned loaded, SetScope scope, Action<SetResult> done) => Later(record.Client, () =>
-    {
-        if (Failure != StoreFailure.None)
-        {
-            done(new SetResult(StoreOutcome.Failed, Failure));
-        }
-        else if (SetsSilently)
-        {
-            store.CompareAndSet(record, loaded, scope, _ => { });
-            done(new SetResult(StoreOutcome.Failed, StoreFailure.TimedOut, Version: store.Load(record.Client).Version));
-        }
-        else
-        {
-            store.CompareAndSet(record, loaded, scope, done);
-        }
-    });
-
-    public void Forget(NodeId node, MacAddress client) => Forgotten.Add((node, client));
-
-    public void FindClaim(MappingId mapping, Action<EndpointClaim?> done) => store.FindClaim(mapping, done);
-
-    public void List(NodeId node, ulong from, Action<ClientPage> done) => store.List(node, from, done);
-
-    private void Later(MacAddress client, Action answer) => _waiting.Add((client, answer));
-}
-
 /// <summary>What the coordinator does while its store takes its time.</summary>
 public sealed class SlowStoreTests
 {
@@ -92,13 +16,6 @@ public sealed class SlowStoreTests
     {
         _store = new SlowStore(_inner);
         _bench = new CoordinatorBench(new CoordinatorOptions { MaxWaitingPerClient = 3, MaxWaiting = 64 }, _store);
-    }
-
-    private void Answer(CoordinatorBench bench)
-    {
-        while (_store.AnswerOne(bench))
-        {
-        }
     }
 
     [Fact]
@@ -152,9 +69,7 @@ public sealed class SlowStoreTests
 
         // One is being decided, three wait.
         Assert.Equal(6, _bench.Core.RequestsRefused);
-        while (_store.AnswerOne(_bench))
-        {
-        }
+        _store.AnswerAll(_bench);
 
         Assert.Equal(0, _bench.Core.DecisionsUnderWay);
     }
@@ -186,9 +101,7 @@ public sealed class SlowStoreTests
         Assert.Equal(0, _bench.Core.DecisionsUnderWay);
         _store.Failure = StoreFailure.None;
         _bench.Tell(1, arrive);
-        while (_store.AnswerOne(_bench))
-        {
-        }
+        _store.AnswerAll(_bench);
 
         Assert.Equal(Ap1, _inner.Load(Client).Record!.Fam);
     }
@@ -198,16 +111,16 @@ public sealed class SlowStoreTests
     public void What_follows_from_a_set_of_which_nobody_heard_is_said_when_it_is_found()
     {
         _bench.Tell(1, _bench.Arrive(1));
-        Answer(_bench);
+        _store.AnswerAll(_bench);
         var epoch = _inner.Load(Client).Record!.Epoch;
         var arrive = _bench.Arrive(2, 6_000);
         _store.SetsSilently = true;
         _bench.Tell(2, arrive);
-        Answer(_bench);
+        _store.AnswerAll(_bench);
         Assert.Equal(Ap2, _inner.Load(Client).Record!.Fam);
         _store.SetsSilently = false;
         _bench.Tell(2, arrive);
-        Answer(_bench);
+        _store.AnswerAll(_bench);
         var said = _bench.Wait(100);
         Assert.Contains(said, m => m.Session == 1 && m.Message is FamChange change && change.NewFam == Ap2 && change.Epoch > epoch);
         Assert.Equal(Ap2, _inner.Load(Client).Record!.Fam);
@@ -247,11 +160,11 @@ public sealed class SlowStoreTests
             bench.Tell(1, new Arrive { Id = bench.NextId(), Client = new MacAddress(0x0200_0000_0100 + (ulong)i) });
         }
 
-        Answer(bench);
+        _store.AnswerAll(bench);
         _inner.CompareAndSet(new ClientRecord { Client = OtherClient, Fam = Ap3 }, 0);
         var versions = _inner.Clients().Select(c => _inner.Load(c).Version).ToArray();
         bench.Wait(3_100);
-        Answer(bench);
+        _store.AnswerAll(bench);
         Assert.Equal(201, bench.Core.RecordsRenewed);
         Assert.Equal([(Ap1, OtherClient)], _store.Forgotten);
         Assert.Equal(versions.Select((v, i) => i == 0 ? v : v + 1), _inner.Clients().Select(c => _inner.Load(c).Version));
@@ -272,6 +185,25 @@ public sealed class SlowStoreTests
         Assert.Single(_bench.Events.OfType<StoreReborn>());
     }
 
+    /// <summary>Nobody answers a word in mid-session: whether it was heard is seen by what the node says of itself.</summary>
+    [Fact]
+    [Trait("Req", "A-12")]
+    public void A_node_that_has_not_heard_that_the_store_has_forgotten_is_told_again()
+    {
+        _bench.Wait(1);
+        var before = _inner.Incarnation;
+        _store.Incarnation++;
+        var told = Assert.IsType<Welcome>(Enumerable.Range(0, 10).SelectMany(_ => _bench.Wait(1)).First(s => s.Session == 1).Message);
+        Heartbeat Beat(ulong store) => new() { Id = _bench.NextId(), Store = store };
+        Assert.DoesNotContain(_bench.Tell(1, Beat(before)), s => s.Message is Welcome);
+        _bench.Wait(300);
+        Assert.DoesNotContain(_bench.Tell(1, Beat(0)), s => s.Message is Welcome);
+        var again = _bench.Tell(1, Beat(before)).Select(s => s.Message).OfType<Welcome>().Single();
+        Assert.Equal(told.StoreIncarnation, again.StoreIncarnation);
+        _bench.Wait(300);
+        Assert.DoesNotContain(_bench.Tell(1, Beat(again.StoreIncarnation)), s => s.Message is Welcome);
+    }
+
     /// <summary>Two clients of which each wants the other's endpoint wait for nobody: the second step stands in no queue.</summary>
     [Fact]
     public void Two_clients_that_swap_endpoints_do_not_wait_for_each_other()
@@ -282,9 +214,7 @@ public sealed class SlowStoreTests
             _bench.Tell(1, new Announce { Id = _bench.NextId(), Client = client, Epoch = new Epoch(1), Mappings = [Mapping(1, port, 1)] });
         }
 
-        while (_store.AnswerOne(_bench))
-        {
-        }
+        _store.AnswerAll(_bench);
 
         _bench.Tell(1, new Announce { Id = _bench.NextId(), Client = Client, Epoch = new Epoch(1), Mappings = [Mapping(1, 5_001, 1)] });
         _bench.Tell(1, new Announce { Id = _bench.NextId(), Client = OtherClient, Epoch = new Epoch(1), Mappings = [Mapping(1, 5_000, 1)] });

@@ -78,7 +78,7 @@ public sealed class SplitStoreTests(ITestOutputHelper output)
             0 => new Arrive { Id = bench.NextId(), Client = client, Offers = [new FamOffer(TransportProtocol.Udp, At(node, 6_000 + random.NextInt(100)))] },
             1 or 2 => new Announce { Id = bench.NextId(), Client = client, Epoch = epoch, Mappings = [mapping], Full = random.Chance(0.2) },
             3 => new Announce { Id = bench.NextId(), Client = client, Epoch = epoch, Ended = [mapping.Mapping] },
-            4 => new AnchorReport { Id = bench.NextId(), Client = client, Epoch = epoch, Mappings = [mapping] },
+            4 => new AnchorReport { Id = bench.NextId(), Client = client, Epoch = epoch, FamEpoch = epoch, Mappings = [mapping] },
             _ => new ReleaseMappings { Id = bench.NextId(), Client = client, Mappings = [mapping.Mapping] },
         });
     }

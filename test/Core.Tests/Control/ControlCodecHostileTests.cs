@@ -117,7 +117,7 @@ public sealed class ControlCodecHostileTests(ITestOutputHelper output)
             Revision = 1,
             Connections = [.. Enumerable.Repeat(new ConnectionRecord(endpoint, ConnectionState.None, 0), connections)],
         };
-        var body = Encoded.Body(new AnchorReport { Id = 1, Client = default, Epoch = default, Mappings = [.. Enumerable.Repeat(record, mappings)] });
+        var body = Encoded.Body(new AnchorReport { Id = 1, Client = default, Epoch = default, FamEpoch = default, Mappings = [.. Enumerable.Repeat(record, mappings)] });
         Assert.True(body.Length <= ControlLimits.MaxFrameBytes, $"the frame has {body.Length} octets");
         Assert.NotNull(DecodeMeasured(body));
     }

@@ -51,10 +51,25 @@ public sealed class ControlCodecTests(ITestOutputHelper output)
                 Owners = [new AddressOwner(IpAddress.Parse("10.1.1.9"), new Epoch(7), new NodeId("ap2"), Settled: true)],
             })));
         Assert.Equal("94010505" + "01", Convert.ToHexString(Encoded.Body(new Ack { Id = 5, Status = AckStatus.StaleEpoch })));
-        Assert.Equal("95010406" + "07" + "02", Convert.ToHexString(Encoded.Body(new Heartbeat { Id = 6, Mappings = 7, Clients = 2 })));
+        Assert.Equal("98010406" + "07" + "02" + "CD0300" + "03" + "91" + "92C404C000020105",
+            Convert.ToHexString(Encoded.Body(new Heartbeat { Id = 6, Mappings = 7, Clients = 2, Store = 768, WaysRewritten = 3, Loads = [new AddressLoad(IpAddress.FromV4(0xC000_0201), 5)] })));
         Assert.Equal(
             "95" + "01" + "2B" + "09" + "92" + "11" + "92C404C0000201CD0400" + "C406020000000007",
             Convert.ToHexString(Encoded.Body(new FamQuery { Id = 9, Mapping = new MappingId(TransportProtocol.Udp, Endpoint), Client = Client })));
+    }
+
+    [Fact]
+    [Trait("Req", "N-01")]
+    public void A_mapping_for_one_server_names_it_and_what_cannot_be_is_refused()
+    {
+        var server = TransportEndpoint.Parse("203.0.113.9:443");
+        FamQuery Query(TransportProtocol protocol, TransportEndpoint to) => new() { Id = 9, Mapping = new MappingId(protocol, Endpoint, to), Client = Client };
+        Assert.Equal(
+            "95" + "01" + "2B" + "09" + "93" + "11" + "92C404C0000201CD0400" + "92C404CB007109CD01BB" + "C406020000000007",
+            Convert.ToHexString(Encoded.Body(Query(TransportProtocol.Udp, server))));
+        Assert.Equal(Query(TransportProtocol.Tcp, server), Encoded.Decode(Encoded.Body(Query(TransportProtocol.Tcp, server))));
+        Encoded.Refusal(Encoded.Body(Query(TransportProtocol.Icmp, server)));
+        Encoded.Refusal(Encoded.Body(Query(TransportProtocol.Udp, TransportEndpoint.Parse("[2001:db8::9]:443"))));
     }
 
     /// <summary>A later minor version adds fields at the end of arrays; this one passes over them, whatever they are.</summary>
@@ -70,7 +85,7 @@ public sealed class ControlCodecTests(ITestOutputHelper output)
             w.Write([2, 0, 0, 0, 0, 7]);
             w.Write(3UL);
             w.WriteArrayHeader(1);
-            w.WriteArrayHeader(5);
+            w.WriteArrayHeader(6);
             w.WriteArrayHeader(3);
             w.Write(6UL);
             WriteEndpoint(w, extra: true);
@@ -78,6 +93,7 @@ public sealed class ControlCodecTests(ITestOutputHelper output)
             w.Write("ap1");
             WriteEndpoint(w, extra: false);
             w.WriteNil();
+            w.WriteArrayHeader(0);
             w.WriteMapHeader(1);
             w.Write("later");
             w.Write(1.5);
@@ -224,6 +240,7 @@ public sealed class ControlCodecTests(ITestOutputHelper output)
     [Theory]
     [InlineData("addresses", ControlLimits.MaxAddresses)]
     [InlineData("offers", ControlLimits.MaxOffers)]
+    [InlineData("attachments", ControlLimits.MaxAttachments)]
     [InlineData("mappings", ControlLimits.MaxMappingsPerMessage)]
     [InlineData("connections", ControlLimits.MaxConnectionsPerMapping)]
     [InlineData("routes", ControlLimits.MaxRoutes)]
@@ -244,7 +261,8 @@ public sealed class ControlCodecTests(ITestOutputHelper output)
         {
             "addresses" => new Arrive { Id = 1, Client = Client, Addresses = [.. Enumerable.Repeat(Endpoint.Address, count)] },
             "offers" => new Arrive { Id = 1, Client = Client, Offers = [.. Enumerable.Repeat(new FamOffer(TransportProtocol.Udp, Endpoint), count)] },
-            "mappings" => new AnchorReport { Id = 1, Client = Client, Epoch = default, Mappings = [.. Enumerable.Repeat(record, count)] },
+            "attachments" => new AttachKnown { Id = 1, Client = Client, Epoch = default, Attachments = [.. Enumerable.Repeat(new Attachment(id, Endpoint), count)] },
+            "mappings" => new AnchorReport { Id = 1, Client = Client, Epoch = default, FamEpoch = default, Mappings = [.. Enumerable.Repeat(record, count)] },
             "connections" => new LookupReply
             {
                 Id = 1,

@@ -10,10 +10,11 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
 {
     private static readonly IpAddress Address = new(ulong.MaxValue, ulong.MaxValue);
     private static readonly TransportEndpoint Endpoint = new(Address, ushort.MaxValue);
-    private static readonly MappingId Mapping = new(TransportProtocol.Udp, Endpoint);
+    private static readonly MappingId Mapping = new(TransportProtocol.Udp, Endpoint, Endpoint);
     private static readonly NodeId Node = new(new string('n', NodeId.MaxLength));
     private static readonly MacAddress Client = new(0xFFFF_FFFF_FFFF);
     private static readonly Epoch Last = new(ulong.MaxValue);
+    private static readonly FamRoute LongRoute = new(Mapping, Node, Endpoint, Endpoint) { Further = Repeat(Endpoint, ControlLimits.MaxFurtherFams) };
 
     public static TheoryData<string> Types => [.. RandomMessages.Types.Select(t => t.Name)];
 
@@ -36,17 +37,39 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
     [Fact]
     public void An_entry_takes_what_is_reckoned_for_it()
     {
-        Assert.Equal(MessageSize.Route, Growth(n => new FamCleared { Id = 1, Client = Client, Epoch = Last, Routes = Repeat(new FamRoute(Mapping, Node, Endpoint, Endpoint), n) }));
+        Assert.Equal(MessageSize.Route, Growth(n => new FamCleared { Id = 1, Client = Client, Epoch = Last, Routes = Repeat(LongRoute, n) }));
         Assert.Equal(MessageSize.Mapping, Growth(n => new ReleaseMappings { Id = 1, Client = Client, Mappings = Repeat(Mapping, n) }));
-        Assert.Equal(MessageSize.Mapping, Growth(n => new Arrive { Id = 1, Client = Client, Offers = Repeat(new FamOffer(TransportProtocol.Udp, Endpoint), n) }));
+        Assert.Equal(MessageSize.Offer, Growth(n => new Arrive { Id = 1, Client = Client, Offers = Repeat(new FamOffer(TransportProtocol.Udp, Endpoint), n) }));
+        Assert.Equal(MessageSize.Attachment, Growth(n => new AttachKnown { Id = 1, Client = Client, Epoch = Last, Attachments = Repeat(new Attachment(Mapping, Endpoint), n) }));
         Assert.Equal(MessageSize.Address, Growth(n => new Arrive { Id = 1, Client = Client, Addresses = Repeat(Address, n) }));
+        Assert.Equal(MessageSize.Load, Growth(n => new Heartbeat { Id = 1, Loads = Repeat(new AddressLoad(Address, uint.MaxValue), n) }));
         Assert.Equal(MessageSize.Owner, Growth(n => new AddressOwners { Id = 1, Owners = Repeat(new AddressOwner(Address, Last, Node, true), n) }));
         Assert.Equal(MessageSize.Connection, Growth(n => new LookupReply { Id = 1, Mapping = Record(n) }));
 
         // A record of many connections: its list takes a longer header than an empty one.
         Assert.Equal(
             MessageSize.Record + (20 * MessageSize.Connection),
-            Growth(n => new AnchorReport { Id = 1, Client = Client, Epoch = Last, Mappings = Repeat(Record(20), n) }));
+            Growth(n => new AnchorReport { Id = 1, Client = Client, Epoch = Last, FamEpoch = Last, Mappings = Repeat(Record(20), n) }));
+    }
+
+    [Fact]
+    public void Notes_of_helpers_take_the_room_of_connections()
+    {
+        var note = new HelperNote(new byte[HelperNote.MaxLength]);
+        Assert.InRange(note.Weight * MessageSize.Connection, HelperNote.MaxLength + 3, HelperNote.MaxLength + 3 + MessageSize.Connection);
+        var record = Record(0) with { Connections = [new ConnectionRecord(Endpoint, ConnectionState.Reset, uint.MaxValue) { Note = note }] };
+        var parts = MessageParts.OfRecords(Repeat(record, ControlLimits.MaxMappingsPerMessage)).ToList();
+        Assert.True(parts.Count > 1);
+        foreach (var part in parts)
+        {
+            var message = new HandOver { Id = 7, Client = Client, Epoch = Last, Mappings = part };
+            Assert.Null(MessageSize.Excess(message));
+            var body = Encoded.Body(message);
+            Assert.InRange(body.Length, 1, Math.Min(MessageSize.AtMost(message), ControlLimits.MaxFrameBytes));
+            Assert.Equal(body, Encoded.Body(Encoded.Decode(body)));
+        }
+
+        Assert.Throws<ArgumentException>(() => new HelperNote(new byte[HelperNote.MaxLength + 1]));
     }
 
     [Fact]
@@ -67,9 +90,11 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
     [InlineData("mappings")]
     [InlineData("routes")]
     [InlineData("offers")]
+    [InlineData("attachments")]
     [InlineData("addresses")]
     [InlineData("prefixes")]
     [InlineData("owners")]
+    [InlineData("loads")]
     public void What_the_other_end_would_refuse_is_not_sent_and_the_reason_is_said(string what)
     {
         ControlMessage message = what switch
@@ -82,11 +107,13 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
             {
                 Id = 7, Client = Client, Epoch = Last, Routes = Repeat(new FamRoute(Mapping, Node, default, default), ControlLimits.MaxRoutes + 1),
             },
+            "attachments" => new AttachKnown { Id = 7, Client = Client, Epoch = Last, Attachments = Repeat(new Attachment(Mapping, Endpoint), ControlLimits.MaxAttachments + 1) },
             "offers" => new Arrive { Id = 7, Client = Client, Offers = Repeat(new FamOffer(TransportProtocol.Udp, Endpoint), ControlLimits.MaxOffers + 1) },
             "prefixes" => new Hello
             {
                 Id = 7, Node = Node, Incarnation = 1, PeerEndpoint = Endpoint, Addresses = [], Takes = Repeat(new IpPrefix(Address, 128), ControlLimits.MaxAddresses + 1),
             },
+            "loads" => new Heartbeat { Id = 7, Loads = Repeat(new AddressLoad(Address, 1), ControlLimits.MaxAddresses + 1) },
             "owners" => new AddressOwners { Id = 7, Owners = Repeat(new AddressOwner(Address, Last, Node, true), ControlLimits.MaxAddresses + 1) },
             _ => new Arrive { Id = 7, Client = Client, Addresses = Repeat(Address, ControlLimits.MaxAddresses + 1) },
         };
@@ -121,7 +148,7 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
         var cut = MessageParts.OfRecords(all).ToList();
         Assert.Equal(parts, cut.Count);
         Assert.Equal(all.Select(r => r.Revision), cut.SelectMany(p => p).Select(r => r.Revision));
-        Assert.All(cut, p => Assert.Null(MessageSize.Excess(new AnchorReport { Id = 1, Client = Client, Epoch = Last, Mappings = p })));
+        Assert.All(cut, p => Assert.Null(MessageSize.Excess(new AnchorReport { Id = 1, Client = Client, Epoch = Last, FamEpoch = Last, Mappings = p })));
     }
 
     [Fact]
@@ -145,6 +172,8 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
         Revision = uint.MaxValue,
         FamEndpoint = Endpoint,
         Connections = Repeat(new ConnectionRecord(Endpoint, ConnectionState.Reset, uint.MaxValue), connections),
+        Explicit = new ExplicitTerms { Nonce = default, LifetimeMilliseconds = uint.MaxValue, AgeMilliseconds = ulong.MaxValue, Published = true },
+        Opened = long.MaxValue,
     };
 
     /// <summary>As many records as are allowed, with as many connections as are allowed.</summary>
@@ -161,46 +190,52 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
         var prefixes = Repeat(new IpPrefix(Address, 128), ControlLimits.MaxAddresses);
         var owners = Repeat(new AddressOwner(Address, Last, Node, true), ControlLimits.MaxAddresses);
         var ended = Repeat(Mapping, ControlLimits.MaxBareMappings);
-        var routes = Repeat(new FamRoute(Mapping, Node, Endpoint, Endpoint), ControlLimits.MaxRoutes);
+        var routes = Repeat(LongRoute, ControlLimits.MaxRoutes);
         return type switch
         {
             nameof(Hello) => new Hello { Id = Id, Node = Node, Incarnation = ulong.MaxValue, PeerEndpoint = Endpoint, Addresses = addresses, Takes = prefixes, Owners = owners },
             nameof(Welcome) => new Welcome { Id = Id, Coordinator = Node, StoreIncarnation = ulong.MaxValue, HeartbeatMilliseconds = uint.MaxValue, Restored = uint.MaxValue, Owners = owners },
             nameof(Goodbye) => new Goodbye { Id = Id, Reason = new string('€', ControlLimits.MaxReasonLength) },
-            nameof(Heartbeat) => new Heartbeat { Id = Id, Mappings = uint.MaxValue },
+            nameof(Heartbeat) => new Heartbeat { Id = Id, Mappings = uint.MaxValue, Clients = uint.MaxValue, Store = ulong.MaxValue, WaysRewritten = uint.MaxValue, Loads = Repeat(new AddressLoad(Address, uint.MaxValue), ControlLimits.MaxAddresses) },
             nameof(Ack) => new Ack { Id = Id, Status = AckStatus.Refused },
             nameof(Arrive) => new Arrive
             {
-                Id = Id, Client = Client, KnownEpoch = Last, Addresses = addresses, Offers = Repeat(new FamOffer(TransportProtocol.Udp, Endpoint), ControlLimits.MaxOffers),
+                Id = Id, Client = Client, KnownEpoch = Last, Addresses = addresses, Offers = Repeat(new FamOffer(TransportProtocol.Udp, Endpoint), ControlLimits.MaxOffers), Also = true,
             },
             nameof(ArriveReply) => new ArriveReply
             {
                 Id = Id, Client = Client, Status = AckStatus.Refused, Epoch = Last, PreviousFam = Node, Complete = true, Truncated = true, Addresses = addresses, Mappings = Records(),
+                Role = FamRole.Reserve, Token = ulong.MaxValue,
             },
             nameof(ArrivalUpdate) => new ArrivalUpdate { Id = Id, Client = Client, Epoch = Last, Complete = true, Mappings = Records(), Ended = ended },
-            nameof(Announce) => new Announce { Id = Id, Client = Client, Epoch = Last, Addresses = addresses, Mappings = Records(), Ended = ended, Full = true },
+            nameof(Announce) => new Announce { Id = Id, Client = Client, Epoch = Last, Addresses = addresses, Mappings = Records(), Ended = ended, Full = true, Also = true },
             nameof(HandOver) => new HandOver { Id = Id, Client = Client, Epoch = Last, Mappings = Records(), Ended = ended, More = true },
             nameof(Depart) => new Depart { Id = Id, Client = Client, Epoch = Last, Idle = true, Mappings = Records(), Ended = ended },
             nameof(Attach) => new Attach
             {
                 Id = Id, Client = Client, Epoch = Last, Protocol = TransportProtocol.Udp, ClientEndpoint = Endpoint, Server = Endpoint, FamEndpoint = Endpoint,
-                MayEstablish = true, Masquerade = Endpoint,
+                MayEstablish = true,
+            },
+            nameof(AttachKnown) => new AttachKnown
+            {
+                Id = Id, Client = Client, Epoch = Last, Attachments = Repeat(new Attachment(Mapping, Endpoint), ControlLimits.MaxAttachments),
             },
             nameof(AttachReply) => new AttachReply { Id = Id, Status = AttachStatus.Established, Client = Client, Mapping = Record(ControlLimits.MaxConnectionsPerMapping) },
             nameof(Lookup) => new Lookup { Id = Id, Client = Client, Protocol = TransportProtocol.Udp, ClientEndpoint = Endpoint, Server = Endpoint },
             nameof(LookupReply) => new LookupReply { Id = Id, Mapping = Record(ControlLimits.MaxConnectionsPerMapping) },
             nameof(AnchorRequest) => new AnchorRequest { Id = Id, Client = Client, Epoch = Last, Protocol = TransportProtocol.Udp, ClientEndpoint = Endpoint },
-            nameof(AnchorReply) => new AnchorReply { Id = Id, Status = AckStatus.Refused, Masquerade = Endpoint },
+            nameof(AnchorReply) => new AnchorReply { Id = Id, Status = AckStatus.Refused, Masquerade = Endpoint, Opened = long.MaxValue },
             nameof(FamChange) => new FamChange
             {
                 Id = Id, Client = Client, Epoch = Last, NewFam = Node, PreviousFam = Node, PreviousFamPeer = Endpoint, Token = ulong.MaxValue, Routes = routes,
+                Choice = FamChoice.Duplicate, CopyMilliseconds = uint.MaxValue, Peers = Repeat(Endpoint, ControlLimits.MaxFurtherFams + 1), Stay = ulong.MaxValue,
             },
             nameof(FamCleared) => new FamCleared { Id = Id, Client = Client, Epoch = Last, Routes = routes },
             nameof(MappingsEnded) => new MappingsEnded { Id = Id, Client = Client, Epoch = Last, Mappings = ended },
             nameof(FamQuery) => new FamQuery { Id = Id, Mapping = Mapping, Client = Client },
             nameof(FamQueryReply) => new FamQueryReply { Id = Id, Client = Client, Epoch = Last, Status = AckStatus.Refused, Routes = routes },
             nameof(ReleaseMappings) => new ReleaseMappings { Id = Id, Client = Client, Mappings = ended },
-            nameof(AnchorReport) => new AnchorReport { Id = Id, Client = Client, Epoch = Last, Mappings = Records() },
+            nameof(AnchorReport) => new AnchorReport { Id = Id, Client = Client, Epoch = Last, FamEpoch = Last, Mappings = Records() },
             nameof(AdoptMappings) => new AdoptMappings { Id = Id, Client = Client, Epoch = Last, Mappings = Records() },
             nameof(AddressOwners) => new AddressOwners { Id = Id, Owners = owners },
             nameof(ProbeNode) => new ProbeNode { Id = Id, Peer = Endpoint, Token = ulong.MaxValue },
@@ -210,6 +245,22 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
                 Id = Id, Client = Client, Status = AckStatus.Refused, Address = Address, LeaseSeconds = uint.MaxValue, DnsServers = Repeat(Address, ControlLimits.MaxAddresses),
                 Domain = new string('€', ControlLimits.MaxDomainLength),
             },
+            nameof(NeighbourHere) => new NeighbourHere
+            {
+                Id = Id, Client = Client, Epoch = new Epoch(ulong.MaxValue), Addresses = Repeat(Address, ControlLimits.MaxAddresses), Peers = Repeat(Endpoint, ControlLimits.MaxAddresses), Key = ulong.MaxValue, HasLeft = true,
+                OwnedMilliseconds = ulong.MaxValue, IsFinal = true,
+            },
+            nameof(NeighbourNoted) => new NeighbourNoted
+            {
+                Id = Id, Client = Client, Status = AckStatus.Refused, Addresses = Repeat(Address, ControlLimits.MaxAddresses), Refused = Repeat(Address, ControlLimits.MaxAddresses), Previous = Repeat(Endpoint, ControlLimits.MaxAddresses),
+            },
+            nameof(NeighbourQuery) => new NeighbourQuery { Id = Id, Address = Address },
+            nameof(NeighbourAt) => new NeighbourAt
+            {
+                Id = Id, Address = Address, Client = Client, Epoch = new Epoch(ulong.MaxValue), Peers = Repeat(Endpoint, ControlLimits.MaxAddresses), Key = ulong.MaxValue,
+            },
+            nameof(LinkLost) => new LinkLost { Id = Id, Client = Client, Epoch = Last },
+            nameof(Summon) => new Summon { Id = Id, Client = Client, Epoch = Last },
             nameof(ProbeResult) => new ProbeResult { Id = Id, Alive = true },
             _ => throw new NotSupportedException($"no longest {type}: write one down here"),
         };

@@ -30,11 +30,13 @@ public sealed class PeerCodecTests(ITestOutputHelper output)
         for (var i = 0; i < 1_000; i++)
         {
             var client = new MacAddress(random.NextUInt64() >> 16);
-            PeerMessage message = random.NextInt(4) switch
+            PeerMessage message = random.NextInt(6) switch
             {
                 0 => new Drain(client, new Epoch(random.NextUInt64()), random.NextUInt64()),
                 1 => new Drained(client, new Epoch(random.NextUInt64()), random.NextUInt64()),
-                2 => new Probe(random.NextUInt64()),
+                2 => new CopyMark(client, random.NextUInt64(), random.NextUInt64()),
+                3 => new CopyMarked(client, random.NextUInt64(), random.NextUInt64()),
+                4 => new Probe(random.NextUInt64()),
                 _ => new Probed(random.NextUInt64()),
             };
             PeerCodec.Encode(message, datagram);
@@ -70,7 +72,7 @@ public sealed class PeerCodecTests(ITestOutputHelper output)
             if (PeerCodec.TryDecode(datagram, out var message))
             {
                 taken++;
-                Assert.True(datagram.AsSpan().StartsWith("MQP1"u8) && datagram[4] is >= 1 and <= 4);
+                Assert.True(datagram.AsSpan().StartsWith("MQP1"u8) && datagram[4] is >= 1 and <= 8);
                 PeerCodec.Encode(message!, back);
                 Assert.Equal(datagram, back);
             }

@@ -54,6 +54,8 @@ public sealed partial class ProtocolDocumentTests
         Values<AttachStatus>("attach status");
         Values<ConnectionState>("state");
         Values<LeaseAction>("lease action");
+        Values<FamRole>("FAM role");
+        Values<FamChoice>("FAM choice");
     }
 
     [Fact]

@@ -17,7 +17,7 @@ internal sealed class RandomMessages(ulong seed)
     private static readonly HashSet<string> MayBeNone =
     [
         "Hello.PeerEndpoint", "ArriveReply.PreviousFam", "FamChange.PreviousFam", "FamChange.PreviousFamPeer", "AnchorReply.Masquerade", "MappingRecord.FamEndpoint",
-        "AttachReply.Mapping", "LookupReply.Mapping", "LeaseRequest.Address", "LeaseReply.Address",
+        "AttachReply.Mapping", "Attach.At", "AnchorRequest.At", "AnchorRequest.Server", "LookupReply.Mapping", "MappingRecord.Explicit", "LeaseRequest.Address", "LeaseReply.Address",
     ];
 
     private readonly SeededRandom _random = new(seed);
@@ -39,8 +39,9 @@ internal sealed class RandomMessages(ulong seed)
         null => "null",
         string text => $"'{text}'",
         IEnumerable list => $"[{string.Join(", ", list.Cast<object?>().Select(Describe))}]",
-        ControlMessage or MappingRecord or ConnectionRecord or FamOffer or FamRoute or AddressOwner =>
+        ControlMessage or MappingRecord or ExplicitTerms or ConnectionRecord or FamOffer or Attachment or FamRoute or AddressOwner or AddressLoad =>
             $"{value.GetType().Name}{{{string.Join(", ", value.GetType().GetProperties().Select(p => $"{p.Name}={Describe(p.GetValue(value))}"))}}}",
+        HelperNote note => Convert.ToHexString(note.Octets),
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
         _ => value.ToString()!,
     };
@@ -64,6 +65,11 @@ internal sealed class RandomMessages(ulong seed)
         if (type == typeof(ulong))
         {
             return Number();
+        }
+
+        if (type == typeof(long))
+        {
+            return (long)(Number() >> 1);
         }
 
         if (type == typeof(uint))
@@ -116,9 +122,17 @@ internal sealed class RandomMessages(ulong seed)
             return new FamOffer(Protocol(), Endpoint());
         }
 
+        if (type == typeof(Attachment))
+        {
+            return new Attachment(Mapping(), Endpoint());
+        }
+
         if (type == typeof(FamRoute))
         {
-            return new FamRoute(Mapping(), Node(), _random.Chance(0.3) ? default : Endpoint(), _random.Chance(0.3) ? default : Endpoint());
+            return new FamRoute(Mapping(), Node(), _random.Chance(0.3) ? default : Endpoint(), _random.Chance(0.3) ? default : Endpoint())
+            {
+                Further = [.. Enumerable.Range(0, _random.NextInt(ControlLimits.MaxFurtherFams + 1)).Select(_ => Endpoint())],
+            };
         }
 
         if (type == typeof(IpPrefix))
@@ -132,14 +146,35 @@ internal sealed class RandomMessages(ulong seed)
             return new AddressOwner(Address(), new Epoch(Number()), Node(), _random.Chance(0.5));
         }
 
-        if (type == typeof(ConnectionRecord))
+        if (type == typeof(AddressLoad))
         {
-            return new ConnectionRecord(Endpoint(), (ConnectionState)_random.NextInt(7), (uint)Number());
+            return new AddressLoad(Address(), (uint)Number());
         }
 
-        if (type == typeof(MappingRecord))
+        if (type == typeof(ConnectionRecord))
+        {
+            var note = new byte[_random.NextInt(100)];
+            for (var i = 0; i < note.Length; i++)
+            {
+                note[i] = (byte)_random.NextInt(256);
+            }
+
+            return new ConnectionRecord(Endpoint(), (ConnectionState)_random.NextInt(7), (uint)Number()) { Note = _random.Chance(0.8) ? null : new HelperNote(note) };
+        }
+
+        if (type == typeof(MappingRecord) || type == typeof(ExplicitTerms))
         {
             return Fill(type);
+        }
+
+        if (type == typeof(MappingNonce))
+        {
+            return new MappingNonce(Number(), (uint)Number());
+        }
+
+        if (type == typeof(RemoteFilter))
+        {
+            return new RemoteFilter((IpPrefix)Value(typeof(IpPrefix)), (ushort)Number());
         }
 
         if (type.IsEnum)
@@ -191,5 +226,10 @@ internal sealed class RandomMessages(ulong seed)
         _ => TransportProtocol.Udp,
     };
 
-    private MappingId Mapping() => new(Protocol(), Endpoint());
+    private MappingId Mapping()
+    {
+        var mapping = new MappingId(Protocol(), Endpoint());
+        var server = _random.Chance(0.3) ? Endpoint() : default;
+        return mapping.Protocol != TransportProtocol.Icmp && server.Address.IsIPv4 == mapping.Masquerade.Address.IsIPv4 ? mapping with { Server = server } : mapping;
+    }
 }

@@ -1,6 +1,7 @@
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
+using Masquerade.Testing;
 using Xunit.Abstractions;
 
 namespace Masquerade.Core.Tests.FlowTables;
@@ -111,9 +112,6 @@ public sealed class HoldQueueTests(ITestOutputHelper output)
             }
         }
 
-        Round();
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        Round();
-        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        Assert.Equal(0, Allocations.Least(Round));
     }
 }

@@ -186,7 +186,7 @@ def make(seed, folder):
                         # Half a checksum cannot be brought up to date: what is carried of it is not judged.
                         carried += 1
                     judged, extent = 'icmpv6' if v6 else 'icmp', 'whole' if carried >= len(about[0]) else 'cut'
-                    pair = [error(e, other if inbound else end[0], end[0] if inbound else other, octets, carried, lost)
+                    pair = [error(e, other if inbound else end[0], end[0] if inbound else server[0], octets, carried, lost)
                             for end, octets, lost in ((before, about[0], 0), (after, about[1], hops))]
                 padding = b'\0' * max(0, 46 - len(pair[0])) if r.random() < 0.7 else b''
                 for writer, data in zip(writers, pair):

@@ -13,7 +13,7 @@ internal sealed record Options
           --seeds N     how many worlds (default 100)
           --start S     the first seed (default: at random; it is printed)
           --seed S      one world, once more; what happened is written to artifacts/sim
-          --kind KIND   walk, deaths, many, failover, takeover or storm; without it the seed decides
+          --kind KIND   walk, deaths, many, failover, takeover, storm, balance, odd, links or dense; without it the seed decides
           --jobs J      worlds at once (default: one per core)
           --json        one JSON object instead of lines
         Ends with 1 if a world failed, and lists the seeds that did.
@@ -41,7 +41,11 @@ internal sealed record Options
         WorldKind.Many => "many",
         WorldKind.FailOver => "failover",
         WorldKind.Takeover => "takeover",
-        _ => "storm",
+        WorldKind.Storm => "storm",
+        WorldKind.Balance => "balance",
+        WorldKind.Odd => "odd",
+        WorldKind.Links => "links",
+        _ => "dense",
     };
 
     /// <summary>The kind of world that a seed makes if nothing else is said.</summary>

@@ -87,9 +87,9 @@ internal static class Faults
         }
 
         network.Kill(ap, silently: network.Random.Chance(0.5));
-        foreach (var client in network.Clients.Where(c => c.At == ap.Index))
+        foreach (var client in network.Clients.Where(c => c.IsLinkedTo(ap.Index)))
         {
-            network.Detach(client);
+            network.DetachFrom(client, ap.Index);
         }
 
         network.At(TimeSpan.FromMilliseconds(100 + network.Random.NextInt(4_000)), () =>
@@ -122,7 +122,7 @@ internal static class Faults
         }
     }
 
-    private static void Repeat(SimNetwork network, int milliseconds, Action fault) =>
+    public static void Repeat(SimNetwork network, int milliseconds, Action fault) =>
         network.At(TimeSpan.FromMilliseconds(100 + network.Random.NextInt(milliseconds)), () =>
         {
             if (network.Faulty)

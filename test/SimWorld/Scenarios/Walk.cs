@@ -37,7 +37,11 @@ internal static class Walk
         {
             network.Attach(client, network.Random.NextInt(network.AccessPoints.Count));
             network.AddFlow(client, TransportProtocol.Udp, ipv6: false, 0);
-            if (!network.Settings.PingPong || client.Index > 0)
+            if (network.Settings.Links != ClientLinks.One)
+            {
+                ScheduleLinks(network, client);
+            }
+            else if (!network.Settings.PingPong || client.Index > 0)
             {
                 ScheduleMove(network, client);
             }
@@ -46,6 +50,7 @@ internal static class Walk
         }
 
         Faults.Schedule(network);
+        Strays.Schedule(network);
         network.Run(TimeSpan.FromMilliseconds(network.Settings.FaultPhase));
         CheckClean(network);
         Quiet(network);
@@ -86,6 +91,32 @@ internal static class Walk
         });
     }
 
+    /// <summary>One link more, or one less; the last one goes for a moment only.</summary>
+    private static void ScheduleLinks(SimNetwork network, SimClient client) => network.At(TimeSpan.FromMilliseconds(network.Random.Chance(0.2) ? network.Random.NextInt(60) : 100 + network.Random.NextInt(600)), () =>
+    {
+        if (!network.Faulty)
+        {
+            return;
+        }
+
+        var at = network.Random.NextInt(network.AccessPoints.Count);
+        if (client.At < 0)
+        {
+            at = network.AccessPoints[at].IsDead ? network.AccessPoints.FindIndex(a => !a.IsDead) : at;
+            network.Attach(client, at);
+        }
+        else if (client.IsLinkedTo(at))
+        {
+            network.DetachFrom(client, at);
+        }
+        else if (!network.AccessPoints[at].IsDead && client.Also.Count < 3)
+        {
+            network.AttachAlso(client, at);
+        }
+
+        ScheduleLinks(network, client);
+    });
+
     private static void ScheduleFlows(SimNetwork network, SimClient client) => network.At(TimeSpan.FromMilliseconds(network.Random.NextInt(700)), () =>
     {
         if (!network.Faulty || client.Flows.Count >= 12)
@@ -93,8 +124,24 @@ internal static class Walk
             return;
         }
 
-        var protocol = network.Random.NextInt(3) switch { 0 => TransportProtocol.Tcp, 1 => TransportProtocol.Udp, _ => TransportProtocol.Icmp };
-        var flow = network.AddFlow(client, protocol, network.Random.Chance(0.4), network.Random.NextInt(3));
+        var others = network.Settings.Hairpins && network.Random.Chance(0.3)
+            ? network.Flows.Where(f => f.Client != client && f.Protocol == TransportProtocol.Udp && f.Target is null && !f.Seen.IsNone).ToList()
+            : [];
+        if (others.Count > 0)
+        {
+            var target = others[network.Random.NextInt(others.Count)];
+            network.AddFlow(client, TransportProtocol.Udp, target.Seen, target);
+            ScheduleFlows(network, client);
+            return;
+        }
+
+        var protocol = network.Random.NextInt(3) switch
+        {
+            0 => TransportProtocol.Tcp,
+            2 when network.Settings.Ports == 0 => TransportProtocol.Icmp,
+            _ => TransportProtocol.Udp,
+        };
+        var flow = network.AddFlow(client, protocol, network.Random.Chance(0.4), network.Random.NextInt(network.Settings.Servers));
         if (protocol == TransportProtocol.Tcp && network.Random.Chance(0.4))
         {
             ScheduleClose(network, flow);

@@ -182,5 +182,5 @@ internal static class Scripts
         master.Get<ImmutableSortedDictionary<MappingId, EndpointClaim>>(bucket) ?? NoClaims;
 
     private static readonly ImmutableSortedDictionary<MappingId, EndpointClaim> NoClaims =
-        ImmutableSortedDictionary.Create<MappingId, EndpointClaim>(Comparer<MappingId>.Create((a, b) => (a.Protocol, a.Masquerade).CompareTo((b.Protocol, b.Masquerade))));
+        ImmutableSortedDictionary.Create<MappingId, EndpointClaim>();
 }

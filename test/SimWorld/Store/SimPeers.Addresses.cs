@@ -42,7 +42,7 @@ internal sealed partial class SimPeers
         if (written.Outcome != StoreOutcome.Changed)
         {
             // Also if it is not known whether anything has changed.
-            _link.Publish(Everybody, new AddressesFrame(_life));
+            Say(new AddressesFrame(_life));
         }
 
         _coordinator.Post(() => done(written));
@@ -52,7 +52,7 @@ internal sealed partial class SimPeers
     private async SimTask<bool> WriteDrainedAsync(NodeId node, bool isDrained, Action<StoreFailure> done)
     {
         var reply = await _link.RunAsync(DrainedKey, m => Scripts.Drain(m, DrainedKey, node.Name!, isDrained, _store.Lease));
-        _link.Publish(Everybody, new AddressesFrame(_life));
+        Say(new AddressesFrame(_life));
         _coordinator.Post(() => done(reply.Failure));
         return true;
     }

@@ -29,6 +29,8 @@ internal sealed partial class SimPeers : ICoordinatorPeers
     private readonly SimCoordinator _coordinator;
     private readonly SortedSet<ulong> _others = [];
     private readonly SortedSet<ulong> _gone = [];
+    private readonly NewsCount _news = new();
+    private ulong _said;
     private bool _readSoon;
     private Instant _heardFromEverybody;
     private Instant _heardFromRelay;
@@ -62,6 +64,8 @@ internal sealed partial class SimPeers : ICoordinatorPeers
 
     public void Forgotten(NodeId node, ulong number) => _ = _link.RunAsync(SimStore.NodeKey(node), m => Scripts.Settle(m, SimStore.NodeKey(node), number));
 
+    public void Tell(NodePresence presence) => Say(new PresenceFrame(presence));
+
     public void Unregister(NodePresence presence) => _ = UnregisterAsync(presence);
 
     public void Renew(NodeId node, IReadOnlyList<IpAddress> addresses) => _ = RenewAsync(node, addresses);
@@ -81,7 +85,7 @@ internal sealed partial class SimPeers : ICoordinatorPeers
             registration = reply.Failure == StoreFailure.None ? reply.Value : new Registration(0, false, reply.Failure);
             if (reply.Failure == StoreFailure.None)
             {
-                _link.Publish(Everybody, new PresenceFrame(presence with { Number = registration.Number }));
+                Say(new PresenceFrame(presence with { Number = registration.Number }));
             }
         }
 
@@ -95,7 +99,7 @@ internal sealed partial class SimPeers : ICoordinatorPeers
         var reply = await _link.RunAsync(key, m => Scripts.Disconnect(m, key, presence.Number));
         if (reply is { Failure: StoreFailure.None, Value: true })
         {
-            _link.Publish(Everybody, new PresenceFrame(presence));
+            Say(new PresenceFrame(presence));
         }
 
         return true;
@@ -126,16 +130,18 @@ internal sealed partial class SimPeers : ICoordinatorPeers
             case AliveFrame { Life: var life } when life == _life:
                 _heardFromEverybody = _network.Now;
                 break;
-            case AliveFrame { Life: var life }:
+            case AliveFrame { Life: var life, Said: var said }:
                 _others.Add(life);
-                _readSoon |= _gone.Remove(life);
+                _readSoon |= _gone.Remove(life) | _news.HasMissed(life, said);
                 break;
             case AddressesFrame { Life: var life } when life != _life:
                 _others.Add(life);
+                _news.Hear(life);
                 _coordinator.OnAddressesChanged();
                 break;
             case PresenceFrame { Presence: var presence } when presence.Life != _life:
                 _others.Add(presence.Life);
+                _news.Hear(presence.Life);
                 _coordinator.OnPresence(presence);
                 break;
         }
@@ -184,8 +190,8 @@ internal sealed partial class SimPeers : ICoordinatorPeers
     {
         var lease = _network.Pace(LifeLease);
         await _link.RunAsync(LifeKey(_life), m => SetAlive(m, LifeKey(_life), lease));
-        _link.Publish(Everybody, new AliveFrame(_life));
-        _link.Publish(_life, new AliveFrame(_life));
+        _link.Publish(Everybody, new AliveFrame(_life, _said));
+        _link.Publish(_life, new AliveFrame(_life, _said));
         foreach (var life in _others.ToArray())
         {
             var reply = await _link.RunAsync(LifeKey(life), m => m.Get<StoredLife>(LifeKey(life)) is not null);
@@ -198,6 +204,12 @@ internal sealed partial class SimPeers : ICoordinatorPeers
         }
 
         return true;
+    }
+
+    private void Say(object frame)
+    {
+        _said++;
+        _link.Publish(Everybody, frame);
     }
 
     private static bool SetAlive(SimMaster master, StoreKey key, TimeSpan lease)
@@ -238,7 +250,7 @@ internal sealed partial class SimPeers : ICoordinatorPeers
         return true;
     }
 
-    private sealed record AliveFrame(ulong Life);
+    private sealed record AliveFrame(ulong Life, ulong Said);
 
     private sealed record PresenceFrame(NodePresence Presence);
 

@@ -23,6 +23,7 @@ internal sealed class SimStore : IClientStore
     private readonly TimeSpan _lease;
     private readonly ulong _origin;
     private readonly Action<Action> _post;
+    private bool _isLooking;
 
     /// <summary>A view of the store.</summary>
     /// <param name="link">The way to it.</param>
@@ -123,6 +124,31 @@ internal sealed class SimStore : IClientStore
         return true;
     }
 
+    /// <summary>Whether the store is what it was when it was last looked at; none if it is.</summary>
+    private async SimTask<StoreFailure> WhyUnknownAsync()
+    {
+        var known = Incarnation;
+        var reply = await _link.RunAsync(IncarnationKey, m => m.Get<StoredIncarnation>(IncarnationKey));
+        if (reply.Failure != StoreFailure.None)
+        {
+            return reply.Failure;
+        }
+
+        if (known != 0 && reply.Value?.Value == known)
+        {
+            return StoreFailure.None;
+        }
+
+        if (!_isLooking)
+        {
+            _isLooking = true;
+            await ObserveAsync();
+            _isLooking = false;
+        }
+
+        return StoreFailure.Forgotten;
+    }
+
     private async SimTask<LoadResult> LoadAsync(MacAddress client)
     {
         var key = RecordKey(client);
@@ -134,7 +160,7 @@ internal sealed class SimStore : IClientStore
 
         if (reply.Value is not { } stored)
         {
-            return default;
+            return new LoadResult(default, await WhyUnknownAsync());
         }
 
         return ClientRecordCodec.TryDecode(stored.Octets, client, _origin, out var record)
@@ -149,7 +175,7 @@ internal sealed class SimStore : IClientStore
         var gone = before is null || ReferenceEquals(before, record.Mappings) ? [] : before.Keys.Where(id => !record.Mappings.ContainsKey(id)).ToArray();
         var ticket = (uint)_redis.Random.NextUInt64();
 
-        var naming = NameAsync(record, loaded.Record);
+        var naming = NameAsync(record, scope.All ? null : loaded.Record);
         var seeing = SeeAsync(gone);
         var claimed = await ClaimAsync(record.Client, ticket, [.. added]);
         var seen = await seeing;
@@ -302,5 +328,5 @@ internal sealed class SimStore : IClientStore
     private static string Member(MacAddress client) => client.Value.ToString(CultureInfo.InvariantCulture);
 
     private static KeyValuePair<StoreKey, MappingId[]>[] Grouped(MappingId[] mappings) =>
-        [.. mappings.GroupBy(BucketKey).OrderBy(g => g.Key.Tag, StringComparer.Ordinal).ThenBy(g => g.Key.Name, StringComparer.Ordinal).Select(g => new KeyValuePair<StoreKey, MappingId[]>(g.Key, [.. g.OrderBy(m => m.Masquerade)]))];
+        [.. mappings.GroupBy(BucketKey).OrderBy(g => g.Key.Tag, StringComparer.Ordinal).ThenBy(g => g.Key.Name, StringComparer.Ordinal).Select(g => new KeyValuePair<StoreKey, MappingId[]>(g.Key, [.. g.Order()]))];
 }

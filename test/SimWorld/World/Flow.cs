@@ -21,6 +21,12 @@ internal sealed class Flow
 
     public required TransportEndpoint Server { get; init; }
 
+    /// <summary>Of a flow between clients, the flow of the other client at whose masquerade endpoint the server is; that client is the server then.</summary>
+    public Flow? Target { get; init; }
+
+    /// <summary>Where the server is itself, behind whatever it seems to be.</summary>
+    public TransportEndpoint ServerItself => Target?.Local ?? Server;
+
     /// <summary>What the server sees; for TCP once the connection is open.</summary>
     public TransportEndpoint Seen { get; set; }
 
@@ -71,7 +77,11 @@ internal sealed class Flow
 
     public HashSet<uint> SeenDown { get; } = [];
 
-    public void WritePayload(Span<byte> payload, uint sequence, bool down)
+    /// <param name="payload">What is written.</param>
+    /// <param name="sequence">The message's number.</param>
+    /// <param name="down">From the server.</param>
+    /// <param name="summed">Whether the datagram has a checksum.</param>
+    public void WritePayload(Span<byte> payload, uint sequence, bool down, bool summed = true)
     {
         if (payload.IsEmpty)
         {
@@ -82,6 +92,7 @@ internal sealed class Flow
         BinaryPrimitives.WriteInt32BigEndian(payload[4..], Id);
         BinaryPrimitives.WriteUInt32BigEndian(payload[8..], sequence);
         payload[12] = down ? (byte)1 : (byte)0;
+        payload[13] = summed ? (byte)1 : (byte)0;
     }
 
     public static bool TryReadPayload(ReadOnlySpan<byte> payload, out int flow, out uint sequence, out bool down)

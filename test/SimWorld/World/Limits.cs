@@ -29,5 +29,8 @@ internal static class Limits
         DrainBytes = 1 << 17,
         TcpOrphanTimeout = TimeSpan.FromMinutes(20),
         VerifyInterval = TimeSpan.FromMinutes(10),
+
+        // The simulated network carries packets of any length.
+        PathMtuInterval = TimeSpan.Zero,
     };
 }

@@ -1,5 +1,7 @@
+using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
 using Masquerade.Fam;
+using Masquerade.RoamingCoordinator;
 
 namespace Masquerade.SimWorld.World;
 
@@ -23,6 +25,18 @@ internal enum WorldKind
 
     /// <summary>Roam storms, ping-pong at 1 Hz, access points that lose power, partitions for seconds, with one coordinator or several.</summary>
     Storm,
+
+    /// <summary>Addresses move because access points have too much to do, with one coordinator or several, while other things go wrong.</summary>
+    Balance,
+
+    /// <summary>Traffic of all shapes while any of the other things happens: fragments, ICMP errors, hairpins, strangers, spoofed sources, floods.</summary>
+    Odd,
+
+    /// <summary>Clients that have several links at once, in every way in which access points may share them, while any of that goes wrong.</summary>
+    Links,
+
+    /// <summary>Any of that where ports are few and mappings address-and-port-dependent: clients share masquerade endpoints, and FAM endpoints.</summary>
+    Dense,
 }
 
 /// <summary>What a seed makes of the world.</summary>
@@ -70,6 +84,29 @@ internal sealed record Settings
     /// <summary>The addresses of an access point that fails are given to another one.</summary>
     public bool Takeover { get; init; }
 
+    /// <summary>Which of an access point's addresses a client's mappings get.</summary>
+    public AddressPooling Pooling { get; init; }
+
+    /// <summary>How many ports a client gets to itself at a time; 0: ports are given out one by one.</summary>
+    public int PortBlocks { get; init; }
+
+    /// <summary>Whether what is opened gets a mapping for all servers or one for each; <see cref="IsMixed"/>: at every other access point only.</summary>
+    public MappingPolicy Mapping { get; init; }
+
+    public bool IsMixed { get; init; }
+
+    /// <summary>How many ports each address and protocol has; 0 for all. ICMP queries cannot share: with few ports there are none.</summary>
+    public int Ports { get; init; }
+
+    /// <summary>How few of them are free, in per cent, when they begin to be shared.</summary>
+    public int ShareBelowPercent { get; init; } = 25;
+
+    /// <summary>How many servers there are.</summary>
+    public int Servers { get; init; } = 3;
+
+    /// <summary>When addresses move because of load; not without <see cref="Takeover"/>.</summary>
+    public BalanceOptions Balance { get; init; } = new();
+
     /// <summary>Access points fail, and come back much later.</summary>
     public bool Deaths { get; init; }
 
@@ -78,6 +115,14 @@ internal sealed record Settings
 
     /// <summary>The node that the coordinator places HAMs at, for agents that ask; -1 for the asker itself.</summary>
     public int HamAt { get; init; } = -1;
+
+    /// <summary>Services of clients that are published.</summary>
+    public RoamingCoordinator.Publishing.PublishedServices Services { get; init; } = RoamingCoordinator.Publishing.PublishedServices.None;
+
+    /// <summary>How HAMs choose where a client has several links, and what links it has.</summary>
+    public FamChoice Fams { get; init; }
+
+    public ClientLinks Links { get; init; }
 
     /// <summary>Coordinators over one store; 0 for one with its store in memory.</summary>
     public int Coordinators { get; init; }
@@ -123,6 +168,18 @@ internal sealed record Settings
     /// <summary>Access points lose the coordinators for seconds.</summary>
     public bool LongPartitions { get; init; }
 
+    /// <summary>How often a datagram of a host goes in pieces.</summary>
+    public double Fragments { get; init; }
+
+    /// <summary>How often a router, or the host that it was sent to, sends an ICMP error about a packet.</summary>
+    public double IcmpErrors { get; init; }
+
+    /// <summary>Clients talk to each other's masquerade endpoints; then strangers are let through to those of UDP.</summary>
+    public bool Hairpins { get; init; }
+
+    /// <summary>Strangers and clients send what they had better not: see <see cref="Scenarios.Strays"/>.</summary>
+    public bool Strays { get; init; }
+
     /// <summary>Whether the end is waited for until what was lost without a word has timed out: an hour in which little else happens but heartbeats.</summary>
     public bool IsLong { get; init; } = true;
 
@@ -130,9 +187,9 @@ internal sealed record Settings
     public int FaultPhase { get; init; } = 4_000;
 
     /// <summary>Whether nothing but moves happens: then nothing may be lost on the way, duplicated or reordered.</summary>
-    public bool IsClean => Events && UplinkJitter == 0 && UplinkLoss == 0 && !UplinkBursts && UplinkDuplication == 0 && ControlLoss == 0 && ControlDuplication == 0
-        && ControlJitter == 0 && !Crashes && !Deaths && !CoordinatorRestarts && !Partitions
-        && !CoordinatorKills && !Cuts && !FailOvers && !ClockJumps && !PowerCycles && !LongPartitions && PeerLoss == 0 && Coordinators == 0;
+    public bool IsClean => Events && Links == ClientLinks.One && UplinkJitter == 0 && UplinkLoss == 0 && !UplinkBursts && UplinkDuplication == 0 && ControlLoss == 0 && ControlDuplication == 0
+        && ControlJitter == 0 && !Balance.Enabled && !Crashes && !Deaths && !CoordinatorRestarts && !Partitions
+        && Fragments == 0 && IcmpErrors == 0 && !Strays && !CoordinatorKills && !Cuts && !FailOvers && !ClockJumps && !PowerCycles && !LongPartitions && PeerLoss == 0 && Coordinators == 0;
 
     /// <summary>What a seed makes of a world of some kind.</summary>
     public static Settings Of(WorldKind kind, ulong seed)
@@ -149,6 +206,10 @@ internal sealed record Settings
                 AccessPoints = 3 + (int)(seed % 3), Takeover = true, Deaths = true, FailOvers = random.Chance(0.3), PowerCycles = random.Chance(0.3), RoamStorms = random.Chance(0.3),
             },
             WorldKind.Storm => Storm(settings, random),
+            WorldKind.Balance => Balanced(settings, random),
+            WorldKind.Odd => Odd(settings, random),
+            WorldKind.Links => SeveralLinks(settings, random),
+            WorldKind.Dense => Dense(settings, random),
             _ => settings,
         }) with { Kind = kind };
     }
@@ -169,6 +230,22 @@ internal sealed record Settings
         IsLong = random.Chance(0.2),
     };
 
+    /// <summary>Whoever anchors a little more than another one gives away, again and again; with access points that fail in some worlds.</summary>
+    private static Settings Balanced(Settings settings, SeededRandom random)
+    {
+        var balanced = settings with { AccessPoints = 3 + random.NextInt(3), Clients = 3 + random.NextInt(6), FaultPhase = 8_000, IsLong = random.Chance(0.2) };
+        return (random.Chance(0.5) ? Shared(balanced, random) : balanced) with
+        {
+            Takeover = true,
+            Deaths = random.Chance(0.3),
+            Balance = new BalanceOptions
+            {
+                Enabled = true, BusyMappings = 4, CalmMappings = 3, RatioPercent = 120, After = TimeSpan.Zero, Interval = TimeSpan.FromMilliseconds(800),
+                AddressInterval = TimeSpan.FromMilliseconds(1_500),
+            },
+        };
+    }
+
     /// <summary>Everything at once: many clients that all move, access points without power, and nobody to ask for seconds.</summary>
     private static Settings Storm(Settings settings, SeededRandom random)
     {
@@ -183,6 +260,74 @@ internal sealed record Settings
             IsLong = random.Chance(0.2),
         };
         return random.Chance(0.5) ? Shared(storm, random) with { FailOvers = random.Chance(0.3) } : storm;
+    }
+
+    /// <summary>Odd traffic over any network, and in some worlds with access points that fail.</summary>
+    private static Settings Odd(Settings settings, SeededRandom random)
+    {
+        var dies = random.Chance(0.3);
+        return settings with
+        {
+            AccessPoints = 3 + random.NextInt(2),
+            Clients = 2 + random.NextInt(4),
+            Takeover = dies,
+            Deaths = dies,
+            CoordinatorRestarts = settings.CoordinatorRestarts && !dies,
+            Fragments = random.Chance(0.7) ? random.NextDouble() * 0.5 : 0,
+            IcmpErrors = random.Chance(0.7) ? random.NextDouble() * 0.05 : 0,
+            Hairpins = random.Chance(0.5),
+            Strays = random.Chance(0.7),
+            IsLong = random.Chance(0.2),
+        };
+    }
+
+    /// <summary>Links come and go one by one, each of its own or all of one radio, and in some worlds access points fail.</summary>
+    private static Settings SeveralLinks(Settings settings, SeededRandom random)
+    {
+        var (dies, links) = (random.Chance(0.3), random.Chance(0.5) ? ClientLinks.Several : ClientLinks.Shared);
+        return settings with
+        {
+            AccessPoints = 3 + random.NextInt(4),
+            Clients = 1 + random.NextInt(4),
+            Events = true,
+            Links = links,
+            Fams = (FamChoice)random.NextInt(3),
+            Takeover = dies || random.Chance(0.5),
+            Deaths = dies,
+
+            // Access points that hear one radio, and a coordinator that has forgotten and does not reach the one that serves: another one then serves the client too.
+            CoordinatorRestarts = settings.CoordinatorRestarts && !dies && links == ClientLinks.Several,
+            IsLong = random.Chance(0.2),
+        };
+    }
+
+    /// <summary>
+    /// Many connections over any network, and few ports. But where nodes lose their tables there are as many as ever, and what can be shared is shared at once: a node gives ports out before it
+    /// has been told again what it had given out, and of few ones it would often hit one of those.
+    /// </summary>
+    private static Settings Dense(Settings settings, SeededRandom random)
+    {
+        var world = random.NextInt(6) switch
+        {
+            0 => Shared(settings, random),
+            1 => Storm(settings, random),
+            2 => settings with { AccessPoints = 3 + random.NextInt(3), Takeover = true, Deaths = true },
+            3 => Shared(settings, random) with { AccessPoints = 3 + random.NextInt(3), Takeover = true, Deaths = true, FailOvers = true },
+            4 => Odd(settings, random) with { Hairpins = false },
+            _ => settings,
+        };
+        var forgets = world.Crashes || world.Deaths || world.PowerCycles;
+        var isMixed = random.Chance(0.3);
+        return world with
+        {
+            Clients = world.Clients + 2,
+            Mapping = MappingPolicy.AddressAndPortDependent,
+            IsMixed = isMixed,
+            Ports = forgets || isMixed ? 0 : 64,
+            ShareBelowPercent = forgets || isMixed ? 100 : 25,
+            Servers = 64,
+            IsLong = random.Chance(0.2),
+        };
     }
 
     /// <summary>What a seed makes.</summary>

@@ -48,8 +48,11 @@ internal sealed class SimAccessPoint(SimNetwork network, int index) : INodeOutpu
 
     public Dictionary<(MappingId Mapping, MacAddress Client), Epoch> MappingEpochs { get; } = [];
 
+    /// <summary>What it has told of blocks of ports.</summary>
+    public BlockWatch Blocks { get; } = new();
+
     /// <summary>The packets of this life.</summary>
-    public PacketLedger Ledger { get; private set; } = new();
+    public PacketLedger Ledger { get; private set; } = new(() => 0);
 
     /// <summary>Everything this node has told the coordinator and its operators, for scenarios that count; null while nobody does.</summary>
     public List<(Instant At, object What)>? Heard { get; set; }
@@ -73,9 +76,10 @@ internal sealed class SimAccessPoint(SimNetwork network, int index) : INodeOutpu
         StartedAt = network.Now;
         UplinkMac = model.Uplink.Mac;
         IsDead = false;
-        Ledger = new PacketLedger();
+        Ledger = new PacketLedger(() => Node.Ham.CopiesSent);
         ClientEpochs.Clear();
         MappingEpochs.Clear();
+        Blocks.Clear();
         Node = new AccessPointNode(model, seed, this);
         foreach (var address in Node.HeldAddresses)
         {
@@ -133,7 +137,8 @@ internal sealed class SimAccessPoint(SimNetwork network, int index) : INodeOutpu
         var life = _life;
         network.At(due, () =>
         {
-            if (life == _life)
+            // An earlier call may have been asked for since, which has seen to the next one.
+            if (life == _life && _wake == due)
             {
                 _wake = Instant.Never;
                 Node.Advance(network.Now);
@@ -165,6 +170,11 @@ internal sealed class SimAccessPoint(SimNetwork network, int index) : INodeOutpu
     void INodeOutput.Report(EngineEvent engineEvent)
     {
         Heard?.Add((network.Now, engineEvent));
+        if (network.Settings.PortBlocks > 0 && Blocks.Take(engineEvent) is { } wrong)
+        {
+            throw network.Fail($"{Name}: {wrong}");
+        }
+
         if (engineEvent is MappingAnchored anchored)
         {
             network.NoteAnchored(this, anchored.Mapping);

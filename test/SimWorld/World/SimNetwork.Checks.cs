@@ -24,7 +24,7 @@ internal sealed partial class SimNetwork
     private void CheckChecksums(string who, byte[] frame)
     {
         var type = (frame[12] << 8) | frame[13];
-        if (type is 0x0800 or 0x86DD && !WireFormat.AreChecksumsRight(frame.AsSpan(14)))
+        if (type is 0x0800 or 0x86DD && !(FragmentFormat.IsOne(frame.AsSpan(14)) ? WireFormat.IsHeaderRight(frame.AsSpan(14)) : WireFormat.AreChecksumsRight(frame.AsSpan(14))))
         {
             throw Fail($"{who} sends a packet with a wrong checksum");
         }
@@ -45,7 +45,7 @@ internal sealed partial class SimNetwork
     private void CheckAtServer(Flow flow, in FlowPacket read)
     {
         var (protocol, source) = (read.Protocol, read.Source);
-        if (read.Down || protocol != flow.Protocol || read.To != flow.Server)
+        if (read.Down || protocol != flow.Protocol || read.To != flow.ServerItself)
         {
             throw Fail($"{flow}: the server at {read.To} gets a packet that is not for it");
         }
@@ -61,7 +61,7 @@ internal sealed partial class SimNetwork
         }
 
         flow.Faces.Add(source);
-        var id = new MappingId(protocol, source);
+        var id = IdOf(flow, source);
         if (_owners.TryGetValue(id, out var owner) && owner.Flow.Local != flow.Local && !OwnerRestartedSince(source.Address, owner.At) && Now - owner.At < TimeSpan.FromMinutes(2))
         {
             throw Fail($"{id} is used by {owner.Flow} and by {flow}");
@@ -81,6 +81,13 @@ internal sealed partial class SimNetwork
 
     private void CheckAtClient(SimClient client, Flow flow, in FlowPacket read)
     {
+        if (flow.Target is { } target && read.Down && flow.Client == client && read.Source != flow.Server)
+        {
+            // The other client may have got another face; then it is not who was spoken to, and what it says is not taken.
+            CheckNewFace(target, read.Source, isSyn: false);
+            return;
+        }
+
         if (!read.Down || flow.Client != client || read.Protocol != flow.Protocol || read.Source != flow.Server || read.To != flow.Local)
         {
             throw Fail($"{flow}: client c{client.Index + 1} gets {read.Source} > {read.To}, which is not for it");
@@ -118,19 +125,41 @@ internal sealed partial class SimNetwork
     /// <summary>A TCP connection is reset only by its ends, or when its HAM has lost its tables.</summary>
     private void CheckReset(Flow flow)
     {
-        if (flow.ClientEnd is { IsReset: true } && !flow.Aborted && !IsDead(flow))
+        if (flow.ClientEnd is not { IsReset: true } || flow.Aborted)
+        {
+            return;
+        }
+
+        if (!IsDead(flow))
         {
             throw Fail($"{flow}: the client is reset, though nobody has reset it and no anchor was lost; the server has seen {string.Join(", ", flow.Faces)}");
         }
+
+        // It stays so, also when the node that had lost the anchor is given it back.
+        flow.Aborted = true;
     }
 
     /// <summary>Whether the HAM of a masquerade endpoint has lost its tables since it was anchored.</summary>
-    public bool AnchorWasLost(TransportProtocol protocol, TransportEndpoint masquerade) =>
-        _anchored.TryGetValue(new MappingId(protocol, masquerade), out var anchoring) && (anchoring.By.StartedAt > anchoring.At || anchoring.By.IsDead);
+    public bool AnchorWasLost(Flow flow, TransportEndpoint masquerade) => AnchorWasLost(IdOf(flow, masquerade));
 
-    /// <summary>A TCP connection cannot come back from the loss of its anchor, nor from being anchored twice before it opened. Nothing else may end it.</summary>
-    public bool IsDead(Flow flow) => flow.Protocol == TransportProtocol.Tcp
-        && (flow.OpenedTwice || (flow.Seen.IsNone ? flow.ClientEnd!.IsOpen && flow.Faces.Any(f => AnchorWasLost(flow.Protocol, f)) : AnchorWasLost(flow.Protocol, flow.Seen)));
+    /// <summary>The mapping by which a flow has a masquerade endpoint: the one for its server, if there has been one.</summary>
+    private MappingId IdOf(Flow flow, TransportEndpoint masquerade)
+    {
+        var id = new MappingId(flow.Protocol, masquerade, flow.Server);
+        return _anchored.ContainsKey(id) ? id : id with { Server = default };
+    }
+
+    private bool AnchorWasLost(MappingId mapping) =>
+        _anchored.TryGetValue(mapping, out var anchoring) && (anchoring.By.StartedAt > anchoring.At || anchoring.By.IsDead);
+
+    /// <summary>
+    /// A TCP connection cannot come back from the loss of its anchor, nor from being anchored twice before it opened; and who talks to a masquerade endpoint that is gone is heard by
+    /// nobody. Nothing else may end a flow.
+    /// </summary>
+    public bool IsDead(Flow flow) => flow.Target is { } target
+        ? target.Seen != flow.Server || AnchorWasLost(target, flow.Server) || HasTwoFaces(target)
+        : flow.Protocol == TransportProtocol.Tcp
+        && (flow.OpenedTwice || (flow.Seen.IsNone ? flow.ClientEnd!.IsOpen && flow.Faces.Any(f => AnchorWasLost(flow, f)) : AnchorWasLost(flow, flow.Seen)));
 
     /// <summary>
     /// UDP and ICMP may be seen anew when their anchor was lost, or when an access point had to act on what it had: it or one that anchored or served the client before
@@ -139,14 +168,14 @@ internal sealed partial class SimNetwork
     /// </summary>
     private void CheckNewFace(Flow flow, TransportEndpoint source, bool isSyn)
     {
-        if (AnchorWasLost(flow.Protocol, flow.Seen) || (flow.Protocol != TransportProtocol.Tcp && (flow.Faces.Contains(source) || HadToActAlone(flow, source))))
+        if (AnchorWasLost(flow, flow.Seen) || (flow.Protocol != TransportProtocol.Tcp && (flow.Faces.Contains(source) || HadToActAlone(flow, source))))
         {
             return;
         }
 
-        if (flow.Protocol == TransportProtocol.Tcp && Settings.Anchoring != AnchorPolicy.Here && (isSyn || flow.Faces.Contains(source) || HadToActAlone(flow, source)))
+        if (flow.Protocol == TransportProtocol.Tcp && (Settings.Anchoring != AnchorPolicy.Here || Settings.Links != ClientLinks.One) && (isSyn || flow.Faces.Contains(source) || HadToActAlone(flow, source)))
         {
-            // It has waited for the coordinator's answer at the access point before this one, and comes out after the client has repeated it elsewhere and was answered.
+            // It has waited for the coordinator's answer at the access point before this one, or at a further one, and comes out after the client has repeated it elsewhere and was answered.
             flow.OpenedTwice |= !isSyn;
             return;
         }
@@ -161,12 +190,15 @@ internal sealed partial class SimNetwork
         throw Fail($"{flow}: the server suddenly sees {source}");
     }
 
+    /// <summary>After a loss a client endpoint may have been anchored twice. It answers a stranger by the newer one then, whichever it was spoken to at.</summary>
+    private bool HasTwoFaces(Flow flow) => RecordOf(flow.Client.Mac)?.Mappings.Values.Count(e => e.Record.ClientEndpoint == flow.Local && e.Record.Mapping.Protocol == flow.Protocol) != 1;
+
     private bool WasAnchoredBy(Flow flow, TransportEndpoint masquerade, Instant when) =>
-        _anchored.TryGetValue(new MappingId(flow.Protocol, masquerade), out var anchoring) && anchoring.First <= when;
+        _anchored.TryGetValue(IdOf(flow, masquerade), out var anchoring) && anchoring.First <= when;
 
     private bool HadToActAlone(Flow flow, TransportEndpoint source)
     {
-        if (!_anchored.TryGetValue(new MappingId(flow.Protocol, source), out var anchoring) || !_anchored.TryGetValue(new MappingId(flow.Protocol, flow.Seen), out var before))
+        if (!_anchored.TryGetValue(IdOf(flow, source), out var anchoring) || !_anchored.TryGetValue(IdOf(flow, flow.Seen), out var before))
         {
             // Established by the coordinator, and its HAM crashed before it had heard of it: it was given it back, and knew another one by then. Or its HAM never heard of it, because
             // the answer came when the client was elsewhere, where nobody could be asked.
@@ -223,11 +255,26 @@ internal sealed partial class SimNetwork
         }
     }
 
+    /// <summary>Endpoints that had several mappings at a time, counted again whenever it was looked.</summary>
+    public int SharedSeen { get; private set; }
+
+    private void NoteSharing(SimAccessPoint ap)
+    {
+        foreach (var endpoint in ap.Node.Ham.Describe(int.MaxValue).GroupBy(m => (m.Mapping.Protocol, m.Mapping.Masquerade)).Where(g => g.Count() > 1))
+        {
+            SharedSeen++;
+            if (endpoint.Any(m => !m.Mapping.IsOfServer))
+            {
+                throw Fail($"{ap.Name} has {endpoint.Key} for all servers and for one: {string.Join(", ", endpoint)}");
+            }
+        }
+    }
+
     /// <summary>What the books say must wait does wait, and no table or queue is above its bound.</summary>
     private void CheckBounds(SimAccessPoint ap)
     {
         var (fam, ham) = (ap.Node.Fam, ap.Node.Ham);
-        var held = fam.HeldPackets + ham.HeldPackets;
+        var held = fam.HeldPackets + ham.HeldPackets + ap.Node.WaitingFragments + ap.Node.WaitingRequests;
         if (ap.Ledger.Held(ap.Node.Drops) != held)
         {
             throw Fail($"{ap.Name} holds {held} packets, by the books it is another number: {ap.Ledger.Describe(ap.Node.Drops)}");
@@ -240,7 +287,7 @@ internal sealed partial class SimNetwork
             throw Fail($"{ap.Name} has {fam.ClientCount} clients, {fam.MappingCount} mappings, {fam.ConnectionCount} connections, {ham.MappingCount} mappings as HAM, {held} packets");
         }
 
-        if (fam.ConnectionCount < fam.MappingCount)
+        if (fam.ConnectionCount < fam.MappingCount - fam.ExplicitCount - fam.ExpectedCount)
         {
             throw Fail($"{ap.Name} has {fam.MappingCount} mappings with only {fam.ConnectionCount} connections: one would never end");
         }
@@ -273,6 +320,11 @@ internal sealed partial class SimNetwork
             }
 
             ap.MappingEpochs[(view.Mapping, view.Client)] = view.Epoch;
+        }
+
+        if (Settings.Mapping != MappingPolicy.EndpointIndependent)
+        {
+            NoteSharing(ap);
         }
     }
 }

@@ -30,6 +30,9 @@ internal sealed partial class SimNetwork
         SessionTimeout = Redis is null ? TimeSpan.FromSeconds(120) : TimeSpan.FromSeconds(5),
         Takeover = Redis is null || Settings.Takeover,
         Lease = Settings.Lease,
+        Services = Settings.Services,
+        Balance = Settings.Balance,
+        Fams = Settings.Fams,
         Placement = new PlacementRules(new PlacementRule(Settings.HamAt < 0 ? NodeId.None : new NodeId($"ap{Settings.HamAt + 1}"))),
     };
 
@@ -184,11 +187,12 @@ internal sealed partial class SimNetwork
             case NodeFailed:
                 Failures++;
                 break;
-            case AddressMoved:
+            case AddressMoved moved:
                 AddressMoves++;
+                LoadMoves += moved.Cause == MoveCause.Load ? 1 : 0;
                 break;
-            case ClientMoved moved when Redis is null:
-                CheckEpoch(moved);
+            case ClientMoved client when Redis is null:
+                CheckEpoch(client);
                 break;
             case StoreReborn or StoreTrouble:
                 Chronicle.Note(Now, coordinator.Name, coordinator.Name, coordinatorEvent.ToString());
@@ -235,12 +239,12 @@ internal sealed partial class SimNetwork
         }
     }
 
-    /// <summary>A coordinator's process is started again; its machine's clock has been set meanwhile.</summary>
-    public void Revive(SimCoordinator coordinator)
+    /// <summary>A coordinator's process is started again; its machine's clock has been set meanwhile: anyhow, or as given.</summary>
+    public void Revive(SimCoordinator coordinator, TimeSpan? skew = null)
     {
         if (coordinator.IsDead)
         {
-            coordinator.Skew = ASkew();
+            coordinator.Skew = skew ?? ASkew();
             coordinator.Start(Redis!, CoordinatorOptions);
         }
     }

@@ -46,7 +46,7 @@ internal sealed partial class SimNetwork
     {
         switch (message)
         {
-            case ArriveReply { Status: AckStatus.Ok } reply:
+            case ArriveReply { Status: AckStatus.Ok, Role: FamRole.First } reply:
                 NoteFam(reply.Client, reply.Epoch, new NodeId(ap.Name), $"{ap.Name} is told so with {Chronicle.Describe(reply)}");
                 break;
             case FamChange change:

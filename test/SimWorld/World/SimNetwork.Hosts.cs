@@ -1,5 +1,6 @@
 using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
+using Masquerade.Fam;
 
 namespace Masquerade.SimWorld.World;
 
@@ -8,7 +9,26 @@ internal sealed partial class SimNetwork
 {
     private static readonly TimeSpan RadioDelay = TimeSpan.FromMicroseconds(200);
 
-    public Flow AddFlow(SimClient client, TransportProtocol protocol, bool ipv6, int server)
+    /// <summary>Gets what comes to clients, or to servers, and belongs to no flow.</summary>
+    public Action<SimClient, byte[]>? OtherAtClient { get; set; }
+
+    public Action<byte[]>? OtherAtServer { get; set; }
+
+    /// <summary>A client sends a packet that belongs to no flow.</summary>
+    public void FromClient(SimClient client, byte[] packet)
+    {
+        if (client.At >= 0)
+        {
+            SendByRadio(client, packet);
+        }
+    }
+
+    public Flow AddFlow(SimClient client, TransportProtocol protocol, bool ipv6, int server) => AddFlow(client, protocol, new TransportEndpoint(
+        ipv6 ? new IpAddress(0x2001_0DB8_0000_0000, 0x100 + (ulong)server) : IpAddress.FromV4(0xCB00_7100 + 10 + (uint)server),
+        protocol == TransportProtocol.Icmp ? (ushort)0 : (ushort)(7_000 + server)));
+
+    /// <summary>A flow with a server, or with another client at the masquerade endpoint of one of its flows.</summary>
+    public Flow AddFlow(SimClient client, TransportProtocol protocol, TransportEndpoint server, Flow? target = null)
     {
         var port = client.NextPort++;
         var flow = new Flow
@@ -16,10 +36,9 @@ internal sealed partial class SimNetwork
             Id = Flows.Count,
             Client = client,
             Protocol = protocol,
-            Local = new TransportEndpoint(ipv6 ? client.V6 : client.V4, port),
-            Server = new TransportEndpoint(
-                ipv6 ? new IpAddress(0x2001_0DB8_0000_0000, 0x100 + (ulong)server) : IpAddress.FromV4(0xCB00_7100 + 10 + (uint)server),
-                protocol == TransportProtocol.Icmp ? (ushort)0 : (ushort)(7_000 + server)),
+            Local = new TransportEndpoint(server.Address.IsIPv4 ? client.V4 : client.V6, port),
+            Server = server,
+            Target = target,
         };
         Flows.Add(flow);
         client.Flows.Add(flow);
@@ -41,6 +60,33 @@ internal sealed partial class SimNetwork
         if (Settings.Events)
         {
             AccessPoints[accessPoint].Node.OnAssociated(client.Mac, Now);
+            AccessPoints[accessPoint].Wake();
+        }
+    }
+
+    /// <summary>One more link, beside those that there are.</summary>
+    public void AttachAlso(SimClient client, int accessPoint)
+    {
+        client.Also.Add(accessPoint);
+        client.Visited.Add(accessPoint);
+        Chronicle.Note(Now, $"c{client.Index + 1}", AccessPoints[accessPoint].Name, "one more link up");
+        AccessPoints[accessPoint].Node.OnAssociated(client.Mac, Now);
+        AccessPoints[accessPoint].Wake();
+    }
+
+    /// <summary>One of several links goes; another one is the first if it was that.</summary>
+    public void DetachFrom(SimClient client, int accessPoint)
+    {
+        Chronicle.Note(Now, $"c{client.Index + 1}", AccessPoints[accessPoint].Name, "one link down");
+        if (!client.Also.Remove(accessPoint))
+        {
+            client.At = client.Also.Count > 0 ? client.Also[0] : -1;
+            client.Also.Remove(client.At);
+        }
+
+        if (!AccessPoints[accessPoint].IsDead)
+        {
+            AccessPoints[accessPoint].Node.OnDisassociated(client.Mac, Now);
             AccessPoints[accessPoint].Wake();
         }
     }
@@ -74,7 +120,7 @@ internal sealed partial class SimNetwork
 
         CheckChecksums(ap.Name, frame);
         var client = Clients.Find(c => c.Mac == to) ?? throw Fail($"{ap.Name} sends a frame to {to}, which is nobody");
-        if (client.At != ap.Index)
+        if (!client.IsLinkedTo(ap.Index))
         {
             SentAstray++;
             return;
@@ -82,7 +128,12 @@ internal sealed partial class SimNetwork
 
         At(RadioDelay, () =>
         {
-            if (client.At == ap.Index)
+            if (client.IsLinkedTo(ap.Index) && frame[12] == 0x08 && frame[13] == 0x06)
+            {
+                return;
+            }
+
+            if (client.IsLinkedTo(ap.Index))
             {
                 AtClient(client, frame.AsSpan(14).ToArray());
             }
@@ -123,33 +174,62 @@ internal sealed partial class SimNetwork
             return;
         }
 
-        Span<byte> payload = stackalloc byte[message == 0 ? 0 : Flow.PayloadLength];
-        flow.WritePayload(payload, message, down: false);
-        var packet = WireFormat.Packet(flow.Protocol, flow.Local, flow.Server, fromClient: true, payload, segment, flow.Id);
-        var frame = WireFormat.Frame(AccessPoint.AccessPointModel.DefaultGatewayMac, client.Mac, packet);
-        var at = client.At;
-        Chronicle.Capture(Now, frame);
-        At(RadioDelay, () =>
+        SendByRadio(client, Write(flow, flow.Local, flow.Server, segment, message, down: false));
+    }
+
+    private void SendByRadio(SimClient client, byte[] whole)
+    {
+        foreach (var packet in InPieces(whole))
         {
-            if (client.At == at)
+            SendFrameByRadio(client, packet);
+        }
+    }
+
+    private void SendFrameByRadio(SimClient client, byte[] packet)
+    {
+        var frame = WireFormat.Frame(AccessPoint.AccessPointModel.DefaultGatewayMac, client.Mac, packet);
+        Chronicle.Capture(Now, frame);
+        int[] all = [client.At, .. client.Also];
+        foreach (var at in Settings.Links == ClientLinks.Shared ? all : [all[client.Turn++ % all.Length]])
+        {
+            var copy = frame.ToArray();
+            At(RadioDelay, () =>
             {
-                AccessPoints[at].FromRadio(frame);
-            }
-            else
-            {
-                LostOutside++;
-            }
-        });
+                if (client.IsLinkedTo(at))
+                {
+                    AccessPoints[at].FromRadio(copy);
+                }
+                else
+                {
+                    LostOutside++;
+                }
+            });
+        }
     }
 
     private void AtServer(byte[] packet)
     {
-        if (!WireFormat.TryRead(packet, out var read))
+        if (!TryAssemble(_serverPieces, ref packet))
         {
             return;
         }
 
+        if (!WireFormat.TryRead(packet, out var read))
+        {
+            CheckErrorAtServer(packet);
+            OtherAtServer?.Invoke(packet);
+            return;
+        }
+
         var flow = Flows[read.Flow];
+        CheckIsSummed(flow, packet);
+        TakeFromClient(flow, read);
+    }
+
+    /// <summary>Whoever is the flow's server gets one of its packets.</summary>
+    private void TakeFromClient(Flow flow, in FlowPacket arrived)
+    {
+        var read = arrived;
         CheckAtServer(flow, read);
         if (read.Protocol == TransportProtocol.Tcp)
         {
@@ -175,9 +255,30 @@ internal sealed partial class SimNetwork
 
     private void FromServer(Flow flow, TransportEndpoint seen, Segment segment, uint message)
     {
-        Span<byte> payload = stackalloc byte[message == 0 ? 0 : Flow.PayloadLength];
-        flow.WritePayload(payload, message, down: true);
-        FromServer(WireFormat.Packet(flow.Protocol, flow.Server, seen, fromClient: false, payload, segment, flow.Id));
+        var packet = Write(flow, flow.ServerItself, seen, segment, message, down: true);
+        if (flow.Target is { } target)
+        {
+            FromClient(target.Client, packet);
+            return;
+        }
+
+        FromServer(packet);
+    }
+
+    private byte[] Write(Flow flow, TransportEndpoint source, TransportEndpoint to, Segment segment, uint message, bool down)
+    {
+        var isStream = flow.Protocol == TransportProtocol.Tcp;
+        var mayLackSum = Settings.Fragments > 0 && flow.Protocol == TransportProtocol.Udp && source.Address.IsIPv4;
+        var isSummed = !mayLackSum || !Random.Chance(0.2);
+        Span<byte> payload = stackalloc byte[message == 0 ? 0 : Flow.PayloadLength + (Settings.Fragments > 0 && !isStream ? Random.NextInt(240) : 0)];
+        flow.WritePayload(payload, message, down, isSummed);
+        var packet = WireFormat.Packet(flow.Protocol, source, to, fromClient: !down, payload, segment, flow.Id);
+        if (!isSummed)
+        {
+            WireFormat.RemoveSum(packet);
+        }
+
+        return packet;
     }
 
     /// <summary>The server knows a connection by the endpoint that it sees. What belongs to none is reset (RFC 9293 section 3.10.7.1).</summary>
@@ -231,13 +332,28 @@ internal sealed partial class SimNetwork
 
     private void AtClient(SimClient client, byte[] packet)
     {
-        if (!WireFormat.TryRead(packet, out var read))
+        if (!TryAssemble(client.Pieces, ref packet))
         {
             return;
         }
 
+        if (!WireFormat.TryRead(packet, out var read))
+        {
+            CheckOtherAtClient(client, packet);
+            OtherAtClient?.Invoke(client, packet);
+            return;
+        }
+
         var flow = Flows[read.Flow];
+        CheckIsSummed(flow, packet);
+        if (flow.Target?.Client == client && !read.Down)
+        {
+            TakeFromClient(flow, read);
+            return;
+        }
+
         CheckAtClient(client, flow, read);
+        MayComplain(client, packet);
         if (flow.ClientEnd is { } end)
         {
             end.Take(read.Segment, read.Message);

@@ -92,6 +92,9 @@ internal sealed partial class SimNetwork
     /// <summary>Addresses that have got another owner.</summary>
     public int AddressMoves { get; private set; }
 
+    /// <summary>How often of these because of load.</summary>
+    public int LoadMoves { get; private set; }
+
     public void At(TimeSpan delay, Action action) => _events.Enqueue(action, ((Now + delay).Nanoseconds, ++_order));
 
     public void At(Instant when, Action action) => _events.Enqueue(action, (Instant.Max(when, Now).Nanoseconds, ++_order));
@@ -130,11 +133,23 @@ internal sealed partial class SimNetwork
         }
 
         var packet = frame.AsSpan(14).ToArray();
+        if (!_routes.ContainsKey(WireFormat.Destination(packet)))
+        {
+            MayBeRefused(packet);
+        }
+
         OverUplink(packet, () => Deliver(packet));
     }
 
     /// <summary>A server's packet on its way to whom it is addressed.</summary>
-    public void FromServer(byte[] packet) => OverUplink(packet, () => Deliver(packet));
+    public void FromServer(byte[] packet)
+    {
+        MayBeRefused(packet);
+        foreach (var piece in InPieces(packet))
+        {
+            OverUplink(piece, () => Deliver(piece));
+        }
+    }
 
     private void Deliver(byte[] packet)
     {
@@ -180,9 +195,12 @@ internal sealed partial class SimNetwork
     private TimeSpan Delay(int fixedPart, int jitter) =>
         TimeSpan.FromMicroseconds(fixedPart + (Faulty && jitter > 0 ? Random.NextInt(jitter) : 0));
 
+    private const ushort FirstPort = 1_024;
+
     public AccessPointModel NewModel(int index, ulong incarnation)
     {
         var subnet = (uint)index + 1;
+        var mapping = Settings.IsMixed && index % 2 == 1 ? MappingPolicy.EndpointIndependent : Settings.Mapping;
         return new AccessPointModel
         {
             Node = new NodeId($"ap{subnet}"),
@@ -206,8 +224,20 @@ internal sealed partial class SimNetwork
                 Prefixes = [new IpPrefix(IpAddress.FromV4(0xC0A8_4D00), 24), new IpPrefix(new IpAddress(0xFD00_0077_0000_0000, 0), 64)],
             },
             PortRest = TimeSpan.FromMinutes(2),
+            Pooling = Settings.Pooling,
+            PortBlockSize = Settings.PortBlocks,
+            Mapping = mapping,
+            ShareBelowPercent = Settings.ShareBelowPercent,
+            FirstPort = FirstPort,
+            LastPort = Settings.Ports > 0 ? (ushort)(FirstPort + Settings.Ports - 1) : ushort.MaxValue,
+
+            // The simulated network lets every source through.
+            OutboundWay = OutboundWay.Direct,
             AddressPatience = Settings.Takeover ? TimeSpan.FromSeconds(2) : TimeSpan.Zero,
-            Fam = Limits.Fam with { Anchoring = Settings.Anchoring },
+            Fam = Limits.Fam with
+            {
+                Anchoring = Settings.Anchoring, UdpFiltering = Settings.Hairpins ? FilteringPolicy.EndpointIndependent : Limits.Fam.UdpFiltering, Links = Settings.Links,
+            },
             Ham = Limits.Ham,
         };
     }

@@ -23,6 +23,9 @@ internal static class WireFormat
     public const byte Rst = 0x04;
     public const byte Ack = 0x10;
     private const ushort FromClient = 0x4001;
+
+    /// <summary>The window of segments that belong to no flow.</summary>
+    private const ushort Foreign = 0x2000;
     private const ushort FromServer = 0x4002;
 
     public static byte[] Frame(MacAddress to, MacAddress source, byte[] packet)
@@ -35,7 +38,7 @@ internal static class WireFormat
         return frame;
     }
 
-    public static byte[] Packet(TransportProtocol protocol, TransportEndpoint source, TransportEndpoint to, bool fromClient, ReadOnlySpan<byte> payload, Segment segment = default, int flow = 0)
+    public static byte[] Packet(TransportProtocol protocol, TransportEndpoint source, TransportEndpoint to, bool fromClient, ReadOnlySpan<byte> payload, Segment segment = default, int flow = 0, bool foreign = false)
     {
         var v6 = !source.Address.IsIPv4;
         var header = protocol switch { TransportProtocol.Tcp => 20, _ => 8 };
@@ -54,7 +57,7 @@ internal static class WireFormat
                 body[13] = segment.Flags;
 
                 // Segments without data say here whose they are: nobody on the way may touch window and urgent pointer.
-                BinaryPrimitives.WriteUInt16BigEndian(body.AsSpan(14), fromClient ? FromClient : FromServer);
+                BinaryPrimitives.WriteUInt16BigEndian(body.AsSpan(14), foreign ? Foreign : fromClient ? FromClient : FromServer);
                 BinaryPrimitives.WriteUInt16BigEndian(body.AsSpan(18), (ushort)flow);
                 checksumAt = 16;
                 break;
@@ -77,11 +80,16 @@ internal static class WireFormat
         return Ip(source.Address, to.Address, number, body);
     }
 
-    /// <summary>Reads a packet of a flow; false if it is something else.</summary>
+    /// <summary>Reads a packet of a flow; false if it is something else, such as a piece of one.</summary>
     public static bool TryRead(ReadOnlySpan<byte> packet, out FlowPacket read)
     {
         read = default;
-        if (!TryRead(packet, out var protocol, out var source, out var to, out var segment, out var body, out var payload))
+        if (FragmentFormat.IsOne(packet) || !TryRead(packet, out var protocol, out var source, out var to, out var segment, out var body, out var payload))
+        {
+            return false;
+        }
+
+        if (protocol == TransportProtocol.Tcp && IsForeign(packet))
         {
             return false;
         }
@@ -95,6 +103,13 @@ internal static class WireFormat
 
         read = new FlowPacket(protocol, source, to, flow, message, down, segment);
         return isNumbered || protocol == TransportProtocol.Tcp;
+    }
+
+    /// <summary>Whether a packet is a TCP segment of a test's own.</summary>
+    public static bool IsForeign(ReadOnlySpan<byte> packet)
+    {
+        var v6 = packet[0] >> 4 == 6;
+        return (v6 ? packet[6] : packet[9]) == 6 && BinaryPrimitives.ReadUInt16BigEndian(packet[((v6 ? 40 : (packet[0] & 15) * 4) + 14)..]) == Foreign;
     }
 
     private static bool TryRead(
@@ -141,7 +156,37 @@ internal static class WireFormat
         return true;
     }
 
+    public static IpAddress Source(ReadOnlySpan<byte> packet) => packet[0] >> 4 == 6 ? IpAddress.FromBytes(packet.Slice(8, 16)) : IpAddress.FromBytes(packet.Slice(12, 4));
+
     public static IpAddress Destination(ReadOnlySpan<byte> packet) => packet[0] >> 4 == 6 ? IpAddress.FromBytes(packet.Slice(24, 16)) : IpAddress.FromBytes(packet.Slice(16, 4));
+
+    /// <summary>Takes a UDP datagram's checksum away, as IPv4 allows.</summary>
+    public static void RemoveSum(byte[] packet) => packet.AsSpan(26, 2).Clear();
+
+    /// <summary>The checksum oracle of a packet's pieces: there is one of the header over IPv4.</summary>
+    public static bool IsHeaderRight(ReadOnlySpan<byte> packet) => packet[0] >> 4 == 6 || Sum(0, packet[..((packet[0] & 15) * 4)]) == 0;
+
+    /// <summary>Sets the header's checksum over IPv4.</summary>
+    public static void SumHeader(Span<byte> packet)
+    {
+        if (packet[0] >> 4 == 4)
+        {
+            packet.Slice(10, 2).Clear();
+            BinaryPrimitives.WriteUInt16BigEndian(packet[10..], Sum(0, packet[..20]));
+        }
+    }
+
+    /// <summary>An ICMP message of any type.</summary>
+    public static byte[] Icmp(IpAddress source, IpAddress to, byte type, byte code, uint rest, ReadOnlySpan<byte> data)
+    {
+        var body = new byte[8 + data.Length];
+        (body[0], body[1]) = (type, code);
+        BinaryPrimitives.WriteUInt32BigEndian(body.AsSpan(4), rest);
+        data.CopyTo(body.AsSpan(8));
+        var number = (byte)(source.IsIPv4 ? 1 : 58);
+        BinaryPrimitives.WriteUInt16BigEndian(body.AsSpan(2), Sum(number == 1 ? 0 : Pseudo(source, to, number, body.Length), body));
+        return Ip(source, to, number, body);
+    }
 
     /// <summary>The checksum oracle: header and transport checksum of a packet, from scratch.</summary>
     public static bool AreChecksumsRight(ReadOnlySpan<byte> packet)
@@ -155,6 +200,11 @@ internal static class WireFormat
 
         var number = v6 ? packet[6] : packet[9];
         var body = packet[at..];
+        if (!v6 && number == 17 && body[6] == 0 && body[7] == 0)
+        {
+            return true;
+        }
+
         var (from, to) = v6
             ? (IpAddress.FromBytes(packet.Slice(8, 16)), IpAddress.FromBytes(packet.Slice(24, 16)))
             : (IpAddress.FromBytes(packet.Slice(12, 4)), IpAddress.FromBytes(packet.Slice(16, 4)));
