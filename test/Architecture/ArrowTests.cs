@@ -11,12 +11,15 @@ public sealed partial class ArrowTests
         { "Masquerade.Ham", ["Masquerade.Core"], "a HAM must be usable without a FAM, in a central host" },
         { "Masquerade.Fam", ["Masquerade.Core"], "a FAM knows its node's HAM only by the contract ILocalAnchor" },
         { "Masquerade.RoamingCoordinator", ["Masquerade.Core"], "agent and coordinator share nothing but Core's messages, so that each can be replaced" },
-        { "Masquerade.AccessPoint", ["Masquerade.Core", "Masquerade.Ham", "Masquerade.Fam"], "the node composes the engines and must run in a simulation, without an agent" },
+        { "Masquerade.Auth", ["Masquerade.Core"], "whoever builds an authenticator or a supplicant needs no translator" },
+        { "Masquerade.Auth.Radius", ["Masquerade.Core", "Masquerade.Auth"], "RADIUS is an adapter: a proxy and a client use it without a coordinator" },
+        { "Masquerade.Auth.KeyHolder", ["Masquerade.Core", "Masquerade.Auth", "Masquerade.Auth.Radius"], "the key holder can run apart from the coordinator" },
+        { "Masquerade.AccessPoint", ["Masquerade.Core", "Masquerade.Ham", "Masquerade.Fam", "Masquerade.Auth"], "the node composes the engines and must run in a simulation, without an agent" },
         { "Masquerade.Configuration", ["Masquerade.Core"], "how settings are read is the same for every program" },
         { "Masquerade.RoamingCoordinator.Redis", ["Masquerade.Core", "Masquerade.RoamingCoordinator"], "the adapter knows the coordinator's contracts; nobody but the server knows the adapter" },
         { "Masquerade.RoamingCoordinator.Api", ["Masquerade.Core", "Masquerade.Configuration", "Masquerade.RoamingCoordinator"], "operators look at the coordinator; it does not know them" },
-        { "masq-coordinator", ["Masquerade.Core", "Masquerade.Configuration", "Masquerade.RoamingCoordinator", "Masquerade.RoamingCoordinator.Api", "Masquerade.RoamingCoordinator.Redis", "Masquerade.Pki"], "the coordinator runs where no access point is" },
-        { "masq-agent", ["Masquerade.Core", "Masquerade.Configuration", "Masquerade.Ham", "Masquerade.Fam", "Masquerade.AccessPoint", "Masquerade.Pki"], "an agent speaks to the coordinator by messages only" },
+        { "masq-coordinator", ["Masquerade.Core", "Masquerade.Configuration", "Masquerade.RoamingCoordinator", "Masquerade.RoamingCoordinator.Api", "Masquerade.RoamingCoordinator.Redis", "Masquerade.Auth", "Masquerade.Auth.Radius", "Masquerade.Auth.KeyHolder", "Masquerade.Pki"], "the coordinator runs where no access point is" },
+        { "masq-agent", ["Masquerade.Core", "Masquerade.Configuration", "Masquerade.Ham", "Masquerade.Fam", "Masquerade.AccessPoint", "Masquerade.Auth", "Masquerade.Pki"], "an agent speaks to the coordinator by messages only" },
         { "Masquerade.Pki", ["Masquerade.Core"], "agent, coordinator and the authority's commands share it, so it may know none of them" },
     };
 
@@ -37,6 +40,7 @@ public sealed partial class ArrowTests
     [InlineData("Masquerade.Core")]
     [InlineData("Masquerade.Ham")]
     [InlineData("Masquerade.Fam")]
+    [InlineData("Masquerade.Auth")]
     [InlineData("Masquerade.RoamingCoordinator")]
     [InlineData("Masquerade.AccessPoint")]
     [InlineData("Masquerade.Pki")]
@@ -54,6 +58,7 @@ public sealed partial class ArrowTests
     [InlineData("Masquerade.Core/Masquerade.Core.csproj")]
     [InlineData("Masquerade.Ham/Masquerade.Ham.csproj")]
     [InlineData("Masquerade.Fam/Masquerade.Fam.csproj")]
+    [InlineData("Auth/Core/Auth.csproj")]
     [InlineData("RoamingCoordinator/Core/RoamingCoordinator.csproj")]
     [InlineData("AccessPoint/Node/AccessPoint.Node.csproj")]
     public void Engines_are_under_the_ban_of_clocks_sockets_tasks_and_chance(string project)
