@@ -42,6 +42,12 @@ public static class ControlLimits
     /// <summary>Characters of a reason text.</summary>
     public const int MaxReasonLength = 200;
 
+    /// <summary>Octets of an EAP message.</summary>
+    public const int MaxEap = 4_096;
+
+    /// <summary>Octets of a policy's text.</summary>
+    public const int MaxPolicy = 131_072;
+
     /// <summary>Characters of a DNS domain.</summary>
     public const int MaxDomainLength = 128;
 }

@@ -6,8 +6,8 @@ namespace Masquerade.Core.Control;
 /// </summary>
 public static class MessageSize
 {
-    /// <summary>Octets of everything in a message that is not an element of a list: the largest is the text of a <see cref="Goodbye"/>.</summary>
-    public const int Fixed = 640;
+    /// <summary>Octets of everything in a message that is not an element of a list: the largest is the text of a <see cref="UserSessionChange"/>.</summary>
+    public const int Fixed = 672;
 
     /// <summary>Octets of an address.</summary>
     public const int Address = 18;
@@ -48,6 +48,12 @@ public static class MessageSize
     /// <summary>Octets of a record's explicit terms besides their filters, which count as connections: none is longer.</summary>
     public const int Terms = 1 + 14 + 5 + 9 + 1 + 1;
 
+    /// <summary>Octets of a user session.</summary>
+    public const int Session = 1 + (2 + UserSession.IdLength) + (2 * Text) + (2 + UserSession.KeyLength) + (2 + UserSession.PolicyLength) + 5 + 5 + 1;
+
+    /// <summary>Octets of a text: a character takes up to three.</summary>
+    public const int Text = 3 + (3 * ControlLimits.MaxReasonLength);
+
     /// <summary>At most so many octets does the message take as the body of a frame.</summary>
     public static int AtMost(ControlMessage message)
     {
@@ -55,7 +61,7 @@ public static class MessageSize
         return Fixed + (lists.Records.Count * Record) + (Connections(lists.Records) * Connection) + (lists.Mappings.Count * Mapping)
             + (lists.Routes.Count * Route) + (lists.Offers.Count * Offer) + (lists.Addresses.Count * Address)
             + (lists.Attachments.Count * Attachment) + (lists.Prefixes.Count * Prefix) + (lists.Owners.Count * Owner) + (lists.Loads.Count * Load)
-            + (lists.Endpoints.Count * Endpoint) + (lists.Refused.Count * Address);
+            + (lists.Endpoints.Count * Endpoint) + (lists.Refused.Count * Address) + lists.Octets + (lists.HasSession ? Session : 0);
     }
 
     /// <summary>What in a message is more than <see cref="ControlLimits"/> allow, so that the other end would refuse it; null if nothing is.</summary>
@@ -75,7 +81,8 @@ public static class MessageSize
             ?? Excess(lists.Owners.Count, ControlLimits.MaxAddresses, "owners")
             ?? Excess(lists.Loads.Count, ControlLimits.MaxAddresses, "loads")
             ?? Excess(lists.Endpoints.Count, ControlLimits.MaxAddresses, "endpoints")
-            ?? Excess(lists.Refused.Count, ControlLimits.MaxAddresses, "refused addresses");
+            ?? Excess(lists.Refused.Count, ControlLimits.MaxAddresses, "refused addresses")
+            ?? Excess(lists.Octets, message is PolicyReply ? ControlLimits.MaxPolicy : ControlLimits.MaxEap, "octets");
     }
 
     private static string? Excess(int count, int limit, string what) => count > limit ? $"{count} {what}, at most {limit} are allowed" : null;
@@ -117,6 +124,11 @@ public static class MessageSize
         ReleaseMappings m => new Lists { Mappings = m.Mappings },
         AnchorReport m => new Lists { Records = m.Mappings },
         AdoptMappings m => new Lists { Records = m.Mappings },
+        EapFromClient m => new Lists { Octets = m.Eap.Length },
+        EapToClient m => new Lists { Octets = m.Eap.Length, HasSession = m.Session is not null },
+        UserSessionReply m => new Lists { HasSession = m.Session is not null },
+        UserSessionChange m => new Lists { HasSession = m.Now is not null },
+        PolicyReply m => new Lists { Octets = m.Text.Length },
         _ => new Lists(),
     };
 
@@ -125,6 +137,10 @@ public static class MessageSize
         public Lists()
         {
         }
+
+        public int Octets { get; init; }
+
+        public bool HasSession { get; init; }
 
         public IReadOnlyList<MappingRecord> Records { get; init; } = [];
 

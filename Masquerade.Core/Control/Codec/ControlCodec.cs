@@ -54,6 +54,15 @@ public static partial class ControlCodec
         [typeof(NeighbourAt)] = 73,
         [typeof(LinkLost)] = 75,
         [typeof(Summon)] = 76,
+        [typeof(EapFromClient)] = 80,
+        [typeof(EapToClient)] = 81,
+        [typeof(UserSessionQuery)] = 82,
+        [typeof(UserSessionReply)] = 83,
+        [typeof(PolicyQuery)] = 84,
+        [typeof(PolicyReply)] = 85,
+        [typeof(UserSessionChange)] = 86,
+        [typeof(UserSessionUsed)] = 87,
+        [typeof(UserDenied)] = 88,
     };
 
     /// <summary>Encodes a message as the body of a frame. Whether it fits one is for <see cref="FrameCodec.WriteFrame"/> to say.</summary>
@@ -83,6 +92,9 @@ public static partial class ControlCodec
                 break;
             case LinkLost or Summon:
                 WriteFurther(writer, message);
+                break;
+            case EapFromClient or EapToClient or UserSessionQuery or UserSessionReply or PolicyQuery or PolicyReply or UserSessionChange or UserSessionUsed or UserDenied:
+                WriteUser(writer, message);
                 break;
             default:
                 WriteHam(writer, message);
@@ -123,6 +135,7 @@ public static partial class ControlCodec
             < 51 => ReadAddress(type, id, ref fields),
             >= 70 and < 75 => ReadNeighbour(type, id, ref fields),
             >= 75 and < 80 => ReadFurther(type, id, ref fields),
+            >= 80 and < 90 => ReadUser(type, id, ref fields),
             _ => ReadLease(type, id, ref fields),
         };
         if (message is null)

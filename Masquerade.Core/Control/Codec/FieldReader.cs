@@ -47,7 +47,7 @@ internal ref struct FieldReader
     public Epoch Epoch() => new(UInt64());
 
     /// <summary>A text of at most so many UTF-16 characters; none of them takes more than three octets.</summary>
-    public string Text(int maxLength) => Next() && Check(_reader.TryReadString(maxLength * 3, out var value) && value.Length <= maxLength) ? value : string.Empty;
+    public string Text(int maxLength) => Next() ? ReadText(maxLength) : string.Empty;
 
     public AckStatus AckStatus() => Next() && Check(_reader.TryReadUInt32(out var value, (uint)Control.AckStatus.Refused)) ? (AckStatus)value : default;
 
@@ -58,6 +58,14 @@ internal ref struct FieldReader
     public FamChoice FamChoice() => Next() && Check(_reader.TryReadUInt32(out var value, (uint)Control.FamChoice.Duplicate)) ? (FamChoice)value : default;
 
     public LeaseAction LeaseAction() => Next() && Check(_reader.TryReadUInt32(out var value, (uint)Control.LeaseAction.Inform)) ? (LeaseAction)value : default;
+
+    public EapOutcome EapOutcome() => Next() && Check(_reader.TryReadUInt32(out var value, (uint)Control.EapOutcome.Unavailable)) ? (EapOutcome)value : default;
+
+    public SessionProof SessionProof() => Next() && Check(_reader.TryReadUInt32(out var value, (uint)Control.SessionProof.Trusted)) ? (SessionProof)value : default;
+
+    public Octets Octets(int atLeast, int atMost) => Next() ? ReadOctets(atLeast, atMost) : Control.Octets.Empty;
+
+    public UserSession? UserSession() => Next() && !_reader.TryReadNil() ? ReadUserSession() : null;
 
     public TransportProtocol Protocol() => Next() ? ReadProtocol() : default;
 
@@ -266,6 +274,30 @@ internal ref struct FieldReader
             Explicit = terms,
             Opened = opened,
         };
+    }
+
+    private Octets ReadOctets(int atLeast, int atMost) =>
+        !_failed && Check(_reader.TryReadBytes(out var bytes) && bytes.Length >= atLeast && bytes.Length <= atMost) ? new Octets(bytes) : Control.Octets.Empty;
+
+    private string ReadText(int maxLength) => !_failed && Check(_reader.TryReadString(maxLength * 3, out var value) && value.Length <= maxLength) ? value : string.Empty;
+
+    private UserSession? ReadUserSession()
+    {
+        var inner = Open(8);
+        var session = new UserSession
+        {
+            Session = ReadOctets(Control.UserSession.IdLength, Control.UserSession.IdLength),
+            User = ReadText(ControlLimits.MaxReasonLength),
+            Key = ReadOctets(0, Control.UserSession.KeyLength),
+            Policy = ReadOctets(Control.UserSession.PolicyLength, Control.UserSession.PolicyLength),
+            SecondsLeft = Check(_reader.TryReadUInt32(out var left)) ? left : 0,
+            IdleSeconds = Check(_reader.TryReadUInt32(out var idle)) ? idle : 0,
+            IsTrusted = Check(_reader.TryReadBoolean(out var trusted)) && trusted,
+            Segment = ReadText(ControlLimits.MaxReasonLength),
+        };
+        Check(session.Key.Length is 0 or Control.UserSession.KeyLength);
+        Close(inner);
+        return _failed ? null : session;
     }
 
     private long ReadTime() => !_failed && Check(_reader.TryReadUInt64(out var time) && time <= long.MaxValue) ? (long)time : 0;

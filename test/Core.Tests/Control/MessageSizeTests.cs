@@ -16,6 +16,12 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
     private static readonly Epoch Last = new(ulong.MaxValue);
     private static readonly FamRoute LongRoute = new(Mapping, Node, Endpoint, Endpoint) { Further = Repeat(Endpoint, ControlLimits.MaxFurtherFams) };
 
+    private static readonly UserSession LongSession = new()
+    {
+        Session = Of(UserSession.IdLength), User = new string('€', ControlLimits.MaxReasonLength), Key = Of(UserSession.KeyLength), Policy = Of(UserSession.PolicyLength),
+        SecondsLeft = uint.MaxValue, IdleSeconds = uint.MaxValue, IsTrusted = true, Segment = new string('€', ControlLimits.MaxReasonLength),
+    };
+
     public static TheoryData<string> Types => [.. RandomMessages.Types.Select(t => t.Name)];
 
     [Theory]
@@ -159,6 +165,8 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
         Assert.Equal([[1, 2, 3], [4, 5, 6], [7]], MessageParts.Of([1, 2, 3, 4, 5, 6, 7], 3));
     }
 
+    private static Octets Of(int length) => new(new byte[length]);
+
     private static int Growth(Func<int, ControlMessage> message) => Encoded.Body(message(41)).Length - Encoded.Body(message(40)).Length;
 
     private static T[] Repeat<T>(T value, int count) => [.. Enumerable.Repeat(value, count)];
@@ -261,6 +269,25 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
             },
             nameof(LinkLost) => new LinkLost { Id = Id, Client = Client, Epoch = Last },
             nameof(Summon) => new Summon { Id = Id, Client = Client, Epoch = Last },
+            nameof(EapFromClient) => new EapFromClient { Id = Id, Client = Client, Exchange = ulong.MaxValue, Eap = Of(ControlLimits.MaxEap) },
+            nameof(EapToClient) => new EapToClient
+            {
+                Id = Id, Client = Client, Exchange = ulong.MaxValue, Outcome = EapOutcome.Unavailable, Eap = Of(ControlLimits.MaxEap), Session = LongSession,
+            },
+            nameof(UserSessionQuery) => new UserSessionQuery { Id = Id, Client = Client },
+            nameof(UserSessionReply) => new UserSessionReply { Id = Id, Client = Client, Session = LongSession },
+            nameof(PolicyQuery) => new PolicyQuery { Id = Id, Policy = LongSession.Policy },
+            nameof(PolicyReply) => new PolicyReply { Id = Id, Policy = LongSession.Policy, Text = Of(ControlLimits.MaxPolicy) },
+            nameof(UserSessionChange) => new UserSessionChange
+            {
+                Id = Id, Client = Client, Session = LongSession.Session, Now = LongSession, Reason = new string('€', ControlLimits.MaxReasonLength),
+            },
+            nameof(UserSessionUsed) => new UserSessionUsed
+            {
+                Id = Id, Client = Client, Session = LongSession.Session, Proof = SessionProof.Trusted, OctetsFrom = ulong.MaxValue, OctetsTo = ulong.MaxValue, PacketsFrom = ulong.MaxValue,
+                PacketsTo = ulong.MaxValue,
+            },
+            nameof(UserDenied) => new UserDenied { Id = Id, User = new string('€', ControlLimits.MaxReasonLength) },
             nameof(ProbeResult) => new ProbeResult { Id = Id, Alive = true },
             _ => throw new NotSupportedException($"no longest {type}: write one down here"),
         };

@@ -56,6 +56,8 @@ public sealed partial class ProtocolDocumentTests
         Values<LeaseAction>("lease action");
         Values<FamRole>("FAM role");
         Values<FamChoice>("FAM choice");
+        Values<EapOutcome>("EAP outcome");
+        Values<SessionProof>("session proof");
     }
 
     [Fact]

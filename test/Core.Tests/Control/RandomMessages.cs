@@ -18,6 +18,7 @@ internal sealed class RandomMessages(ulong seed)
     [
         "Hello.PeerEndpoint", "ArriveReply.PreviousFam", "FamChange.PreviousFam", "FamChange.PreviousFamPeer", "AnchorReply.Masquerade", "MappingRecord.FamEndpoint",
         "AttachReply.Mapping", "Attach.At", "AnchorRequest.At", "AnchorRequest.Server", "LookupReply.Mapping", "MappingRecord.Explicit", "LeaseRequest.Address", "LeaseReply.Address",
+        "EapToClient.Session", "UserSessionReply.Session", "UserSessionChange.Now",
     ];
 
     private readonly SeededRandom _random = new(seed);
@@ -39,12 +40,33 @@ internal sealed class RandomMessages(ulong seed)
         null => "null",
         string text => $"'{text}'",
         IEnumerable list => $"[{string.Join(", ", list.Cast<object?>().Select(Describe))}]",
-        ControlMessage or MappingRecord or ExplicitTerms or ConnectionRecord or FamOffer or Attachment or FamRoute or AddressOwner or AddressLoad =>
+        ControlMessage or MappingRecord or ExplicitTerms or ConnectionRecord or FamOffer or Attachment or FamRoute or AddressOwner or AddressLoad or UserSession =>
             $"{value.GetType().Name}{{{string.Join(", ", value.GetType().GetProperties().Select(p => $"{p.Name}={Describe(p.GetValue(value))}"))}}}",
+        Octets octets => Convert.ToHexString(octets.Span),
         HelperNote note => Convert.ToHexString(note.Octets),
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
         _ => value.ToString()!,
     };
+
+    /// <summary>Octets have lengths of their own.</summary>
+    private int LengthOf(string property) => property switch
+    {
+        "UserSession.Session" or "UserSessionChange.Session" or "UserSessionUsed.Session" => UserSession.IdLength,
+        "UserSession.Key" => _random.Chance(0.5) ? 0 : UserSession.KeyLength,
+        "UserSession.Policy" or "PolicyQuery.Policy" or "PolicyReply.Policy" => UserSession.PolicyLength,
+        _ => _random.NextInt(200),
+    };
+
+    private Octets Octets(int length)
+    {
+        var octets = new byte[length];
+        for (var i = 0; i < length; i++)
+        {
+            octets[i] = (byte)_random.NextInt(256);
+        }
+
+        return new Octets(octets);
+    }
 
     private object Fill(Type type)
     {
@@ -52,7 +74,7 @@ internal sealed class RandomMessages(ulong seed)
         foreach (var property in type.GetProperties(BindingFlags.Public | BindingFlags.Instance))
         {
             var none = MayBeNone.Contains($"{type.Name}.{property.Name}") && _random.Chance(0.3);
-            property.SetValue(made, none ? Nothing(property.PropertyType) : Value(property.PropertyType));
+            property.SetValue(made, none ? Nothing(property.PropertyType) : property.PropertyType == typeof(Octets) ? Octets(LengthOf($"{type.Name}.{property.Name}")) : Value(property.PropertyType));
         }
 
         return made;
@@ -162,7 +184,7 @@ internal sealed class RandomMessages(ulong seed)
             return new ConnectionRecord(Endpoint(), (ConnectionState)_random.NextInt(7), (uint)Number()) { Note = _random.Chance(0.8) ? null : new HelperNote(note) };
         }
 
-        if (type == typeof(MappingRecord) || type == typeof(ExplicitTerms))
+        if (type == typeof(MappingRecord) || type == typeof(ExplicitTerms) || type == typeof(UserSession))
         {
             return Fill(type);
         }

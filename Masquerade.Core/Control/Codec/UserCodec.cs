@@ -1,0 +1,108 @@
+namespace Masquerade.Core.Control;
+
+/// <summary>Messages about users.</summary>
+public static partial class ControlCodec
+{
+    private static void WriteUser(MessagePackWriter writer, ControlMessage message)
+    {
+        switch (message)
+        {
+            case EapFromClient from:
+                Begin(writer, message, 3);
+                Write(writer, from.Client);
+                writer.Write(from.Exchange);
+                writer.Write(from.Eap.Span);
+                break;
+            case EapToClient to:
+                Begin(writer, message, 5);
+                Write(writer, to.Client);
+                writer.Write(to.Exchange);
+                writer.Write((ulong)to.Outcome);
+                writer.Write(to.Eap.Span);
+                WriteOptional(writer, to.Session);
+                break;
+            case UserSessionQuery query:
+                Begin(writer, message, 1);
+                Write(writer, query.Client);
+                break;
+            case UserSessionReply reply:
+                Begin(writer, message, 2);
+                Write(writer, reply.Client);
+                WriteOptional(writer, reply.Session);
+                break;
+            case PolicyQuery query:
+                Begin(writer, message, 1);
+                writer.Write(query.Policy.Span);
+                break;
+            case PolicyReply reply:
+                Begin(writer, message, 2);
+                writer.Write(reply.Policy.Span);
+                writer.Write(reply.Text.Span);
+                break;
+            case UserSessionChange change:
+                Begin(writer, message, 4);
+                Write(writer, change.Client);
+                writer.Write(change.Session.Span);
+                WriteOptional(writer, change.Now);
+                writer.Write(change.Reason);
+                break;
+            case UserSessionUsed used:
+                Begin(writer, message, 7);
+                Write(writer, used.Client);
+                writer.Write(used.Session.Span);
+                writer.Write((ulong)used.Proof);
+                writer.Write(used.OctetsFrom);
+                writer.Write(used.OctetsTo);
+                writer.Write(used.PacketsFrom);
+                writer.Write(used.PacketsTo);
+                break;
+            case UserDenied denied:
+                Begin(writer, message, 1);
+                writer.Write(denied.User);
+                break;
+        }
+    }
+
+    private static ControlMessage? ReadUser(ulong type, ulong id, ref FieldReader fields) => type switch
+    {
+        80 => new EapFromClient { Id = id, Client = fields.Mac(), Exchange = fields.UInt64(), Eap = fields.Octets(0, ControlLimits.MaxEap) },
+        81 => new EapToClient
+        {
+            Id = id, Client = fields.Mac(), Exchange = fields.UInt64(), Outcome = fields.EapOutcome(), Eap = fields.Octets(0, ControlLimits.MaxEap), Session = fields.UserSession(),
+        },
+        82 => new UserSessionQuery { Id = id, Client = fields.Mac() },
+        83 => new UserSessionReply { Id = id, Client = fields.Mac(), Session = fields.UserSession() },
+        84 => new PolicyQuery { Id = id, Policy = fields.Octets(UserSession.PolicyLength, UserSession.PolicyLength) },
+        85 => new PolicyReply { Id = id, Policy = fields.Octets(UserSession.PolicyLength, UserSession.PolicyLength), Text = fields.Octets(0, ControlLimits.MaxPolicy) },
+        86 => new UserSessionChange
+        {
+            Id = id, Client = fields.Mac(), Session = fields.Octets(UserSession.IdLength, UserSession.IdLength), Now = fields.UserSession(), Reason = fields.Text(ControlLimits.MaxReasonLength),
+        },
+        87 => new UserSessionUsed
+        {
+            Id = id, Client = fields.Mac(), Session = fields.Octets(UserSession.IdLength, UserSession.IdLength), Proof = fields.SessionProof(), OctetsFrom = fields.UInt64(),
+            OctetsTo = fields.UInt64(), PacketsFrom = fields.UInt64(), PacketsTo = fields.UInt64(),
+        },
+        88 => new UserDenied { Id = id, User = fields.Text(ControlLimits.MaxReasonLength) },
+        _ => null,
+    };
+
+    private static void WriteOptional(MessagePackWriter writer, UserSession? session)
+    {
+        if (session is null)
+        {
+            writer.WriteNil();
+            return;
+        }
+
+        writer.WriteArrayHeader(8);
+        writer.Write(session.Session.Span);
+        writer.Write(session.User);
+        writer.Write(session.Key.Span);
+        writer.Write(session.Policy.Span);
+        writer.Write((ulong)session.SecondsLeft);
+        writer.Write((ulong)session.IdleSeconds);
+        writer.Write(session.IsTrusted);
+        writer.Write(session.Segment);
+    }
+}
