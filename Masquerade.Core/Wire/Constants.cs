@@ -11,6 +11,9 @@ public static class EtherType
 
     /// <summary>IPv6.</summary>
     public const ushort IPv6 = 0x86DD;
+
+    /// <summary>EAP over LAN (IEEE 802.1X-2020 clause 11.1.4).</summary>
+    public const ushort Eapol = 0x888E;
 }
 
 /// <summary>IANA protocol numbers used on the wire.</summary>
