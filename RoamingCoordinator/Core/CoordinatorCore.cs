@@ -241,6 +241,9 @@ public sealed partial class CoordinatorCore
             case NeighbourQuery query:
                 OnNeighbourQuery(node, query);
                 break;
+            case EapFromClient or UserSessionQuery or UserSessionUsed or PolicyQuery:
+                OnUserRequest(node, message);
+                break;
             case Announce announce:
                 LearnLeases(announce);
                 Ask(node, announce, announce.Client, (state, refused) => ReportStep.Announce(
@@ -314,6 +317,11 @@ public sealed partial class CoordinatorCore
         // Then the asker: where it is the HAM as well, it must know the mapping before packets are routed to it.
         if (decision.Answer is not null && asker is not null)
         {
+            if (decision.Answer is EapToClient eap)
+            {
+                KeepAnswer(asker.Id, eap);
+            }
+
             Send(asker, decision.Answer);
         }
 
@@ -334,7 +342,10 @@ public sealed partial class CoordinatorCore
                 continue;
             }
 
-            _output.Report(report);
+            if (!TryTellUsers(report))
+            {
+                _output.Report(report);
+            }
         }
     }
 

@@ -108,6 +108,13 @@ public sealed record CoordinatorOptions
     /// <summary>When addresses move because of load.</summary>
     public BalanceOptions Balance { get; init; } = new();
 
+    /// <summary>Who users are and what they may; null where access points let everybody in.</summary>
+    public Users.IUsers? Users { get; init; }
+
+    /// <summary>The most EAP messages whose answers are awaited from the key holder; one node may have an eighth of them.</summary>
+    [Range(8, 1_048_576)]
+    public int MaxEapExchanges { get; init; } = 8_192;
+
     /// <summary>The addresses that clients are given; null where clients have theirs from elsewhere.</summary>
     public AddressPool? Pool { get; init; }
 }

@@ -66,7 +66,25 @@ public enum RefusalKind
 
     /// <summary>The store has no room.</summary>
     StoreFull,
+
+    /// <summary>The client's MAC address is in use by another user.</summary>
+    ClientTaken,
 }
+
+/// <summary>A user has authenticated.</summary>
+public sealed record UserAuthenticated(MacAddress Client, string User, NodeId Node) : CoordinatorEvent;
+
+/// <summary>A user's session is used at an access point, which knows the client by <paramref name="Proof"/>.</summary>
+public sealed record UserServed(MacAddress Client, string User, NodeId Node, SessionProof Proof) : CoordinatorEvent;
+
+/// <summary>A user session is over.</summary>
+public sealed record UserSessionEnded(MacAddress Client, string User, string Reason) : CoordinatorEvent;
+
+/// <summary>The same, for the key holder, which knows more of it; not reported.</summary>
+public sealed record UserSessionOver(MacAddress Client, UserRecord User, string Reason) : CoordinatorEvent;
+
+/// <summary>An access point has said how a session is used. It is for the key holder's accounting, and not reported.</summary>
+public sealed record UserSessionUse(UserRecord User, NodeId Node, UserSessionUsed Used) : CoordinatorEvent;
 
 /// <summary>A claim was refused.</summary>
 public sealed record ClaimRefused(NodeId Node, MacAddress Client, string Reason, RefusalKind Kind = RefusalKind.Invalid) : CoordinatorEvent;

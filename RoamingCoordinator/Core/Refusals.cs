@@ -20,7 +20,10 @@ internal static class Refusals
         Attach attach => new AttachReply { Id = attach.Id, Status = AttachStatus.Refused, Client = attach.Client },
         NeighbourHere here => new NeighbourNoted { Id = here.Id, Client = here.Client, Status = AckStatus.Refused, Refused = here.Addresses },
         LeaseRequest lease => new LeaseReply { Id = lease.Id, Client = lease.Client, Status = AckStatus.Unknown },
-        Announce or HandOver or Depart or LinkLost or AttachKnown or ReleaseMappings or AnchorReport => new Ack { Id = request.Id, Status = AckStatus.Refused },
+        EapFromClient eap => new EapToClient { Id = eap.Id, Client = eap.Client, Exchange = eap.Exchange, Outcome = EapOutcome.Unavailable, Eap = Octets.Empty },
+        UserSessionQuery query => new UserSessionReply { Id = query.Id, Client = query.Client },
+        PolicyQuery query => new PolicyReply { Id = query.Id, Policy = query.Policy, Text = Octets.Empty },
+        Announce or HandOver or Depart or LinkLost or AttachKnown or ReleaseMappings or AnchorReport or UserSessionUsed => new Ack { Id = request.Id, Status = AckStatus.Refused },
         _ => null,
     };
 
@@ -38,6 +41,9 @@ internal static class Refusals
         AnchorReport report => report.Client,
         LeaseRequest lease => lease.Client,
         NeighbourHere here => here.Client,
+        EapFromClient eap => eap.Client,
+        UserSessionQuery query => query.Client,
+        UserSessionUsed used => used.Client,
         _ => MacAddress.None,
     };
 

@@ -170,6 +170,9 @@ public sealed record ClientRecord
     /// </summary>
     public ulong AddressesAsOf { get; init; }
 
+    /// <summary>Whose client it is; null if nobody has authenticated, or need not.</summary>
+    public UserRecord? User { get; init; }
+
     /// <summary>The client's addresses.</summary>
     public ImmutableArray<IpAddress> Addresses { get; init; } = [];
 

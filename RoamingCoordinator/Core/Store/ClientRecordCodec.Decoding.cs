@@ -93,7 +93,8 @@ public static partial class ClientRecordCodec
                 further.Add(new FurtherFam(node, UInt64()));
             }
 
-            for (; fields > Fields + 5 && !_failed; fields--)
+            var user = fields > Fields + 5 ? ReadUser() : null;
+            for (; fields > Fields + 6 && !_failed; fields--)
             {
                 Check(_reader.TrySkip());
             }
@@ -114,6 +115,7 @@ public static partial class ClientRecordCodec
                 Decider = decider,
                 AddressesAsOf = asOf,
                 Token = token,
+                User = user,
                 LastArrivals = arrivals.ToImmutable(),
                 Pending = pending,
                 Ended = ended.ToImmutable(),
@@ -121,6 +123,39 @@ public static partial class ClientRecordCodec
                 Mappings = mappings.ToImmutable(),
             };
         }
+
+        private UserRecord? ReadUser()
+        {
+            var inner = Count(int.MaxValue);
+            Check(inner >= 10);
+            var user = new UserRecord
+            {
+                Session = ReadOctets(UserSession.IdLength, UserSession.IdLength),
+                User = Text(),
+                SealedKey = ReadOctets(0, UserRecord.MaxSealedKey),
+                Terms = ReadOctets(0, UserRecord.MaxTerms),
+                Began = Unix(),
+                Ends = Unix(),
+                IdleSeconds = (uint)Math.Min(UInt64(), uint.MaxValue),
+                Segment = Text(),
+                At = Node(),
+                Proof = (SessionProof)Math.Min(UInt64(), (ulong)SessionProof.Trusted),
+            };
+            for (; inner > 10 && !_failed; inner--)
+            {
+                Check(_reader.TrySkip());
+            }
+
+            return _failed ? null : user;
+        }
+
+        private Octets ReadOctets(int atLeast, int atMost) =>
+            !_failed && Check(_reader.TryReadBytes(out var bytes) && bytes.Length >= atLeast && bytes.Length <= atMost) ? new Octets(bytes) : Octets.Empty;
+
+        private string Text() =>
+            !_failed && Check(_reader.TryReadString(ControlLimits.MaxReasonLength * 3, out var text) && text.Length <= ControlLimits.MaxReasonLength) ? text : string.Empty;
+
+        private long Unix() => (long)Math.Min(UInt64(), long.MaxValue);
 
         private void ReadTables()
         {

@@ -34,7 +34,7 @@ public static partial class ClientRecordCodec
 
         // The tables are known last and must be read first.
         var writer = new MessagePackWriter(output);
-        writer.WriteArrayHeader(Fields + 3 + (record.Further.Length > 0 ? 2 : record.AddressesAsOf == 0 ? 0 : 1));
+        writer.WriteArrayHeader(Fields + 3 + (record.User is not null ? 3 : record.Further.Length > 0 ? 2 : record.AddressesAsOf == 0 ? 0 : 1));
         writer.Write((ulong)Version);
         writer.WriteArrayHeader(tables.Nodes.Count);
         foreach (var node in tables.Nodes)
@@ -121,12 +121,12 @@ public static partial class ClientRecordCodec
         }
 
         writer.Write((ulong)record.Mappings.Count);
-        if (record.AddressesAsOf != 0 || record.Further.Length > 0)
+        if (record.AddressesAsOf != 0 || record.Further.Length > 0 || record.User is not null)
         {
             writer.Write(record.AddressesAsOf);
         }
 
-        if (record.Further.Length > 0)
+        if (record.Further.Length > 0 || record.User is not null)
         {
             writer.WriteArrayHeader(record.Further.Length * 2);
             foreach (var further in record.Further)
@@ -135,6 +135,27 @@ public static partial class ClientRecordCodec
                 writer.Write(further.Since);
             }
         }
+
+        if (record.User is { } user)
+        {
+            Write(user, tables, writer);
+        }
+    }
+
+    /// <summary>Its times are wall-clock times already: other programs speak of them.</summary>
+    private static void Write(UserRecord user, Tables tables, MessagePackWriter writer)
+    {
+        writer.WriteArrayHeader(10);
+        writer.Write(user.Session.Span);
+        writer.Write(user.User);
+        writer.Write(user.SealedKey.Span);
+        writer.Write(user.Terms.Span);
+        writer.Write((ulong)user.Began);
+        writer.Write((ulong)user.Ends);
+        writer.Write((ulong)user.IdleSeconds);
+        writer.Write(user.Segment);
+        writer.Write(tables.Node(user.At));
+        writer.Write((ulong)user.Proof);
     }
 
     private static void Write(MappingEntry entry, long origin, Tables tables, MessagePackWriter writer)

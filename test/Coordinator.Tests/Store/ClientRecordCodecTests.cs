@@ -137,6 +137,19 @@ public sealed class ClientRecordCodecTests(ITestOutputHelper output)
             LastArrivals = ImmutableDictionary<string, (ulong Incarnation, ulong Id)>.Empty.WithComparers(StringComparer.Ordinal).Add("ap1", (random.NextUInt64(), 7)),
             Ended = [.. Enumerable.Range(0, random.NextInt(4)).Select(_ => new EndMark(NextMapping(), NextEpoch(), random.NextUInt64()))],
             Addresses = [.. Enumerable.Range(0, random.NextInt(3)).Select(_ => NextEndpoint().Address)],
+            User = random.Chance(0.5) ? null : new UserRecord
+            {
+                Session = new Octets([.. Enumerable.Range(0, UserSession.IdLength).Select(_ => (byte)random.NextInt(256))]),
+                User = random.Chance(0.5) ? "alice@example.org" : "Zoë",
+                SealedKey = new Octets(new byte[random.NextInt(UserRecord.MaxSealedKey + 1)]),
+                Terms = new Octets(new byte[random.NextInt(300)]),
+                Began = (long)(random.NextUInt64() >> 20),
+                Ends = random.Chance(0.5) ? 0 : (long)(random.NextUInt64() >> 20),
+                IdleSeconds = (uint)random.NextUInt64(),
+                Segment = random.Chance(0.5) ? string.Empty : "staff",
+                At = random.Chance(0.5) ? NodeId.None : NextNode(),
+                Proof = (SessionProof)random.NextInt((int)SessionProof.Trusted + 1),
+            },
             Pending = random.Chance(0.5) ? null : new PendingArrival(
                 [new AwaitedFam(NextNode(), 9)], Instant.FromMilliseconds(random.NextInt(1_000)), [new FamOffer(NextProtocol(), NextEndpoint())]),
         };

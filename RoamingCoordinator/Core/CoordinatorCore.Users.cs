@@ -1,0 +1,159 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+using Masquerade.RoamingCoordinator.Steps;
+using Masquerade.RoamingCoordinator.Users;
+
+namespace Masquerade.RoamingCoordinator;
+
+/// <summary>
+/// Users: what supplicants say goes to the key holder, and what comes of it is kept with the client; access points are told what is theirs to know. Who users are and what they may is
+/// <see cref="IUsers"/>' business.
+/// </summary>
+public sealed partial class CoordinatorCore
+{
+    /// <summary>Answers that are kept for the case that they get lost: a key holder is not asked the same twice.</summary>
+    private const int MaxEapAnswers = 4_096;
+
+    private readonly HashSet<(NodeId Node, ulong Id)> _exchanging = [];
+    private readonly Dictionary<NodeId, int> _exchangingAt = [];
+    private readonly Dictionary<(NodeId Node, ulong Id), EapToClient> _eapAnswers = [];
+    private readonly Queue<(NodeId Node, ulong Id)> _eapAnswerOrder = new();
+
+    /// <summary>EAP messages that were not passed on because too many were under way.</summary>
+    public long EapRefused { get; private set; }
+
+    /// <summary>The time in Unix milliseconds, by which sessions end.</summary>
+    private long UnixNow => (long)(_options.EpochClock ?? 0) + (_now.Nanoseconds / 1_000_000);
+
+    /// <summary>Ends the session of a client, wherever it is (RFC 5176 section 2.1).</summary>
+    /// <param name="client">The client.</param>
+    /// <param name="isMeant">Which session is meant.</param>
+    /// <param name="reason">Why, for logs.</param>
+    public void EndUserSession(MacAddress client, Func<UserRecord, bool> isMeant, string reason) => Run(client, state => UserStep.End(state, isMeant, reason));
+
+    /// <summary>
+    /// A user is denied: every node ends all sessions of that user at once. That the user does not come back is for <see cref="IUsers"/> to see to.
+    /// </summary>
+    public void EndSessionsOf(string user)
+    {
+        foreach (var node in Nodes.Nodes.ToArray())
+        {
+            Push(node.Id, new UserDenied { Id = 0, User = user });
+        }
+    }
+
+    private void OnUserRequest(NodeState node, ControlMessage message)
+    {
+        if (_options.Users is not { } users)
+        {
+            Refuse(node, message, "this coordinator knows of no users");
+            return;
+        }
+
+        switch (message)
+        {
+            case EapFromClient eap:
+                OnEap(node, eap, users);
+                break;
+            case UserSessionQuery query:
+                Ask(node, query, query.Client, (state, _) => UserStep.Query(state, node.Id, query, users, UnixNow));
+                break;
+            case UserSessionUsed used:
+                Ask(node, used, used.Client, (state, _) => UserStep.Used(state, node.Id, used));
+                break;
+            case PolicyQuery query:
+                Send(node, new PolicyReply { Id = query.Id, Policy = query.Policy, Text = users.TextOf(query.Policy) });
+                break;
+        }
+    }
+
+    private void OnEap(NodeState node, EapFromClient asked, IUsers users)
+    {
+        var key = (node.Id, asked.Id);
+        if (_eapAnswers.TryGetValue(key, out var answered) && answered.Client == asked.Client && answered.Exchange == asked.Exchange)
+        {
+            Send(node, answered);
+            return;
+        }
+
+        if (asked.Client.IsNone || asked.Client.IsGroup)
+        {
+            Refuse(node, asked, "a client needs a MAC address of its own");
+            return;
+        }
+
+        if (_exchanging.Contains(key))
+        {
+            // The same message again; its answer is on its way.
+            return;
+        }
+
+        var atNode = _exchangingAt.GetValueOrDefault(node.Id);
+        if (_exchanging.Count >= _options.MaxEapExchanges || atNode >= _options.MaxEapExchanges / 8)
+        {
+            EapRefused++;
+            return;
+        }
+
+        _exchanging.Add(key);
+        _exchangingAt[node.Id] = atNode + 1;
+        users.Exchange(new EapQuestion(node.Id, asked.Client, asked.Exchange, asked.Eap), verdict => OnEapVerdict(node, asked, verdict, users));
+    }
+
+    private void OnEapVerdict(NodeState node, EapFromClient asked, EapVerdict verdict, IUsers users)
+    {
+        _exchanging.Remove((node.Id, asked.Id));
+        var left = _exchangingAt.GetValueOrDefault(node.Id) - 1;
+        if (left > 0)
+        {
+            _exchangingAt[node.Id] = left;
+        }
+        else
+        {
+            _exchangingAt.Remove(node.Id);
+        }
+
+        if (verdict.Outcome == EapOutcome.Accept && verdict.User is not null)
+        {
+            Ask(node, asked, asked.Client, (state, _) => UserStep.Accept(state, node.Id, asked, verdict, users, UnixNow));
+            return;
+        }
+
+        var outcome = verdict.Outcome == EapOutcome.Accept ? EapOutcome.Unavailable : verdict.Outcome;
+        Say(node, UserStep.Answer(asked, outcome, verdict.Eap, null));
+    }
+
+    private void Say(NodeState node, EapToClient answer)
+    {
+        KeepAnswer(node.Id, answer);
+        Send(node, answer);
+    }
+
+    private void KeepAnswer(NodeId node, EapToClient answer)
+    {
+        if (_eapAnswers.TryAdd((node, answer.Id), answer))
+        {
+            _eapAnswerOrder.Enqueue((node, answer.Id));
+            if (_eapAnswerOrder.Count > MaxEapAnswers)
+            {
+                _eapAnswers.Remove(_eapAnswerOrder.Dequeue());
+            }
+        }
+    }
+
+    /// <summary>What is for the key holder and for nobody else to hear; false: it is to be reported.</summary>
+    private bool TryTellUsers(CoordinatorEvent happened)
+    {
+        switch (happened)
+        {
+            case UserSessionUse use:
+                _options.Users?.Used(use.User, use.Node, use.Used);
+                return true;
+            case UserSessionOver over:
+                _options.Users?.Ended(over.User, over.Client, over.Reason);
+                return true;
+            default:
+                return false;
+        }
+    }
+}

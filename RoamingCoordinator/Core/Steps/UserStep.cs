@@ -1,0 +1,109 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+using Masquerade.RoamingCoordinator.Users;
+
+namespace Masquerade.RoamingCoordinator.Steps;
+
+/// <summary>Whose client it is: who has authenticated, what an access point is told of it, and who may not have the client's place.</summary>
+public static class UserStep
+{
+    /// <summary>
+    /// A user has authenticated at an access point. A MAC address that another user's client has, and is served with, is not given away: who spoofs it has credentials of his own, and would get
+    /// what is for the other (MacStealer). The user that has it may come again at any time; so may anybody when it is served no more.
+    /// </summary>
+    public static Decision Accept(ClientRecord? state, NodeId node, EapFromClient asked, EapVerdict verdict, IUsers users, long time)
+    {
+        var user = verdict.User! with { At = node, Proof = SessionProof.Eap };
+        if (state is { User: { } before } && !string.Equals(before.User, user.User, StringComparison.Ordinal) && !before.HasEnded(time) && IsServed(state))
+        {
+            var refused = Decision.Reply(Failure(asked, verdict));
+            refused.Events.Add(new ClaimRefused(node, asked.Client, $"the address is in use by another user, at {state.Fam}", RefusalKind.ClientTaken));
+            return refused;
+        }
+
+        var session = users.For(asked.Client, user, node, time);
+        if (session is null)
+        {
+            return Decision.Reply(Failure(asked, verdict));
+        }
+
+        var next = (state ?? new ClientRecord { Client = asked.Client }) with { User = user };
+        var decision = new Decision(next, Answer(asked, EapOutcome.Accept, verdict.Eap, session));
+        if (state?.User is { } replaced && !state.Fam.IsNone && state.Fam != node)
+        {
+            // Where it was, the session of before is nobody's any more; the client itself is fetched from there by its arrival.
+            decision.Pushes.Add((state.Fam, new UserSessionChange { Id = 0, Client = asked.Client, Session = replaced.Session, Now = null, Reason = "authenticated elsewhere" }));
+        }
+
+        decision.Events.Add(new UserAuthenticated(asked.Client, user.User, node));
+        return decision;
+    }
+
+    /// <summary>An access point meets a client that it does not know .</summary>
+    public static Decision Query(ClientRecord? state, NodeId node, UserSessionQuery asked, IUsers users, long time)
+    {
+        if (state?.User is { } kept && !kept.HasEnded(time) && users.For(asked.Client, kept, node, time) is { } session)
+        {
+            return Decision.Reply(new UserSessionReply { Id = asked.Id, Client = asked.Client, Session = session });
+        }
+
+        var free = users.WithoutProof(asked.Client, time);
+        var told = free is null ? null : users.For(asked.Client, free, node, time);
+        return new Decision(
+            told is null ? null : (state ?? new ClientRecord { Client = asked.Client }) with { User = free },
+            new UserSessionReply { Id = asked.Id, Client = asked.Client, Session = told });
+    }
+
+    /// <summary>An access point uses a session, or uses it no more.</summary>
+    public static Decision Used(ClientRecord? state, NodeId node, UserSessionUsed used)
+    {
+        if (state?.User is not { } user || !user.Session.Equals(used.Session))
+        {
+            return Decision.Acknowledge(used.Id, AckStatus.Unknown);
+        }
+
+        var next = used.Proof == SessionProof.None
+            ? user.At == node ? user with { At = NodeId.None, Proof = SessionProof.None } : user
+            : user with { At = node, Proof = used.Proof };
+        var decision = new Decision(next == user ? null : state with { User = next }, new Ack { Id = used.Id, Status = AckStatus.Ok });
+        decision.Events.Add(new UserSessionUse(next, node, used));
+        if (used.Proof != SessionProof.None && (user.At != node || user.Proof != used.Proof))
+        {
+            decision.Events.Add(new UserServed(used.Client, user.User, node, used.Proof));
+        }
+
+        return decision;
+    }
+
+    /// <summary>The session of a client is over, for one reason or another: the access point that has it hears of it at once.</summary>
+    /// <param name="state">The client's record.</param>
+    /// <param name="isMeant">Which session is meant.</param>
+    /// <param name="reason">Why.</param>
+    public static Decision? End(ClientRecord? state, Func<UserRecord, bool> isMeant, string reason)
+    {
+        if (state?.User is not { } user || !isMeant(user))
+        {
+            return null;
+        }
+
+        var decision = new Decision(state with { User = null }, null);
+        foreach (var node in new[] { user.At, state.Fam }.Where(n => !n.IsNone).Distinct())
+        {
+            decision.Pushes.Add((node, new UserSessionChange { Id = 0, Client = state.Client, Session = user.Session, Now = null, Reason = reason }));
+        }
+
+        decision.Events.Add(new UserSessionOver(state.Client, user, reason));
+        decision.Events.Add(new UserSessionEnded(state.Client, user.User, reason));
+        return decision;
+    }
+
+    /// <summary>The answer to a supplicant.</summary>
+    public static EapToClient Answer(EapFromClient asked, EapOutcome outcome, Octets eap, UserSession? session) =>
+        new() { Id = asked.Id, Client = asked.Client, Exchange = asked.Exchange, Outcome = outcome, Eap = eap, Session = session };
+
+    /// <summary>EAP-Failure in place of the success that the server has said (RFC 3748 section 4.2).</summary>
+    private static EapToClient Failure(EapFromClient asked, EapVerdict verdict) =>
+        Answer(asked, EapOutcome.Reject, verdict.Eap.Length < 4 ? Octets.Empty : new Octets([4, verdict.Eap.Span[1], 0, 4]), null);
+
+    private static bool IsServed(ClientRecord state) => !state.Fam.IsNone && !state.Departed && !state.IsLinkLost;
+}

@@ -1,0 +1,48 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+
+namespace Masquerade.RoamingCoordinator.Users;
+
+/// <summary>What a supplicant says, on its way to the key holder.</summary>
+/// <param name="Node">The access point.</param>
+/// <param name="Client">The client.</param>
+/// <param name="Exchange">The access point's number of the authentication.</param>
+/// <param name="Eap">The EAP response.</param>
+public readonly record struct EapQuestion(NodeId Node, MacAddress Client, ulong Exchange, Octets Eap);
+
+/// <summary>What the key holder says to it.</summary>
+/// <param name="Outcome">How it goes on.</param>
+/// <param name="Eap">The EAP message for the client.</param>
+/// <param name="User">With <see cref="EapOutcome.Accept"/>: the user session to keep; null otherwise.</param>
+public readonly record struct EapVerdict(EapOutcome Outcome, Octets Eap, UserRecord? User = null);
+
+/// <summary>
+/// Who users are and what they may: the key holder and the policies, as the coordinator needs them (decision 28). The coordinator keeps what it is given and does not look into it.
+/// Calls come from the coordinator's loop; completions may come within the call, or later by <see cref="CoordinatorCore.Complete"/>.
+/// </summary>
+public interface IUsers
+{
+    /// <summary>Passes a supplicant's word on. <paramref name="done"/> is called once, whatever happens.</summary>
+    void Exchange(EapQuestion question, Action<EapVerdict> done);
+
+    /// <summary>What an access point is told of a session: with the key that is its own and the policy that holds now. Null if there is none for this user any more.</summary>
+    /// <param name="client">The client.</param>
+    /// <param name="user">The session.</param>
+    /// <param name="node">The access point.</param>
+    /// <param name="unixMilliseconds">The time.</param>
+    UserSession? For(MacAddress client, UserRecord user, NodeId node, long unixMilliseconds);
+
+    /// <summary>The session that a client gets by its MAC address alone, because a policy trusts it by name or admits everybody to something; null: there is none.</summary>
+    /// <param name="client">The client.</param>
+    /// <param name="unixMilliseconds">The time.</param>
+    UserRecord? WithoutProof(MacAddress client, long unixMilliseconds);
+
+    /// <summary>The text of a policy; empty if there is none of that name.</summary>
+    Octets TextOf(Octets policy);
+
+    /// <summary>An access point says how a session is used: for accounting.</summary>
+    void Used(UserRecord user, NodeId node, UserSessionUsed used);
+
+    /// <summary>A session is over.</summary>
+    void Ended(UserRecord user, MacAddress client, string reason);
+}

@@ -1,0 +1,53 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+using Masquerade.RoamingCoordinator;
+using Masquerade.RoamingCoordinator.Users;
+
+namespace Masquerade.Coordinator.Tests.Steps;
+
+/// <summary>A key holder that the test plays: what it is asked waits until the test answers. Access point keys are made of the session and the access point's name, so that each has its own.</summary>
+internal sealed class PlayedUsers : IUsers
+{
+    public Queue<(EapQuestion Question, Action<EapVerdict> Done)> Asked { get; } = new();
+
+    public HashSet<string> Denied { get; } = new(StringComparer.Ordinal);
+
+    public HashSet<MacAddress> Trusted { get; } = [];
+
+    public List<(string User, NodeId Node, ulong Octets)> Usage { get; } = [];
+
+    public List<string> Over { get; } = [];
+
+    public static UserRecord Session(string user, byte number, long ends = 0) => new()
+    {
+        Session = Id(number), User = user, SealedKey = new Octets([number, 1, 2, 3]), Ends = ends, IdleSeconds = 600, Segment = "staff",
+    };
+
+    public static Octets Id(byte number) => new([.. Enumerable.Repeat(number, UserSession.IdLength)]);
+
+    public static Octets Key(byte number, NodeId node) =>
+        new(System.Security.Cryptography.SHA256.HashData([number, .. System.Text.Encoding.ASCII.GetBytes(node.Name!)]));
+
+    public void Exchange(EapQuestion question, Action<EapVerdict> done) => Asked.Enqueue((question, done));
+
+    public UserSession? For(MacAddress client, UserRecord user, NodeId node, long unixMilliseconds) => Denied.Contains(user.User) ? null : new UserSession
+    {
+        Session = user.Session,
+        User = user.User,
+        Key = user.SealedKey.Length == 0 ? Octets.Empty : Key(user.SealedKey.Span[0], node),
+        Policy = new Octets(new byte[UserSession.PolicyLength]),
+        SecondsLeft = user.Ends == 0 ? 0 : (uint)((user.Ends - unixMilliseconds) / 1_000),
+        IdleSeconds = user.IdleSeconds,
+        IsTrusted = Trusted.Contains(client),
+        Segment = user.Segment,
+    };
+
+    public UserRecord? WithoutProof(MacAddress client, long unixMilliseconds) =>
+        Trusted.Contains(client) ? new UserRecord { Session = Id(99), User = "printer" } : null;
+
+    public Octets TextOf(Octets policy) => new("default deny"u8);
+
+    public void Used(UserRecord user, NodeId node, UserSessionUsed used) => Usage.Add((user.User, node, used.OctetsFrom));
+
+    public void Ended(UserRecord user, MacAddress client, string reason) => Over.Add($"{user.User}: {reason}");
+}
