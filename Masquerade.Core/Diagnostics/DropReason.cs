@@ -140,4 +140,7 @@ public enum DropReason : byte
 
     /// <summary>FAM: a copy of a packet that the client's FAM has delivered, or will.</summary>
     CopyNotNeeded,
+
+    /// <summary>To or from a client whose user is not known here, or has not been proved to be it.</summary>
+    NotAuthenticated,
 }
