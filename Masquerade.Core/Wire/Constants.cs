@@ -14,6 +14,9 @@ public static class EtherType
 
     /// <summary>EAP over LAN (IEEE 802.1X-2020 clause 11.1.4).</summary>
     public const ushort Eapol = 0x888E;
+
+    /// <summary>A protected frame (IEEE 802.1AE-2018 clause 9.4).</summary>
+    public const ushort Macsec = 0x88E5;
 }
 
 /// <summary>IANA protocol numbers used on the wire.</summary>
