@@ -21,7 +21,7 @@ public ref struct KeyDataWriter
     public readonly ReadOnlySpan<byte> Written => _buffer[..Length];
 
     /// <summary>Adds an element; its content is at most 255 octets.</summary>
-    public bool TryAddElement(byte id, ReadOnlySpan<byte> content)
+    public bool TryAddElement(byte id, scoped ReadOnlySpan<byte> content)
     {
         if (content.Length > byte.MaxValue || _buffer.Length - Length < 2 + content.Length)
         {
@@ -36,7 +36,7 @@ public ref struct KeyDataWriter
     }
 
     /// <summary>Adds a KDE; its data is at most 251 octets.</summary>
-    public bool TryAddKde(uint oui, byte dataType, ReadOnlySpan<byte> data)
+    public bool TryAddKde(uint oui, byte dataType, scoped ReadOnlySpan<byte> data)
     {
         if (data.Length > byte.MaxValue - 4 || _buffer.Length - Length < 6 + data.Length)
         {
