@@ -72,7 +72,10 @@ public sealed record AuthenticatorConfig
     public int MaxUnanswered { get; init; } = 1_024;
 
     /// <summary>Ports in an exchange with the server that are not authorised; 1 to 65,536.</summary>
-    public int MaxExchanges { get; init; } = 512;
+    public int MaxExchanges { get; init; } = 1_024;
+
+    /// <summary>How long a client in an exchange may be silent before it makes place for another, where places are short; 1 s to 1 hour.</summary>
+    public TimeSpan StallTime { get; init; } = TimeSpan.FromSeconds(3);
 
     /// <summary>Ports in their quiet period; 1 to 65,536. Beyond them the oldest is forgotten.</summary>
     public int MaxHeld { get; init; } = 1_024;
@@ -87,7 +90,7 @@ public sealed record AuthenticatorConfig
     public int AnswersPerSecond { get; init; } = 20_000;
 
     /// <summary>Exchanges with the server that are begun in a second by clients that are not authorised; 1 to 1,000,000.</summary>
-    public int ExchangesPerSecond { get; init; } = 200;
+    public int ExchangesPerSecond { get; init; } = 500;
 
     /// <summary>Throws if a value is out of its range.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Names the value.</exception>
@@ -111,6 +114,7 @@ public sealed record AuthenticatorConfig
         InRange(MaxEapToServer, 1_020, 4_096, nameof(MaxEapToServer));
         InRange(MaxUnanswered, 1, 65_536, nameof(MaxUnanswered));
         InRange(MaxExchanges, 1, 65_536, nameof(MaxExchanges));
+        InRange(StallTime, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1), nameof(StallTime));
         InRange(MaxHeld, 1, 65_536, nameof(MaxHeld));
         InRange(MaxAuthorised, 1, 1_048_576, nameof(MaxAuthorised));
         InRange(NewPortsPerSecond, 1, 1_000_000, nameof(NewPortsPerSecond));

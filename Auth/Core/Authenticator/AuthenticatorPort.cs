@@ -57,6 +57,9 @@ public sealed partial class AuthenticatorPort
     /// <summary>Whether the client has answered a request of the server, which a forged sender address cannot.</summary>
     internal bool HasEngaged { get; private set; }
 
+    /// <summary>When a response of the client was last taken.</summary>
+    internal Instant LastProgress { get; private set; }
+
     /// <summary>When <see cref="Advance"/> has something to do.</summary>
     internal Instant Deadline =>
         IsFinished ? Instant.Never
@@ -179,6 +182,7 @@ public sealed partial class AuthenticatorPort
         }
 
         _rounds++;
+        LastProgress = now;
         _retransmission.Answered(now);
         _eapolEap = true;
         Step(now);

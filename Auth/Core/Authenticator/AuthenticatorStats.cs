@@ -103,7 +103,10 @@ public sealed class AuthenticatorStats
     public long AnsweredWithoutPort { get; internal set; }
 
     /// <summary>Ports that made place for others: of clients that had got as far as an identity.</summary>
-    public long EvictedExchanges { get; internal set; }
+    public long EvictedAsked { get; internal set; }
+
+    /// <summary>Ports that made place for others: of clients that fell silent in an exchange.</summary>
+    public long EvictedStalled { get; internal set; }
 
     /// <summary>Ports that made place for others: of clients in their quiet period.</summary>
     public long EvictedHeld { get; internal set; }

@@ -105,15 +105,21 @@ public sealed partial class AuthenticatorTable
         {
             port.OnResponse(eap, now);
             Settle(slot);
+            if (_ports.IsUsed(slot) && _ports.StandingOf(slot) == PortStanding.Engaged)
+            {
+                _ports.Move(slot, PortStanding.Engaged);
+            }
         }
 
         return drop;
     }
 
-    /// <summary>Makes room for one more client in an exchange: who is further on stays, and of the others the oldest goes.</summary>
+    /// <summary>Makes room for one more client in an exchange, if need be by taking that of another; who goes on stays.</summary>
     private AuthenticatorDrop MakeRoomForExchange(Instant now)
     {
-        if (ExchangeCount >= _context.Config.MaxExchanges && !_ports.TryOldestAsked(out _))
+        var isFull = ExchangeCount >= _context.Config.MaxExchanges;
+        var victim = isFull ? VictimOfExchanges(now) : -1;
+        if (isFull && victim < 0)
         {
             return AuthenticatorDrop.ExchangesFull;
         }
@@ -123,13 +129,27 @@ public sealed partial class AuthenticatorTable
             return AuthenticatorDrop.ExchangeRate;
         }
 
-        if (ExchangeCount >= _context.Config.MaxExchanges && _ports.TryOldestAsked(out var oldest))
+        if (isFull)
         {
-            _ports.Remove(oldest);
-            Stats.EvictedExchanges++;
+            Stats.EvictedAsked += _ports.StandingOf(victim) == PortStanding.Asked ? 1 : 0;
+            Stats.EvictedStalled += _ports.StandingOf(victim) == PortStanding.Engaged ? 1 : 0;
+            _ports.Remove(victim);
         }
 
         return AuthenticatorDrop.None;
+    }
+
+    // Clients that only said a name may have half of the places for sure: were they always the ones to go, those who stall in an exchange would keep all newcomers out.
+    private int VictimOfExchanges(Instant now)
+    {
+        var hasAsked = _ports.TryOldest(PortStanding.Asked, out var asked);
+        if (_ports.CountOf(PortStanding.Asked) * 2 <= _context.Config.MaxExchanges && _ports.TryOldest(PortStanding.Engaged, out var stalled) &&
+            now - _ports[stalled].LastProgress >= _context.Config.StallTime)
+        {
+            return stalled;
+        }
+
+        return hasAsked ? asked : -1;
     }
 
     private void AskWithoutPort(MacAddress client, Instant now)
@@ -171,7 +191,7 @@ public sealed partial class AuthenticatorTable
         var standing = Standing(port, before);
         if (standing != before)
         {
-            if (standing == PortStanding.Held && HeldCount >= _context.Config.MaxHeld && _ports.TryOldestHeld(out var oldest))
+            if (standing == PortStanding.Held && HeldCount >= _context.Config.MaxHeld && _ports.TryOldest(PortStanding.Held, out var oldest))
             {
                 _ports.Remove(oldest);
                 Stats.EvictedHeld++;

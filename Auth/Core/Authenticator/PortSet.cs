@@ -11,8 +11,7 @@ internal sealed class PortSet
     private readonly uint _seed;
     private readonly HashIndex _index;
     private readonly TimerWheel _timers;
-    private readonly SlotQueue _asked;
-    private readonly SlotQueue _held;
+    private readonly SlotQueue?[] _queues = new SlotQueue?[Enum.GetValues<PortStanding>().Length];
     private readonly int[] _counts = new int[Enum.GetValues<PortStanding>().Length];
     private readonly Stack<int> _free = [];
     private readonly int _capacity;
@@ -26,8 +25,9 @@ internal sealed class PortSet
         _seed = seed;
         _index = new HashIndex(capacity);
         _timers = new TimerWheel(capacity, Tick, now);
-        _asked = new SlotQueue(capacity);
-        _held = new SlotQueue(capacity);
+        _queues[(int)PortStanding.Asked] = new SlotQueue(capacity);
+        _queues[(int)PortStanding.Engaged] = new SlotQueue(capacity);
+        _queues[(int)PortStanding.Held] = new SlotQueue(capacity);
     }
 
     /// <summary>How many ports there are.</summary>
@@ -92,7 +92,7 @@ internal sealed class PortSet
     /// <summary>The standing of a port.</summary>
     public PortStanding StandingOf(int slot) => _standings[slot];
 
-    /// <summary>Gives a port another standing; it is the youngest there.</summary>
+    /// <summary>Gives a port a standing, another or the same: it is the youngest there.</summary>
     public void Move(int slot, PortStanding standing)
     {
         Leave(slot);
@@ -116,11 +116,12 @@ internal sealed class PortSet
     /// <summary>Slots whose time has come; if as many as there is room for, there may be more.</summary>
     public int Expire(Instant now, Span<int> slots) => _timers.Advance(now, slots);
 
-    /// <summary>The one that has been longest in <see cref="PortStanding.Asked"/>.</summary>
-    public bool TryOldestAsked(out int slot) => _asked.TryPeek(out slot);
-
-    /// <summary>The one that has been longest in <see cref="PortStanding.Held"/>.</summary>
-    public bool TryOldestHeld(out int slot) => _held.TryPeek(out slot);
+    /// <summary>The port that was moved to a standing, or to its end, longest ago; only of standings from which ports have to go: asked, engaged, held.</summary>
+    public bool TryOldest(PortStanding standing, out int slot)
+    {
+        slot = -1;
+        return _queues[(int)standing]?.TryPeek(out slot) ?? false;
+    }
 
     /// <summary>Slots in use are below this; a port may be missing in any of them.</summary>
     public int End => _used;
@@ -132,20 +133,12 @@ internal sealed class PortSet
     {
         _standings[slot] = standing;
         _counts[(int)standing]++;
-        if (standing == PortStanding.Asked)
-        {
-            _asked.Enqueue(slot);
-        }
-        else if (standing == PortStanding.Held)
-        {
-            _held.Enqueue(slot);
-        }
+        _queues[(int)standing]?.Enqueue(slot);
     }
 
     private void Leave(int slot)
     {
         _counts[(int)_standings[slot]]--;
-        _asked.Remove(slot);
-        _held.Remove(slot);
+        _queues[(int)_standings[slot]]?.Remove(slot);
     }
 }

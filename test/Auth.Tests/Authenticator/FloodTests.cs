@@ -62,11 +62,40 @@ public sealed class FloodTests(ITestOutputHelper output)
         }
 
         Assert.Equal(Config.MaxExchanges, bench.Table.ExchangeCount);
-        Assert.True(bench.Stats.EvictedExchanges > 1_000);
+        Assert.True(bench.Stats.EvictedAsked > 1_000);
         Assert.True(bench.AskedCount <= 2 + (Config.ExchangesPerSecond * 22), $"the server was asked {bench.AskedCount} times");
         Assert.Equal(BackendState.Response, bench.Port.BackendState);
         Assert.True(bench.Answer(EapOutcome.Accept));
         Assert.True(bench.Port.IsAuthorised);
+    }
+
+    [Fact]
+    public void Clients_that_stall_in_an_exchange_do_not_keep_others_out()
+    {
+        // Attackers that speak TLS for one round and then fall silent, more of them than there are places.
+        var bench = new Bench(new AuthenticatorConfig { MaxExchanges = 20, ExchangesPerSecond = 1_000 });
+        for (ulong number = 0; number < 30; number++)
+        {
+            var attacker = new MacAddress(0x0200_0000_1000 | number);
+            bench.Start(attacker);
+            if (bench.Identify("mallory", attacker) == EapolVerdict.Taken)
+            {
+                bench.Answer(EapOutcome.Continue, Bench.Request(9), client: attacker);
+                Assert.Equal(EapolVerdict.Taken, bench.Respond(9, EapType.Peap, [1], attacker));
+                bench.Answer(EapOutcome.Continue, Bench.Request(10), client: attacker);
+            }
+        }
+
+        Assert.Equal(20, bench.Table.ExchangeCount);
+        Assert.Equal(10, bench.Stats[AuthenticatorDrop.ExchangesFull]);
+        var busy = new MacAddress(0x0200_0000_1000);
+        bench.Pass(2.5);
+        Assert.Equal(EapolVerdict.Taken, bench.Respond(10, EapType.Peap, [2], busy));
+        bench.Pass(0.6);
+        bench.Authenticate();
+        Assert.Equal(1, bench.Stats.EvictedStalled);
+        Assert.NotNull(bench.Table.Find(busy));
+        Assert.Null(bench.Table.Find(new MacAddress(0x0200_0000_1001)));
     }
 
     [Fact]
