@@ -46,6 +46,9 @@ public sealed record AccessPointModel
     /// <summary>Which applications are helped through translation.</summary>
     public HelperConfig Helpers { get; init; } = new();
 
+    /// <summary>Whether clients' users must be known.</summary>
+    public Users.UsersConfig Users { get; init; } = AccessPoint.Users.UsersConfig.Off;
+
     /// <summary>Limits and times for fragments.</summary>
     public FragmentConfig Fragments { get; init; } = new();
 

@@ -1,6 +1,7 @@
 using Masquerade.AccessPoint.Dhcp;
 using Masquerade.AccessPoint.Link;
 using Masquerade.AccessPoint.Pcp;
+using Masquerade.AccessPoint.Users;
 using Masquerade.AccessPoint.Ways;
 using Masquerade.Core.Control;
 using Masquerade.Core.Diagnostics;
@@ -58,8 +59,9 @@ public sealed partial class AccessPointNode
             _pcpPacket = new byte[UdpPackets.HeadersLength(ipv4: false) + PcpProtocol.MaxLength];
         }
 
+        _users = model.Users.Enabled ? new UserSide(model.Users, new UserHost(this), Drops, new SeededRandom(~seed >> 4)) : null;
         _identifications = new IdentificationSource(new SeededRandom(~seed));
-        _clientLink = new ClientLink(model.Clients, output, Drops, _identifications);
+        _clientLink = new ClientLink(model.Clients, output, Drops, _identifications) { Users = _users };
         _uplinkLink = new UplinkLink(model.Uplink, output, Drops, _identifications);
         var relays = new IcmpConfig { ErrorsPerSecond = model.Neighbourhood.RelaysPerSecond, ErrorsPerReceiver = model.Neighbourhood.RelaysPerClient };
         _toldNodes = new ErrorLimiter(relays, (uint)(seed >> 8));
@@ -111,7 +113,7 @@ public sealed partial class AccessPointNode
 
     /// <summary>When <see cref="Advance"/> must be called at the latest.</summary>
     public Instant NextDeadline => Instant.Min(
-        Instant.Min(Instant.Min(Ham.NextDeadline, Fam.NextDeadline), Instant.Min(_outbox.NextDeadline, _sessionDeadline)),
+        Instant.Min(Instant.Min(Instant.Min(Ham.NextDeadline, NextUserDeadline), Fam.NextDeadline), Instant.Min(_outbox.NextDeadline, _sessionDeadline)),
         Instant.Min(Instant.Min(_clientFragments.NextDeadline, _uplinkFragments.NextDeadline), Instant.Min(_clientLink.NextDeadline, Instant.Min(_uplinkLink.NextDeadline, Instant.Min(Instant.Min(_holdAt, NextLeaseDeadline), Instant.Min(Instant.Min(NextProbeDeadline, NextWayDeadline), Instant.Min(Instant.Min(_requestsAt, NextNeighbourDeadline), _paths.NextDeadline)))))));
 
     /// <summary>A client's link is up: hostapd or another source of association events says so.</summary>
@@ -123,7 +125,11 @@ public sealed partial class AccessPointNode
             _associated.Add(client);
         }
 
-        if (_pool.GivesOut)
+        if (_users is not null)
+        {
+            _users.OnAssociated(client, now);
+        }
+        else if (_pool.GivesOut)
         {
             Fam.OnAssociated(client, now);
         }
@@ -134,6 +140,7 @@ public sealed partial class AccessPointNode
     {
         _now = now;
         _associated.Remove(client);
+        _users?.OnDisassociated(client, now);
         Fam.OnDisassociated(client, now);
     }
 
@@ -156,6 +163,7 @@ public sealed partial class AccessPointNode
         AdvanceLeases(now);
         AdvanceNeighbours(now);
         AdvanceSession(now);
+        _users?.Advance(now);
         _outbox.Advance(now);
     }
 

@@ -176,7 +176,7 @@ public sealed partial class AccessPointNode
         if (!gave && _pool.GivesOut)
         {
             // Clients that have associated meanwhile are served from now on.
-            foreach (var client in _associated)
+            foreach (var client in _users is null ? _associated : _associated.Where(_users.IsAdmitted))
             {
                 Fam.OnAssociated(client, now);
             }

@@ -17,6 +17,11 @@ public sealed partial class AccessPointNode
     public void OnClientFrame(Span<byte> frame, in OffloadInfo offload, Instant now)
     {
         _now = now;
+        if (_users is not null && IsStoppedByUsers(_users, frame))
+        {
+            return;
+        }
+
         if (TryTakeDhcp(frame, offload, now) || TryTakePcp(frame, offload, now))
         {
             return;

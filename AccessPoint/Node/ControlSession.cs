@@ -201,6 +201,7 @@ public sealed partial class AccessPointNode
                 // The FAM first: what it held goes out before the HAM switches and newer packets take the new way. One acknowledgement for both, once it is done.
                 Fam.OnControl(message, now);
                 NoteFormerFams(message as FamChange);
+                NoteMovedUser(message, now);
                 if (Ham.OnControl(message, now))
                 {
                     _output.SendControl(new Ack { Id = message.Id, Status = AckStatus.Ok });
@@ -211,6 +212,13 @@ public sealed partial class AccessPointNode
                 break;
             case AnchorRequest:
                 Ham.OnControl(message, now);
+                break;
+            case EapToClient or UserSessionReply or PolicyReply:
+                _outbox.Complete(message.Id);
+                OnUserControl(message, now);
+                break;
+            case UserSessionChange or UserDenied:
+                OnUserControl(message, now);
                 break;
             case Summon:
                 Fam.OnControl(message, now);

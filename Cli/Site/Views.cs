@@ -49,17 +49,19 @@ internal static class Views
 
     public static Sheet Clients(IEnumerable<JsonElement> rows)
     {
-        var sheet = new Sheet("client", "at", "state", "for", "epoch", "mappings", "connections", "last move", "addresses");
+        var sheet = new Sheet("client", "user", "at", "state", "for", "epoch", "mappings", "connections", "last move", "addresses");
         foreach (var row in rows)
         {
             var last = row.GetProperty("trail").EnumerateArray().Select(roam => $"{Of(roam, "from")} > {Of(roam, "to")} in {Seconds(roam, "gapSeconds")}").FirstOrDefault() ?? "-";
             sheet.Add(
-                Of(row, "client"), Of(row, "at"), Of(row, "state"), Age(row, "since"), Of(row, "epoch"), Of(row, "mappingCount"), Of(row, "connectionCount"), last,
+                Of(row, "client"), User(row), Of(row, "at"), Of(row, "state"), Age(row, "since"), Of(row, "epoch"), Of(row, "mappingCount"), Of(row, "connectionCount"), last,
                 Of(row, "addresses"));
         }
 
         return sheet;
     }
+
+    private static string User(JsonElement client) => client.TryGetProperty("user", out var user) && user.ValueKind == JsonValueKind.Object ? $"{Of(user, "name")} ({Of(user, "proof")})" : "-";
 
     public static Sheet Flows(IEnumerable<JsonElement> rows)
     {
@@ -89,6 +91,9 @@ internal static class Views
             "apReplaced" => $"{Of(happened, "ap")}: a newer session took the place of one that was up",
             "apBehind" => $"{Of(happened, "ap")} did not take its news ({Of(happened, "lost")}) and starts over",
             "apFailed" => $"{Of(happened, "ap")} has FAILED; its addresses ({Of(happened, "addresses")}) go to others",
+            "userAuthenticated" => $"{Of(happened, "user")} has authenticated at {Of(happened, "ap")} with {Of(happened, "client")}",
+            "userServed" => $"{Of(happened, "user")} is let in at {Of(happened, "ap")} with {Of(happened, "client")} ({Of(happened, "proof")})",
+            "userSessionEnded" => $"the session of {Of(happened, "user")} with {Of(happened, "client")} is over: {Of(happened, "reason")}",
             "apDrained" => $"{Of(happened, "ap")} is drained: what is anchored there moves to others",
             "apUndrained" => $"{Of(happened, "ap")} may anchor again",
             "addressMoved" => $"{Of(happened, "address")} belongs to {Of(happened, "to")} now, no longer to {Of(happened, "from")}{(string.Equals(Of(happened, "reason"), "load", StringComparison.Ordinal) ? ", which had too much to do" : string.Empty)}",

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Masquerade.AccessPoint.Agent.Logging;
+using Masquerade.AccessPoint.Users;
 using Masquerade.Configuration;
 using Masquerade.Core.Flow;
 using Masquerade.Fam;
@@ -104,6 +105,7 @@ public static class ConfigFile
                 Standalone = standalone,
                 Fam = new FamConfig { Standalone = standalone },
                 Neighbourhood = new NeighbourhoodConfig(),
+                Users = new UsersConfig(),
             },
             Tls = tls,
             Insecure = insecure,
@@ -130,6 +132,13 @@ public static class ConfigFile
         if (config.Model.Neighbourhood is { Isolate: true } and ({ RelayMdns: true } or { RelaySsdp: true }))
         {
             neighbours.Mistake("isolate", "true", "false with neighbours.relayMdns or neighbours.relaySsdp: who is kept apart hears nothing of the others");
+        }
+
+        var users = root.Object("users");
+        OptionGroup.Read(users, config.Model.Users);
+        if (config.Model.Users.Enabled && standalone)
+        {
+            users.Mistake("enabled", "true", "false without a coordinator: nobody knows users");
         }
 
         var pcp = root.Object("pcp");

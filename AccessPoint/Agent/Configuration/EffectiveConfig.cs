@@ -88,6 +88,7 @@ internal static class EffectiveConfig
             OptionGroup.Write(writer, "icmp", model.Icmp);
             OptionGroup.Write(writer, "fragments", model.Fragments);
             OptionGroup.Write(writer, "neighbours", model.Neighbourhood);
+            OptionGroup.Write(writer, "users", model.Users);
             OptionGroup.Write(writer, "pcp", model.Pcp);
             writer.WriteStartObject("helpers");
             writer.WriteBoolean("ftp", model.Helpers.Ftp);

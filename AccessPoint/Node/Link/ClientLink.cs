@@ -1,3 +1,4 @@
+using Masquerade.AccessPoint.Users;
 using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
@@ -24,6 +25,9 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
     private readonly byte[] _segment = new byte[ushort.MaxValue + EthernetHeader.Length];
     private readonly byte[] _piece = new byte[EthernetHeader.Length + model.Mtu];
     private readonly byte[] _copy = new byte[ushort.MaxValue + EthernetHeader.Length];
+
+    /// <summary>Who is let in; null: everybody is.</summary>
+    public UserSide? Users { get; init; }
 
     /// <summary>When the next router advertisement is due.</summary>
     public Instant NextDeadline { get; private set; } = Instant.Zero;
@@ -88,6 +92,14 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
     /// <summary>Sends an IP packet to a client; the Ethernet header in front of it is written here.</summary>
     public void SendInPlace(Span<byte> frame, in OffloadInfo offload, MacAddress client)
     {
+        if (Users is null || Users.AdmitsTo(client, frame.Length))
+        {
+            Send(frame, offload, client);
+        }
+    }
+
+    private void Send(Span<byte> frame, in OffloadInfo offload, MacAddress client)
+    {
         var fitted = offload;
         switch (PacketFrames.Fit(frame, model.Mtu, ref fitted, drops))
         {
@@ -110,7 +122,7 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
                 var segments = PacketFrames.Segments(frame, offload, identifications);
                 while (segments.TryNext(_segment.AsSpan(EthernetHeader.Length), out var length))
                 {
-                    SendInPlace(_segment.AsSpan(0, EthernetHeader.Length + length), OffloadInfo.None, client);
+                    Send(_segment.AsSpan(0, EthernetHeader.Length + length), OffloadInfo.None, client);
                 }
 
                 break;

@@ -59,6 +59,9 @@ internal sealed class Chronicle
     /// <summary>How often a node was taken for dead.</summary>
     public long NodesFailed { get; private set; }
 
+    /// <summary>How often a user has authenticated.</summary>
+    public long UsersAuthenticated { get; private set; }
+
     /// <summary>How often an address has changed its owner, by cause.</summary>
     public long[] AddressesMoved { get; } = new long[Enum.GetValues<MoveCause>().Length];
 
@@ -108,6 +111,16 @@ internal sealed class Chronicle
             case ClaimRefused refused:
                 Refusals[(int)refused.Kind]++;
                 Tell(new Refused(refused.Node, refused.Client, refused.Kind, refused.Reason));
+                break;
+            case UserAuthenticated user:
+                UsersAuthenticated++;
+                Tell(new UserIn(user.Client, user.User, user.Node));
+                break;
+            case UserServed served:
+                Tell(new UserAt(served.Client, served.User, served.Node, served.Proof));
+                break;
+            case UserSessionEnded ended:
+                Tell(new UserOut(ended.Client, ended.User, ended.Reason));
                 break;
             case PlacementLooped looped:
                 Tell(new PlacementRefused(looped.Asker, looped.Client, looped.Count));

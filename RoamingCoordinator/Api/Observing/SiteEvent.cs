@@ -1,3 +1,4 @@
+using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
 
 namespace Masquerade.RoamingCoordinator.Api.Observing;
@@ -49,6 +50,15 @@ internal sealed record ClientLeft(MacAddress Client, Epoch Epoch, NodeId From, i
 
 /// <summary>A claim was refused.</summary>
 internal sealed record Refused(NodeId Node, MacAddress Client, RefusalKind Kind, string Reason) : SiteEvent("claimRefused", Client);
+
+/// <summary>A user has authenticated.</summary>
+internal sealed record UserIn(MacAddress Client, string User, NodeId Node) : SiteEvent("userAuthenticated", Client);
+
+/// <summary>A user's session is used at an access point.</summary>
+internal sealed record UserAt(MacAddress Client, string User, NodeId Node, SessionProof Proof) : SiteEvent("userServed", Client);
+
+/// <summary>A user session is over.</summary>
+internal sealed record UserOut(MacAddress Client, string User, string Reason) : SiteEvent("userSessionEnded", Client);
 
 /// <summary>Placement rules send connections round in a loop and were not followed.</summary>
 internal sealed record PlacementRefused(NodeId Node, MacAddress Client, long Count) : SiteEvent("placementLoop", Client);

@@ -35,6 +35,7 @@ internal static class Documents
     public static void Client(Utf8JsonWriter json, ClientView view)
     {
         Location(json, view);
+        User(json, view.Record.User);
         json.WriteNumber("mappingCount", view.Record.Mappings.Count);
         json.WriteNumber("connectionCount", view.Record.Mappings.Values.Sum(m => m.Record.Connections.Count));
         json.WriteStartArray("trail");
@@ -47,6 +48,26 @@ internal static class Documents
         }
 
         json.WriteEndArray();
+    }
+
+    /// <summary>Whose client it is; what the store keeps sealed stays where it is.</summary>
+    private static void User(Utf8JsonWriter json, UserRecord? user)
+    {
+        if (user is null)
+        {
+            json.WriteNull("user");
+            return;
+        }
+
+        json.WriteStartObject("user");
+        json.WriteString("name", user.User);
+        json.WriteString("session", Convert.ToHexStringLower(user.Session.Span));
+        json.WriteString("ap", Name(user.At));
+        json.WriteString("proof", Camel(user.Proof));
+        json.WriteString("began", Time(DateTimeOffset.FromUnixTimeMilliseconds(user.Began)));
+        json.WriteString("ends", user.Ends == 0 ? null : Time(DateTimeOffset.FromUnixTimeMilliseconds(user.Ends)));
+        json.WriteString("segment", user.Segment);
+        json.WriteEndObject();
     }
 
     public static void Location(Utf8JsonWriter json, ClientView view)
@@ -203,6 +224,19 @@ internal static class Documents
                 json.WriteString("ap", Name(refused.Node));
                 json.WriteString("kind", Camel(refused.Kind));
                 json.WriteString("reason", refused.Reason);
+                break;
+            case UserIn user:
+                json.WriteString("user", user.User);
+                json.WriteString("ap", Name(user.Node));
+                break;
+            case UserAt served:
+                json.WriteString("user", served.User);
+                json.WriteString("ap", Name(served.Node));
+                json.WriteString("proof", Camel(served.Proof));
+                break;
+            case UserOut ended:
+                json.WriteString("user", ended.User);
+                json.WriteString("reason", ended.Reason);
                 break;
             case PlacementRefused looped:
                 json.WriteString("ap", Name(looped.Node));

@@ -155,7 +155,8 @@ public static partial class ClientRecordCodec
         private string Text() =>
             !_failed && Check(_reader.TryReadString(ControlLimits.MaxReasonLength * 3, out var text) && text.Length <= ControlLimits.MaxReasonLength) ? text : string.Empty;
 
-        private long Unix() => (long)Math.Min(UInt64(), long.MaxValue);
+        /// <summary>Unix milliseconds up to the end of the year 9999, the last that a date can tell.</summary>
+        private long Unix() => (long)Math.Min(UInt64(), 253_402_300_799_999UL);
 
         private void ReadTables()
         {

@@ -1,0 +1,30 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Engine;
+using Masquerade.Core.Flow;
+
+namespace Masquerade.AccessPoint.Users;
+
+/// <summary>What <see cref="UserSide"/> wants of the node that it is a part of.</summary>
+internal interface IUserSideHost
+{
+    /// <summary>Sends an EAPOL frame to a client; <paramref name="eapol"/> begins behind the Ethernet header.</summary>
+    void SendEapol(MacAddress client, ReadOnlySpan<byte> eapol);
+
+    /// <summary>Asks the coordinator, again and again until it answers; the question's number, or 0: there is no room for it.</summary>
+    ulong Ask(Func<ulong, ControlMessage> request);
+
+    /// <summary>Takes a question back.</summary>
+    void Withdraw(ulong question);
+
+    /// <summary>Whether a link event has said that a client is here.</summary>
+    bool IsAssociated(MacAddress client);
+
+    /// <summary>A client may be served from now on.</summary>
+    void Arrived(MacAddress client);
+
+    /// <summary>A client is not to be served any more.</summary>
+    void Left(MacAddress client);
+
+    /// <summary>For operators.</summary>
+    void Report(EngineEvent happened);
+}

@@ -1,0 +1,53 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+
+namespace Masquerade.AccessPoint.Users;
+
+/// <summary>A client as far as its user goes: what is known, how it was proved, what has passed.</summary>
+internal sealed class UserClient(MacAddress mac)
+{
+    public MacAddress Mac { get; } = mac;
+
+    /// <summary>Its user session; null: not known, or there is none.</summary>
+    public UserSession? Session { get; set; }
+
+    /// <summary>How it was proved; none: nothing passes.</summary>
+    public SessionProof Proof { get; set; }
+
+    /// <summary>The number of the question by which the coordinator is being asked about it; 0: it is not.</summary>
+    public ulong Question { get; set; }
+
+    /// <summary>Whether the coordinator is being asked about it.</summary>
+    public bool IsAsked => Question != 0;
+
+    /// <summary>When it is looked at next, by the clock's list.</summary>
+    public Instant WatchAt { get; set; } = Instant.Never;
+
+    /// <summary>Before then it is not asked again.</summary>
+    public Instant AskAt { get; set; }
+
+    /// <summary>When its session ends by itself.</summary>
+    public Instant Ends { get; set; } = Instant.Never;
+
+    /// <summary>When it was last heard.</summary>
+    public Instant LastHeard { get; set; }
+
+    /// <summary>When its use is told next.</summary>
+    public Instant ReportAt { get; set; } = Instant.Never;
+
+    /// <summary>What has passed since the last report.</summary>
+    public ulong OctetsFrom { get; set; }
+
+    /// <summary>The same, towards the client.</summary>
+    public ulong OctetsTo { get; set; }
+
+    /// <summary>Packets since the last report.</summary>
+    public ulong PacketsFrom { get; set; }
+
+    /// <summary>The same, towards the client.</summary>
+    public ulong PacketsTo { get; set; }
+
+    /// <summary>Whether packets pass.</summary>
+    public bool IsAdmitted => Proof != SessionProof.None;
+}

@@ -1,0 +1,17 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Engine;
+using Masquerade.Core.Flow;
+
+namespace Masquerade.AccessPoint.Users;
+
+/// <summary>A client is let in.</summary>
+/// <param name="Client">The client.</param>
+/// <param name="User">Its user.</param>
+/// <param name="Proof">How it is known that it is the user's.</param>
+public sealed record ClientAdmitted(MacAddress Client, string User, SessionProof Proof) : EngineEvent;
+
+/// <summary>A client is let in no more.</summary>
+/// <param name="Client">The client.</param>
+/// <param name="User">Its user.</param>
+/// <param name="Reason">Why.</param>
+public sealed record ClientShutOut(MacAddress Client, string User, string Reason) : EngineEvent;

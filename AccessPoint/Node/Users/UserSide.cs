@@ -1,0 +1,457 @@
+using Masquerade.Auth.Authenticator;
+using Masquerade.Core.Control;
+using Masquerade.Core.Diagnostics;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+
+namespace Masquerade.AccessPoint.Users;
+
+/// <summary>
+/// Who clients' users are, at an access point: the controlled port of IEEE 802.1X for each MAC address. Nothing of a client passes, either way, before its user is known and it has been
+/// proved that the client is the user's; then it arrives. Whoever the coordinator knows keeps the session, and proves it again, without EAP where that is possible.
+/// </summary>
+internal sealed class UserSide : IAuthenticatorOutput
+{
+    /// <summary>Clients that are being asked about, or of which nothing is known: beyond that the oldest are forgotten. Each may be a question that waits for the coordinator.</summary>
+    private const int MaxUnknown = 1_024;
+
+    private readonly UsersConfig _config;
+    private readonly IUserSideHost _host;
+    private readonly DropCounters _drops;
+    private readonly AuthenticatorTable _authenticator;
+    private readonly Dictionary<MacAddress, UserClient> _clients = [];
+    private readonly PriorityQueue<(UserClient Client, Instant At), Instant> _deadlines = new();
+    private readonly Queue<UserClient> _unknown = new();
+    private readonly Dictionary<MacAddress, ulong> _eapQuestions = [];
+    private UserClient? _last;
+    private Instant _now;
+
+    public UserSide(UsersConfig config, IUserSideHost host, DropCounters drops, SeededRandom random)
+    {
+        _config = config;
+        _host = host;
+        _drops = drops;
+        _authenticator = new AuthenticatorTable(config.ToAuthenticator(), this, (uint)random.NextUInt64(), random.NextUInt64() >> 1, Instant.Zero);
+    }
+
+    /// <summary>The authenticator, for its counters.</summary>
+    public AuthenticatorTable Authenticator => _authenticator;
+
+    /// <summary>Clients that are let in.</summary>
+    public int AdmittedCount { get; private set; }
+
+    /// <summary>All clients that are known here.</summary>
+    public int Count => _clients.Count;
+
+    public Instant NextDeadline => Instant.Min(_authenticator.NextDeadline, _deadlines.TryPeek(out _, out var due) ? due : Instant.Never);
+
+    /// <summary>Whether a client is let in.</summary>
+    public bool IsAdmitted(MacAddress mac) => Find(mac) is { IsAdmitted: true };
+
+    /// <summary>Whether a frame of a client passes; if not, it is found out who the client is.</summary>
+    public bool AdmitsFrom(MacAddress mac, int length, Instant now)
+    {
+        _now = now;
+        var client = Find(mac);
+        if (client is { IsAdmitted: true })
+        {
+            client.LastHeard = now;
+            client.OctetsFrom += (ulong)length;
+            client.PacketsFrom++;
+            return true;
+        }
+
+        _drops.Count(DropReason.NotAuthenticated);
+        FindOut(client, mac);
+        return false;
+    }
+
+    /// <summary>Whether a frame for a client passes.</summary>
+    public bool AdmitsTo(MacAddress mac, int length)
+    {
+        if (Find(mac) is { IsAdmitted: true } client)
+        {
+            client.OctetsTo += (ulong)length;
+            client.PacketsTo++;
+            return true;
+        }
+
+        _drops.Count(DropReason.NotAuthenticated);
+        return false;
+    }
+
+    /// <summary>An EAPOL frame of a client, whole. It is never forwarded (CVE-2020-26139).</summary>
+    public void OnEapol(MacAddress mac, ReadOnlySpan<byte> frame, Instant now)
+    {
+        _now = now;
+        _authenticator.OnEapol(mac, frame, now);
+    }
+
+    /// <summary>A link is up. Where the link layer has proved a key of its own, that is proof enough for a session that there is.</summary>
+    public void OnAssociated(MacAddress mac, Instant now)
+    {
+        _now = now;
+        if (Find(mac) is { } client)
+        {
+            // A new link has proved nothing of what the old one had.
+            ShutOut(client, "new link", tell: false);
+            client.AskAt = now;
+        }
+
+        FindOut(Find(mac), mac);
+    }
+
+    /// <summary>A link is gone, and with it the proof.</summary>
+    public void OnDisassociated(MacAddress mac, Instant now)
+    {
+        _now = now;
+        _authenticator.Disconnect(mac, UnauthorisedReason.LinkLost, now);
+        if (Find(mac) is { } client)
+        {
+            ShutOut(client, "link lost", tell: true);
+            Forget(client);
+        }
+    }
+
+    /// <summary>The client is served elsewhere: whoever uses its MAC address here has proved nothing.</summary>
+    public void OnMoved(MacAddress mac, Instant now)
+    {
+        _now = now;
+        _authenticator.Disconnect(mac, UnauthorisedReason.LinkLost, now);
+        if (Find(mac) is { } client)
+        {
+            ShutOut(client, "served elsewhere", tell: true, leaves: false);
+            Forget(client);
+        }
+    }
+
+    /// <summary>The coordinator's word about users.</summary>
+    public void OnControl(ControlMessage message, Instant now)
+    {
+        _now = now;
+        switch (message)
+        {
+            case UserSessionReply reply when Find(reply.Client) is { IsAsked: true } client:
+                OnSession(client, reply.Session);
+                break;
+            case EapToClient eap:
+                OnEap(eap);
+                break;
+            case UserSessionChange change when Find(change.Client) is { Session: { } session } client && session.Session.Equals(change.Session):
+                if (change.Now is null)
+                {
+                    End(client, change.Reason);
+                }
+                else
+                {
+                    Take(client, change.Now);
+                }
+
+                break;
+            case UserDenied denied:
+                foreach (var client in _clients.Values.Where(c => string.Equals(c.Session?.User, denied.User, StringComparison.Ordinal)).ToArray())
+                {
+                    End(client, "denied");
+                }
+
+                break;
+        }
+    }
+
+    public void Advance(Instant now)
+    {
+        _now = now;
+        _authenticator.Advance(now);
+        while (_deadlines.TryPeek(out var next, out var due) && due <= now)
+        {
+            _deadlines.Dequeue();
+            Due(next.Client, next.At);
+        }
+    }
+
+    void IAuthenticatorOutput.SendEapol(MacAddress supplicant, ReadOnlySpan<byte> frame) => _host.SendEapol(supplicant, frame);
+
+    void IAuthenticatorOutput.AskServer(MacAddress supplicant, ulong exchange, ReadOnlySpan<byte> eap, ReadOnlySpan<byte> identity)
+    {
+        // What is answered no more need not be repeated.
+        var copy = new Octets(eap);
+        WithdrawEap(supplicant);
+        var question = _host.Ask(id => new EapFromClient { Id = id, Client = supplicant, Exchange = exchange, Eap = copy });
+        if (question != 0)
+        {
+            _eapQuestions[supplicant] = question;
+        }
+        else
+        {
+            _drops.Count(DropReason.ControlQueueFull);
+        }
+    }
+
+    void IAuthenticatorOutput.PortAuthorised(MacAddress supplicant, ulong exchange, AuthorisedReason reason)
+    {
+        if (Find(supplicant) is { Session: not null } client)
+        {
+            Admit(client, SessionProof.Eap);
+        }
+    }
+
+    void IAuthenticatorOutput.PortUnauthorised(MacAddress supplicant, UnauthorisedReason reason)
+    {
+        WithdrawEap(supplicant);
+        if (Find(supplicant) is { IsAdmitted: true, Proof: SessionProof.Eap } client)
+        {
+            ShutOut(client, reason.ToString(), tell: true);
+        }
+    }
+
+    /// <summary>What a client has said by EAP and nobody has answered: it has said something else, or nobody waits any more.</summary>
+    private void WithdrawEap(MacAddress client)
+    {
+        if (_eapQuestions.Remove(client, out var question))
+        {
+            _host.Withdraw(question);
+        }
+    }
+
+    private UserClient? Find(MacAddress mac)
+    {
+        if (_last is not null && _last.Mac == mac)
+        {
+            return _last;
+        }
+
+        if (_clients.TryGetValue(mac, out var found))
+        {
+            _last = found;
+        }
+
+        return found;
+    }
+
+    /// <summary>A client of which nothing is known, or nothing is proved: the coordinator is asked, and the client.</summary>
+    private void FindOut(UserClient? client, MacAddress mac)
+    {
+        client ??= Add(mac);
+        if (client is null || client.IsAsked || _now < client.AskAt)
+        {
+            return;
+        }
+
+        client.Question = _host.Ask(id => new UserSessionQuery { Id = id, Client = mac });
+        client.AskAt = _now + _config.AskAgain;
+    }
+
+    /// <summary>Room for another one: of those that are not let in the oldest gives way, never one that is.</summary>
+    private UserClient? Add(MacAddress mac)
+    {
+        while (_clients.Count >= _config.MaxClients || _clients.Count - AdmittedCount >= MaxUnknown)
+        {
+            if (!_unknown.TryDequeue(out var oldest))
+            {
+                return null;
+            }
+
+            if (!oldest.IsAdmitted && _clients.GetValueOrDefault(oldest.Mac) == oldest)
+            {
+                Forget(oldest);
+            }
+        }
+
+        var client = new UserClient(mac);
+        _clients[mac] = client;
+        _unknown.Enqueue(client);
+        if (_unknown.Count > 2 * _config.MaxClients)
+        {
+            Tidy();
+        }
+
+        return client;
+    }
+
+    private void Tidy()
+    {
+        for (var left = _unknown.Count; left > 0; left--)
+        {
+            var client = _unknown.Dequeue();
+            if (!client.IsAdmitted && _clients.GetValueOrDefault(client.Mac) == client)
+            {
+                _unknown.Enqueue(client);
+            }
+        }
+    }
+
+    private void OnSession(UserClient client, UserSession? session)
+    {
+        client.Question = 0;
+        if (session is not null)
+        {
+            Take(client, session);
+            if (session.IsTrusted)
+            {
+                Admit(client, SessionProof.Trusted);
+            }
+            else if (_config.TrustLink && _host.IsAssociated(client.Mac))
+            {
+                Admit(client, SessionProof.Link);
+            }
+        }
+
+        if (!client.IsAdmitted)
+        {
+            _authenticator.Begin(client.Mac, _now);
+        }
+    }
+
+    private void OnEap(EapToClient said)
+    {
+        if (_eapQuestions.GetValueOrDefault(said.Client) == said.Id)
+        {
+            _eapQuestions.Remove(said.Client);
+        }
+
+        if (said is { Outcome: EapOutcome.Accept, Session: { } session })
+        {
+            if ((Find(said.Client) ?? Add(said.Client)) is not { } client)
+            {
+                return;
+            }
+
+            if (client.IsAdmitted && client.Session?.Session.Equals(session.Session) == false)
+            {
+                // The same user again: one session ends and another begins, and packets go on.
+                Report(client, SessionProof.None);
+            }
+
+            Take(client, session);
+        }
+
+        // How long the session lasts is watched here, wherever the client has authenticated; so the port has no time of its own.
+        _authenticator.OnServerAnswer(said.Client, new ServerAnswer { Exchange = said.Exchange, Outcome = said.Outcome, Eap = said.Eap.Span }, _now);
+    }
+
+    private void Take(UserClient client, UserSession session)
+    {
+        client.Session = session;
+        client.Ends = session.SecondsLeft == 0 ? Instant.Never : _now + TimeSpan.FromSeconds(session.SecondsLeft);
+        client.LastHeard = _now;
+        Watch(client);
+    }
+
+    private void Admit(UserClient client, SessionProof proof)
+    {
+        var isNew = !client.IsAdmitted;
+        client.Proof = proof;
+        client.ReportAt = _now + _config.ReportInterval;
+        Report(client, proof);
+        Watch(client);
+        if (isNew)
+        {
+            AdmittedCount++;
+            _host.Report(new ClientAdmitted(client.Mac, client.Session!.User, proof));
+            _host.Arrived(client.Mac);
+        }
+    }
+
+    /// <summary>A session is over: nothing passes any more, and the client has to say anew who it is.</summary>
+    private void End(UserClient client, string reason)
+    {
+        ShutOut(client, reason, tell: true);
+        _authenticator.Disconnect(client.Mac, UnauthorisedReason.Administrative, _now);
+        Forget(client);
+    }
+
+    private void ShutOut(UserClient client, string reason, bool tell, bool leaves = true)
+    {
+        if (!client.IsAdmitted)
+        {
+            return;
+        }
+
+        AdmittedCount--;
+        if (tell)
+        {
+            Report(client, SessionProof.None);
+        }
+
+        client.Proof = SessionProof.None;
+        _host.Report(new ClientShutOut(client.Mac, client.Session?.User ?? string.Empty, reason));
+        if (leaves)
+        {
+            _host.Left(client.Mac);
+        }
+    }
+
+    private void Forget(UserClient client)
+    {
+        _clients.Remove(client.Mac);
+        if (client.IsAsked)
+        {
+            // Nobody waits for the answer: others need the room.
+            _host.Withdraw(client.Question);
+            client.Question = 0;
+        }
+
+        if (_last == client)
+        {
+            _last = null;
+        }
+    }
+
+    private void Report(UserClient client, SessionProof proof)
+    {
+        var sent = 0 != _host.Ask(id => new UserSessionUsed
+        {
+            Id = id, Client = client.Mac, Session = client.Session!.Session, Proof = proof, OctetsFrom = client.OctetsFrom, OctetsTo = client.OctetsTo,
+            PacketsFrom = client.PacketsFrom, PacketsTo = client.PacketsTo,
+        });
+        if (sent)
+        {
+            (client.OctetsFrom, client.OctetsTo, client.PacketsFrom, client.PacketsTo) = (0, 0, 0, 0);
+        }
+    }
+
+    private void Watch(UserClient client)
+    {
+        var at = Instant.Min(client.Ends, client.ReportAt);
+        if (client.Session is { IdleSeconds: > 0 } session)
+        {
+            at = Instant.Min(at, client.LastHeard + TimeSpan.FromSeconds(session.IdleSeconds));
+        }
+
+        if (at != client.WatchAt && at != Instant.Never)
+        {
+            client.WatchAt = at;
+            _deadlines.Enqueue((client, at), at);
+        }
+    }
+
+    private void Due(UserClient client, Instant at)
+    {
+        if (_clients.GetValueOrDefault(client.Mac) != client || client.WatchAt != at || client.Session is not { } session)
+        {
+            return;
+        }
+
+        client.WatchAt = Instant.Never;
+
+        if (client.Ends <= _now)
+        {
+            End(client, "session time is over");
+            return;
+        }
+
+        if (session.IdleSeconds > 0 && _now - client.LastHeard >= TimeSpan.FromSeconds(session.IdleSeconds))
+        {
+            End(client, "idle");
+            return;
+        }
+
+        if (client.IsAdmitted && client.ReportAt <= _now)
+        {
+            client.ReportAt = _now + _config.ReportInterval;
+            Report(client, client.Proof);
+        }
+
+        Watch(client);
+    }
+}

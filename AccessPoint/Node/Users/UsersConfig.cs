@@ -1,0 +1,50 @@
+using System.ComponentModel.DataAnnotations;
+using Masquerade.Auth.Authenticator;
+
+namespace Masquerade.AccessPoint.Users;
+
+/// <summary>Whether clients' users must be known, and how they are found out; ranges of times are in milliseconds.</summary>
+public sealed record UsersConfig
+{
+    /// <summary>Everybody is let in, and nobody is asked.</summary>
+    public static readonly UsersConfig Off = new();
+
+    /// <summary>Nothing of a client passes before its user is known.</summary>
+    public bool Enabled { get; init; }
+
+    /// <summary>
+    /// Whether a link that came up (hostapd's event) proves the client, because the access point's own link layer has proved a key before it says so (WPA-Enterprise). Without it only
+    /// what happens here proves anything.
+    /// </summary>
+    public bool TrustLink { get; init; }
+
+    /// <summary>Whether methods that make no key are refused (MD5-Challenge, one-time password, token card: RFC 3748 sections 5.4 to 5.6).</summary>
+    public bool RequireKey { get; init; } = true;
+
+    /// <summary>How long a client is not heard after it was rejected (IEEE 802.1X quietPeriod).</summary>
+    [Range(0, 65_535_000)]
+    public TimeSpan QuietPeriod { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long an answer of the server is awaited (IEEE 802.1X serverTimeout).</summary>
+    [Range(1_000, 3_600_000)]
+    public TimeSpan ServerTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The most clients that are let in, or being asked about, at once.</summary>
+    [Range(16, 65_536)]
+    public int MaxClients { get; init; } = 4_096;
+
+    /// <summary>For how long the coordinator is not asked again about a client of which it knew nothing.</summary>
+    [Range(100, 3_600_000)]
+    public TimeSpan AskAgain { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How often the coordinator is told what a client has used.</summary>
+    [Range(1_000, 86_400_000)]
+    public TimeSpan ReportInterval { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>The authenticator's settings.</summary>
+    internal AuthenticatorConfig ToAuthenticator() => new()
+    {
+        KeyedPort = RequireKey, QuietPeriod = QuietPeriod, ServerTimeout = ServerTimeout, MaxAuthorised = MaxClients,
+        ServerPause = ServerTimeout < TimeSpan.FromSeconds(3) ? ServerTimeout : TimeSpan.FromSeconds(3),
+    };
+}

@@ -1,0 +1,236 @@
+using Masquerade.AccessPoint.Users;
+using Masquerade.Core.Control;
+using Masquerade.Core.Diagnostics;
+using Masquerade.Core.Engine;
+using Masquerade.Core.Flow;
+using static Masquerade.AccessPoint.Tests.Users.UserBench;
+
+namespace Masquerade.AccessPoint.Tests.Users;
+
+/// <summary>Who gets in, how that is known, and that nothing passes otherwise.</summary>
+public sealed class UserSideTests
+{
+    private readonly UserBench _bench = new();
+
+    [Fact]
+    [Trait("Req", "A-26")]
+    public void The_first_frame_of_an_unknown_client_asks_the_coordinator_and_nothing_else_happens()
+    {
+        Assert.False(_bench.Speak(Client));
+        Assert.Equal(Client, Assert.Single(_bench.Take<UserSessionQuery>()).Client);
+        Assert.Empty(_bench.Output.Control);
+        Assert.Equal(1, _bench.Node.Drops[DropReason.NotAuthenticated]);
+
+        // Not again for each frame.
+        Assert.False(_bench.Speak(Client));
+        Assert.Empty(_bench.Output.Control);
+    }
+
+    [Fact]
+    [Trait("Req", "A-23")]
+    [Trait("Req", "A-26")]
+    public void Who_is_not_known_is_asked_and_gets_in_when_the_key_holder_accepts()
+    {
+        _bench.Speak(Client);
+        _bench.Tell(Client, null);
+        var request = Assert.Single(_bench.TakeEapol(Client));
+        Assert.Equal((1, 1), (request[4], request[8]));
+        Assert.False(_bench.Speak(Client));
+        Assert.Empty(_bench.Take<Arrive>());
+
+        _bench.Authenticate(Client, Session("bob"));
+        var used = Assert.Single(_bench.Take<UserSessionUsed>());
+        Assert.Equal((Id(1), SessionProof.Eap), (used.Session, used.Proof));
+        Assert.Equal(3, _bench.TakeEapol(Client).Last()[4]);
+        _bench.Admit(Client);
+        Assert.True(_bench.Speak(Client));
+        Assert.True(_bench.Answer(_bench.LastSource()));
+        Assert.Contains(new ClientAdmitted(Client, "bob", SessionProof.Eap), _bench.Output.Events);
+        Assert.Equal(1, _bench.Node.AdmittedClients);
+    }
+
+    [Fact]
+    [Trait("Req", "A-23")]
+    public void Who_is_rejected_gets_nothing_through()
+    {
+        _bench.Eapol(Client, 1);
+        var request = _bench.TakeEapol(Client).Last();
+        _bench.Eapol(Client, 0, 2, request[5], 0, 7, 1, (byte)'b', (byte)'o');
+        var asked = _bench.Take<EapFromClient>().Last();
+        _bench.Hear(new EapToClient { Id = asked.Id, Client = Client, Exchange = asked.Exchange, Outcome = EapOutcome.Reject, Eap = new Octets([4, 2, 0, 4]) });
+        Assert.Equal(4, _bench.TakeEapol(Client).Last()[4]);
+        Assert.False(_bench.Speak(Client));
+        Assert.Empty(_bench.Take<Arrive>());
+    }
+
+    /// <summary>An acceptance without a session, as of a coordinator that knows no users, opens nothing; neither does a success that a client says to itself.</summary>
+    [Fact]
+    [Trait("Req", "A-26")]
+    public void An_acceptance_without_a_session_opens_nothing()
+    {
+        _bench.Eapol(Client, 1);
+        var request = _bench.TakeEapol(Client).Last();
+        _bench.Eapol(Client, 0, 2, request[5], 0, 7, 1, (byte)'b', (byte)'o');
+        var asked = _bench.Take<EapFromClient>().Last();
+        _bench.Hear(new EapToClient { Id = asked.Id, Client = Client, Exchange = asked.Exchange, Outcome = EapOutcome.Accept, Eap = new Octets([3, 2, 0, 4]) });
+        _bench.Eapol(Client, 0, 3, 2, 0, 4);
+        Assert.False(_bench.Speak(Client));
+        Assert.Equal(0, _bench.Node.AdmittedClients);
+    }
+
+    [Fact]
+    [Trait("Req", "A-25")]
+    public void A_session_alone_proves_nothing_unless_the_address_is_trusted_or_the_link_is()
+    {
+        _bench.Speak(Client);
+        _bench.Tell(Client, Session("bob"));
+        Assert.False(_bench.Speak(Client));
+        Assert.NotEmpty(_bench.TakeEapol(Client));
+
+        _bench.Speak(Other);
+        _bench.Tell(Other, Session("printer", 2, trusted: true));
+        Assert.Equal(SessionProof.Trusted, Assert.Single(_bench.Take<UserSessionUsed>()).Proof);
+        _bench.Admit(Other);
+        Assert.True(_bench.Speak(Other));
+    }
+
+    [Fact]
+    [Trait("Req", "A-25")]
+    public void A_link_whose_layer_has_proved_a_key_needs_no_more_than_the_session()
+    {
+        var bench = new UserBench(new UsersConfig { Enabled = true, TrustLink = true });
+        bench.Node.OnAssociated(Client, bench.Now);
+        bench.Tell(Client, Session("bob"));
+        Assert.Equal(SessionProof.Link, Assert.Single(bench.Take<UserSessionUsed>()).Proof);
+        bench.Admit(Client);
+        Assert.True(bench.Speak(Client));
+
+        // Another client without a link of its own is not covered by that.
+        bench.Speak(Other);
+        bench.Tell(Other, Session("eve", 2));
+        Assert.False(bench.Speak(Other));
+    }
+
+    [Fact]
+    [Trait("Req", "A-27")]
+    public void A_user_who_is_denied_is_cut_off_both_ways_and_others_are_not_touched()
+    {
+        LetIn(Client, Session("bob"));
+        Assert.True(_bench.Speak(Client));
+        var masquerade = _bench.LastSource();
+        LetIn(Other, Session("alice", 2));
+        Assert.True(_bench.Speak(Other));
+        var others = _bench.LastSource();
+
+        _bench.Push(id => new UserDenied { Id = id, User = "bob" });
+        Assert.False(_bench.Speak(Client));
+        Assert.False(_bench.Answer(masquerade));
+        Assert.True(_bench.Answer(others));
+        Assert.True(_bench.Speak(Other));
+        Assert.Contains(new ClientShutOut(Client, "bob", "denied"), _bench.Output.Events);
+        Assert.Contains(_bench.Take<UserSessionUsed>(), u => u is { Proof: SessionProof.None } && u.Client == Client);
+        Assert.Equal(1, _bench.Node.AdmittedClients);
+        Assert.Single(_bench.Take<Ack>());
+    }
+
+    [Fact]
+    public void A_change_of_another_session_changes_nothing_and_one_of_this_session_ends_it()
+    {
+        LetIn(Client, Session("bob"));
+        _bench.Push(id => new UserSessionChange { Id = id, Client = Client, Session = Id(9), Reason = "old" });
+        Assert.True(_bench.Speak(Client));
+        _bench.Push(id => new UserSessionChange { Id = id, Client = Client, Session = Id(1), Reason = "disconnected" });
+        Assert.False(_bench.Speak(Client));
+    }
+
+    /// <summary>After a client has walked on, whoever uses its MAC address here has proved nothing (AirSnitch: port stealing at the former access point).</summary>
+    [Fact]
+    [Trait("Req", "A-25")]
+    public void When_the_client_is_served_elsewhere_its_address_opens_nothing_here_any_more()
+    {
+        LetIn(Client, Session("bob"));
+        _bench.Push(id => new FamChange { Id = id, Client = Client, Epoch = new Epoch(6), NewFam = new NodeId("ap2"), PreviousFam = new NodeId("ap1"), Token = 7, Routes = [] });
+        Assert.False(_bench.Speak(Client));
+        Assert.Empty(_bench.Take<Arrive>());
+        Assert.Equal(0, _bench.Node.AdmittedClients);
+    }
+
+    [Fact]
+    public void A_link_that_goes_takes_the_proof_with_it()
+    {
+        LetIn(Client, Session("bob"));
+        _bench.Node.OnDisassociated(Client, _bench.Now);
+        _bench.Wait(1_000);
+        Assert.False(_bench.Speak(Client));
+        Assert.Single(_bench.Take<UserSessionQuery>());
+    }
+
+    [Theory]
+    [InlineData(10, 0, 9_000, 2_000)]
+    [InlineData(0, 10, 9_000, 11_000)]
+    public void A_session_ends_by_itself(int seconds, int idle, int before, int after)
+    {
+        LetIn(Client, Session("bob", 1, seconds: (uint)seconds, idle: (uint)idle));
+        _bench.Wait(before);
+        Assert.True(_bench.Speak(Client));
+        _bench.Wait(after);
+        _bench.Wait(10);
+        Assert.False(_bench.Speak(Client));
+        Assert.Contains(_bench.Output.Events, e => e is ClientShutOut);
+    }
+
+    [Fact]
+    public void What_has_passed_is_told_from_time_to_time_and_at_the_end()
+    {
+        LetIn(Client, Session("bob"));
+        _bench.Take<UserSessionUsed>();
+        Assert.True(_bench.Speak(Client));
+        Assert.True(_bench.Answer(_bench.LastSource()));
+        _bench.Wait(61_000);
+        var used = _bench.Take<UserSessionUsed>().MaxBy(u => u.Id)!;
+        Assert.Equal((1UL, 1UL, SessionProof.Eap), (used.PacketsFrom, used.PacketsTo, used.Proof));
+        Assert.InRange(used.OctetsFrom, 47UL, 64UL);
+        _bench.Hear(new Ack { Id = used.Id, Status = AckStatus.Ok });
+        Assert.True(_bench.Speak(Client));
+        _bench.Push(id => new UserDenied { Id = id, User = "bob" });
+        Assert.Contains(_bench.Take<UserSessionUsed>(), u => u is { Proof: SessionProof.None, PacketsFrom: 1, PacketsTo: 0 });
+    }
+
+    /// <summary>Who is let in is not displaced by addresses that somebody makes up, and they do not grow without end.</summary>
+    [Fact]
+    public void A_flood_of_unknown_addresses_is_bounded_and_touches_nobody()
+    {
+        var bench = new UserBench(new UsersConfig { Enabled = true, MaxClients = 64 });
+        LetIn(Client, Session("bob"), bench);
+        for (var i = 0; i < 10_000; i++)
+        {
+            bench.Speak(new MacAddress(0x0200_0001_0000 + (ulong)i));
+            bench.Wait(0.01);
+        }
+
+        Assert.InRange(bench.Node.UserClients, 1, 64);
+        Assert.True(bench.Speak(Client));
+        bench.Take<UserSessionQuery>();
+        LetIn(Other, Session("alice", 2), bench);
+        Assert.True(bench.Speak(Other));
+    }
+
+    [Fact]
+    public void Eapol_goes_nowhere_else()
+    {
+        LetIn(Client, Session("bob"));
+        _bench.Output.Uplink.Clear();
+        _bench.Eapol(Client, 3, new byte[95]);
+        _bench.Eapol(Client, 77, 1, 2, 3);
+        Assert.Empty(_bench.Output.Uplink);
+        Assert.True(_bench.Speak(Client));
+    }
+
+    private void LetIn(MacAddress client, UserSession session) => LetIn(client, session, _bench);
+
+    private static void LetIn(MacAddress client, UserSession session, UserBench bench)
+    {
+        bench.Authenticate(client, session);
+        bench.Admit(client);
+    }
+}
