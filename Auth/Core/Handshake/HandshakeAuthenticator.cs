@@ -221,7 +221,7 @@ public sealed class HandshakeAuthenticator : IDisposable
 
     private bool TryInstall(LinkKeys keys)
     {
-        // Never the number that is sent under: the client has no other under which to take a new key.
+        // Not the number that is sent under: a key that takes another one's place loses what is under way.
         _keyNumber = Next(_keyNumber);
         if (_keyNumber == _keyInUse)
         {

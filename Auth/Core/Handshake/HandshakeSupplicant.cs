@@ -13,8 +13,8 @@ namespace Masquerade.Auth.Handshake;
 /// </summary>
 /// <remarks>
 /// Message 1 has no MIC, so it changes nothing: it is answered, with one nonce of the client's until a message 3 has been right, and keys are made anew from what message 3 itself says.
-/// A flood of forged ones costs answers and no more; keys in use stay. Message 3 that was taken is taken again only with a higher replay counter, which is the access point's own
-/// repetition; then message 4 goes out again and the link, which has the key, is left alone (KRACK).
+/// A flood of forged ones costs answers and no more; keys in use stay. A message 3 that was taken is taken again only with a higher replay counter, which is the access point's own
+/// repetition; then message 4 goes out again and the link, which has the key, is left alone (KRACK). An access point that has lost all it knew makes new keys with the same client.
 /// </remarks>
 public sealed class HandshakeSupplicant : IDisposable
 {
@@ -128,13 +128,6 @@ public sealed class HandshakeSupplicant : IDisposable
             return 0;
         }
 
-        // Only a message 3 that was right moves the counter, so no forged frame can.
-        if (Rounds > 0 && frame.ReplayCounter <= _counter)
-        {
-            drop = HandshakeDrop.StaleCounter;
-            return 0;
-        }
-
         return isMessage1 ? TakeMessage1(frame, answer, out drop) : TakeMessage3(frame, answer, out drop);
     }
 
@@ -213,9 +206,16 @@ public sealed class HandshakeSupplicant : IDisposable
         return 0;
     }
 
-    // Message 4 was lost. It goes out again; nothing is installed.
+    // Message 4 was lost. It goes out again; nothing is installed. Only for keys in use does the counter matter: what is taken for new keys is fresh by the client's own nonce,
+    // and an access point that has forgotten everything counts from the beginning.
     private int TakeRepeated(EapolKeyFrame frame, LinkKeys used, Span<byte> answer, out HandshakeDrop drop)
     {
+        if (frame.ReplayCounter <= _counter)
+        {
+            drop = HandshakeDrop.StaleCounter;
+            return 0;
+        }
+
         if (!HandshakeFrame.IsAuthentic(frame, used))
         {
             drop = HandshakeDrop.BadMic;

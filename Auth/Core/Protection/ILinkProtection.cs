@@ -22,7 +22,7 @@ public interface ILinkProtection : IDisposable
 
     /// <summary>
     /// Takes a key into use for receiving. The key before stays, for receiving too, until the other end has used the new one and a short time has gone by.
-    /// The same key again changes nothing, and no counter of a key ever goes back (KRACK).
+    /// A key that has the same number as an older one takes its place at once. The same key again changes nothing, and no counter of a key ever goes back (KRACK).
     /// </summary>
     /// <param name="key">TK: 16 octets, not all zero. The caller zeroes its copy.</param>
     /// <param name="association">Who sends, and under which number.</param>

@@ -15,7 +15,7 @@ public enum KeyInstall : byte
     /// <summary>It was in use before. Its counters are gone, so it must not come back.</summary>
     UsedBefore,
 
-    /// <summary>The key number is above 3, or that of the key that is sent under now.</summary>
+    /// <summary>The key number is above 3.</summary>
     BadNumber,
 
     /// <summary>A sender that cannot be, or the same at both ends: initial vectors would repeat.</summary>

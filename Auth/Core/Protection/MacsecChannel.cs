@@ -93,7 +93,8 @@ public sealed class MacsecChannel : ILinkProtection
 
         if (present is not null && present == _transmit)
         {
-            return KeyInstall.BadNumber;
+            // An access point that has forgotten everything cannot know which number this end uses.
+            _transmit = null;
         }
 
         present?.Dispose();

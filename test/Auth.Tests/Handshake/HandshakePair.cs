@@ -15,14 +15,12 @@ internal sealed class HandshakePair
     public static readonly byte[] Msk = KeyJudge.Draw(new SeededRandom(77), SessionKey.MskLength);
 
     private readonly FillRandom _random;
-    private readonly HandshakeConfig _config;
 
     public HandshakePair(ulong seed = 1, string node = "ap1", SupplicantKeys? keys = null, HandshakeConfig? atAccessPoint = null, HandshakeConfig? atClient = null,
         MacsecConfig? macsec = null, string? keyOf = null, SessionId? session = null)
     {
         var chance = new SeededRandom(seed);
         _random = span => KeyJudge.Draw(chance, span.Length).CopyTo(span);
-        _config = atClient ?? new HandshakeConfig();
         ApChannel = new MacsecChannel(macsec);
         ClientChannel = new MacsecChannel(macsec);
         Assert.True(SessionKey.TryDerive(Msk, session ?? Session, Channels.Client.Address, out var sk));
@@ -38,22 +36,31 @@ internal sealed class HandshakePair
 
         Keys = keys;
         Ap = new HandshakeAuthenticator(key, Channels.AccessPoint, atAccessPoint ?? new HandshakeConfig(), _random, ApChannel);
-        Client = new HandshakeSupplicant(Keys, Channels.AccessPoint.Address, _config, _random, ClientChannel, Now);
+        Client = new HandshakeSupplicant(Keys, Channels.AccessPoint.Address, atClient ?? new HandshakeConfig(), _random, ClientChannel, Now);
     }
 
     public AccessPointKey Key { get; }
 
     public SupplicantKeys Keys { get; }
 
-    public MacsecChannel ApChannel { get; }
+    public MacsecChannel ApChannel { get; private set; }
 
     public MacsecChannel ClientChannel { get; }
 
-    public HandshakeAuthenticator Ap { get; }
+    public HandshakeAuthenticator Ap { get; private set; }
 
     public HandshakeSupplicant Client { get; }
 
     public Instant Now { get; set; } = Instant.FromMilliseconds(1000);
+
+    /// <summary>The access point forgets all but its key, which it is told again.</summary>
+    public void RestartAp()
+    {
+        Ap.Dispose();
+        ApChannel.Dispose();
+        ApChannel = new MacsecChannel();
+        Ap = new HandshakeAuthenticator(Key, Channels.AccessPoint, new HandshakeConfig(), _random, ApChannel);
+    }
 
     public byte[] Start() => Sent((Span<byte> b) => Ap.Start(Now, b));
 

@@ -233,6 +233,26 @@ public sealed class HandshakeTests(ITestOutputHelper output)
     }
 
     [Fact]
+    [Trait("Req", "A-25")]
+    public void An_access_point_that_has_forgotten_everything_gets_its_client_back_by_the_handshake_alone()
+    {
+        var pair = new HandshakePair();
+        for (var i = 0; i < 6; i++)
+        {
+            pair.Complete();
+            pair.Complete();
+            pair.AssertEstablished();
+            var lost = Channels.Protect(pair.ClientChannel, Channels.Frame(100));
+            pair.RestartAp();
+            Assert.Equal(ProtectionDrop.NoKey, Channels.Validate(pair.ApChannel, lost).Drop);
+            pair.Complete();
+            pair.AssertEstablished();
+            Assert.NotEqual(ProtectionDrop.None, Channels.Validate(pair.ApChannel, lost).Drop);
+            pair.RestartAp();
+        }
+    }
+
+    [Fact]
     [Trait("Req", "A-24")]
     public void A_handshake_that_was_given_up_halfway_does_not_block_the_next()
     {

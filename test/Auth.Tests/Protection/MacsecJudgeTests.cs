@@ -9,7 +9,7 @@ namespace Masquerade.Auth.Tests.Protection;
 /// <summary>The frames of IEEE 802.1AE: the standard's vectors, and scapy as the other end.</summary>
 public sealed class MacsecJudgeTests(ITestOutputHelper output)
 {
-    /// <summary>IEEE 802.1AE-2018 annex C.2.1: 60-octet packet, encrypted, GCM-AES-128.</summary>
+    /// <summary>IEEE 802.1AE-2018 annex C: packet of 60 octets with confidentiality protection by GCM-AES-128.</summary>
     [Fact]
     [Trait("Req", "A-24")]
     public void The_standards_packet_of_60_octets_comes_out_octet_by_octet()
@@ -31,7 +31,7 @@ public sealed class MacsecJudgeTests(ITestOutputHelper output)
         Assert.Equal(plain, Channels.Validate(receiving, expected).Frame);
     }
 
-    /// <summary>IEEE 802.1AE-2018 annex C.4.1: 54-octet packet, encrypted, short length, the sender's identifier left out (the ES bit).</summary>
+    /// <summary>IEEE 802.1AE-2018 annex C: packet of 54 octets, likewise; with a short length, and the sender's identifier left out (the ES bit).</summary>
     [Fact]
     [Trait("Req", "A-24")]
     public void The_standards_packet_of_54_octets_is_read()

@@ -96,10 +96,13 @@ public sealed class MacsecKeysTests
 
     [Fact]
     [Trait("Req", "A-24")]
-    public void A_key_that_is_sent_under_is_not_replaced_under_its_number()
+    public void A_key_takes_the_place_of_one_with_its_number_and_nothing_goes_back_to_an_older_key()
     {
         var (_, client) = Channels.Pair();
-        Assert.Equal(KeyInstall.BadNumber, client.Install(Channels.Key(2), AtClient(0)));
+        Assert.Equal(KeyInstall.Installed, client.Install(Channels.Key(2), AtClient(0)));
+        Assert.Equal(ProtectionDrop.NoKey, client.Protect(Channels.Frame(60), new byte[200], out _));
+        Assert.True(client.StartTransmit(0));
+        Assert.Equal(ProtectionDrop.None, client.Protect(Channels.Frame(60), new byte[200], out _));
         Assert.Equal(KeyInstall.Installed, client.Install(Channels.Key(3), AtClient(1)));
         Assert.Equal(KeyInstall.Installed, client.Install(Channels.Key(4), AtClient(1)));
         Assert.True(client.StartTransmit(0));
