@@ -93,7 +93,7 @@ public sealed class KeyHolderTests
 
             for (var i = 0; i < (what is "seventeen filters" ? 17 : 1); i++)
             {
-                a.Add(RadiusAttributeType.FilterId, "one");
+                a.Add(RadiusAttributeType.FilterId, $"policy {i}");
             }
 
             a.Add(RadiusAttributeType.SessionTimeout, what is "a session of no time" ? 0u : 60u);

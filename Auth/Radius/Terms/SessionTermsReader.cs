@@ -81,8 +81,7 @@ public static class SessionTermsReader
                     terms.ChargeableUserIdentity = attribute.Value.ToArray();
                     return true;
                 case RadiusAttributeType.FilterId:
-                    _filters.Add(Text(attribute) ?? string.Empty);
-                    return _filters.Count <= SessionTerms.MaximumList && _filters[^1].Length > 0;
+                    return TakeFilter(Text(attribute) ?? string.Empty);
                 case RadiusAttributeType.ReplyMessage:
                     // For people, and not worth a refusal.
                     _messages.Add(Text(attribute) ?? string.Empty);
@@ -115,6 +114,17 @@ public static class SessionTermsReader
         }
 
         private static string? Text(in RadiusAttribute attribute) => attribute.TryGetText(out var text) ? text : null;
+
+        /// <summary>Servers that pass on what was said inside of a tunnel (PEAP, TTLS) may say the same twice.</summary>
+        private bool TakeFilter(string name)
+        {
+            if (!_filters.Contains(name, StringComparer.Ordinal))
+            {
+                _filters.Add(name);
+            }
+
+            return _filters.Count <= SessionTerms.MaximumList && name.Length > 0;
+        }
 
         private bool TakeNumber(in RadiusAttribute attribute)
         {
