@@ -190,6 +190,9 @@ public sealed record FamConfig
     /// <summary>Connections that a client may open at once before <see cref="ConnectionRatePerClient"/> holds.</summary>
     public int ConnectionBurstPerClient { get; init; } = 2_000;
 
+    /// <summary>Token buckets: one for each rule of a policy that limits and each client that has connections by it. Who finds none left is refused such connections.</summary>
+    public int MaxRateBuckets { get; init; } = 16_384;
+
     /// <summary>Who decides where a new connection is anchored.</summary>
     public AnchorPolicy Anchoring { get; init; } = AnchorPolicy.Here;
 

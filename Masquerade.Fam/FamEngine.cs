@@ -144,6 +144,11 @@ public sealed partial class FamEngine
             return verdict;
         }
 
+        if (connection.Judged != client.PolicyGeneration && Judge(slot, summary, now) is not DropReason.None and var reason)
+        {
+            return RefuseByPolicy(reason, packet, summary, offload, source, now);
+        }
+
         return RewriteToServer(slot, packet, summary, offload, now);
     }
 

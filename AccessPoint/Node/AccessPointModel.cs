@@ -1,3 +1,4 @@
+using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Fragments;
 using Masquerade.Fam;
@@ -48,6 +49,9 @@ public sealed record AccessPointModel
 
     /// <summary>Whether clients' users must be known.</summary>
     public Users.UsersConfig Users { get; init; } = AccessPoint.Users.UsersConfig.Off;
+
+    /// <summary>What clients' policies say; null: everybody may do everything.</summary>
+    public IClientFilter? Filter { get; init; }
 
     /// <summary>Limits and times for fragments.</summary>
     public FragmentConfig Fragments { get; init; } = new();

@@ -143,4 +143,10 @@ public enum DropReason : byte
 
     /// <summary>To or from a client whose user is not known here, or has not been proved to be it.</summary>
     NotAuthenticated,
+
+    /// <summary>FAM: the client's policy denies the connection, or does since it was changed.</summary>
+    Policy,
+
+    /// <summary>FAM: faster than the rule allows that lets the connection through.</summary>
+    RateLimited,
 }

@@ -110,6 +110,7 @@ public sealed partial class FamEngine
         ref var record = ref _clients[client];
         record.FurtherUntil = record.IsSummoned ? Instant.Zero : record is { State: ClientState.Further, Gone: false } ? now + s_furtherPatience : record.FurtherUntil;
         record.State = ClientState.Arriving;
+        BeginJudging(client);
         record.AnnounceAddressAgain = Instant.Zero;
         record.Complete = false;
         record.Truncated = false;

@@ -188,6 +188,7 @@ public sealed partial class FamEngine
 
         WithdrawOffers(ref _clients[client], settled: false, now);
         _unsaid.Remove(client);
+        EndJudging(client);
         _clients.Remove(client);
     }
 

@@ -42,6 +42,11 @@ public sealed partial class FamEngine
             case ClientState.Serving:
             case ClientState.Arriving:
             case ClientState.Further when !_clients[mapping.Client].Gone:
+                if (Filter is not null && JudgeInbound(mappingSlot, connection, server, summary, now) is not DropReason.None and var reason)
+                {
+                    return IsAwaited(mapping.Client, reason) ? Hold(mapping.Client, packet, offload, HoldInbound, now) : Drop(reason);
+                }
+
                 return connection >= 0 && _table.Connection(connection).IsHelped
                     ? DeliverHelped(connection, local, packet, summary, offload, now)
                     : DeliverToClient(mappingSlot, connection, local, packet, summary, offload, now);

@@ -7,8 +7,8 @@ using Masquerade.Core.Wire;
 namespace Masquerade.Fam;
 
 /// <summary>
-/// Packets from client to client at their own addresses (N-13). They are routed and nothing else: no mapping, no connection, no filter. All that there is to know here is whether the
-/// sender may use the address, and whether the receiver is here.
+/// Packets from client to client at their own addresses (N-13). They are routed and nothing else: no mapping, no connection; what policies say is asked for every packet. All that there is to know
+/// here is whether the sender may use the address, and whether the receiver is here.
 /// </summary>
 public sealed partial class FamEngine
 {
@@ -126,6 +126,11 @@ public sealed partial class FamEngine
                 return Hold(client, packet, offload, HoldOutbound, now);
         }
 
+        if (Filter is not null && JudgeExchange(client, summary, fromClient: true, now) is not DropReason.None and var reason)
+        {
+            return RefuseByPolicy(reason, packet, summary, offload, record.Mac, now);
+        }
+
         if (summary.Ttl <= 1)
         {
             return SendBackToClient(DropReason.TtlExpired, IcmpError.TimeExceeded, packet, summary, record.Mac);
@@ -135,7 +140,7 @@ public sealed partial class FamEngine
         return Verdict.Neighbour;
     }
 
-    private Verdict SendErrorToNeighbour(Span<byte> packet, in PacketSummary summary, MacAddress source)
+    private Verdict SendErrorToNeighbour(Span<byte> packet, in PacketSummary summary, MacAddress source, Instant now)
     {
         var client = _clients.OwnerOf(summary.Tuple.Source.Address);
         if (client < 0 || _clients[client].Mac != source)
@@ -146,6 +151,11 @@ public sealed partial class FamEngine
         if (_neighbourhood!.IsIsolated || _clients[client].State is not (ClientState.Serving or ClientState.Away))
         {
             return Drop(_neighbourhood.IsIsolated ? DropReason.NeighbourIsolated : DropReason.ClientGone);
+        }
+
+        if (Filter is not null && JudgeExchange(client, summary, fromClient: true, now) is not DropReason.None and var reason)
+        {
+            return Drop(reason);
         }
 
         if (summary.Ttl <= 1)

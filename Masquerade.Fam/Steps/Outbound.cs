@@ -69,7 +69,7 @@ public sealed partial class FamEngine
         if (slot < 0)
         {
             return _neighbourhood is not null && _neighbourhood.Covers(summary.Tuple.Source.Address, summary.Tuple.Destination.Address)
-                ? SendErrorToNeighbour(packet, summary, source)
+                ? SendErrorToNeighbour(packet, summary, source, now)
                 : Drop(DropReason.UnrelatedIcmpError);
         }
 
@@ -82,6 +82,11 @@ public sealed partial class FamEngine
         if (IsHeardElsewhere(_clients[mapping.Client], now))
         {
             return Drop(DropReason.HeardElsewhere);
+        }
+
+        if (_table.Connection(slot).Judged != _clients[mapping.Client].PolicyGeneration && Judge(slot, summary, now) is not DropReason.None and var reason)
+        {
+            return Drop(reason);
         }
 
         if (summary.Ttl <= 1)

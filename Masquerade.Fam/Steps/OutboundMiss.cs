@@ -58,6 +58,12 @@ public sealed partial class FamEngine
             return Drop(DropReason.SpoofedSource);
         }
 
+        if (Filter is not null && record.State is ClientState.Serving or ClientState.Away && JudgeOpening(client, mapping, summary) is not DropReason.None and var refused)
+        {
+            // Before it takes a port, or the coordinator is asked.
+            return RefuseByPolicy(refused, packet, summary, offload, source, now);
+        }
+
         var canOpen = ConnectionTracker.CanOpen(summary.Kind, summary.TcpFlags);
         switch (record.State)
         {
@@ -170,6 +176,11 @@ public sealed partial class FamEngine
 
     private Verdict OpenOn(int mapping, Span<byte> packet, in PacketSummary summary, in OffloadInfo offload, Instant now)
     {
+        if (Filter is not null && JudgeOpening(_table.Mapping(mapping).Client, mapping, summary) is not DropReason.None and var refused)
+        {
+            return RefuseByPolicy(refused, packet, summary, offload, _clients[_table.Mapping(mapping).Client].Mac, now);
+        }
+
         if ((summary.TcpFlags & TcpFlags.Rst) != 0)
         {
             // The client refuses what the filter has let through: that ends here and opens nothing.
@@ -187,6 +198,12 @@ public sealed partial class FamEngine
         if (slot < 0)
         {
             return SendBackToClient(DropReason.TableFull, IcmpError.HostUnreachable, packet, summary, _clients[client].Mac);
+        }
+
+        _table.Connection(slot).OpensOut = IsOpening(summary);
+        if (Filter is not null && Judge(slot, summary, now) is not DropReason.None and var reason)
+        {
+            return Drop(reason);
         }
 
         ChargeOpening(ref _clients[client], now);

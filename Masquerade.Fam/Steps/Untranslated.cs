@@ -38,6 +38,11 @@ public sealed partial class FamEngine
         }
 
         var slot = _table.FindUntranslated(summary.Tuple.Protocol, summary.Tuple.Source);
+        if (Filter is not null && JudgeOpening(client, slot, summary) is not DropReason.None and var refused)
+        {
+            return RefuseByPolicy(refused, packet, summary, offload, record.Mac, now);
+        }
+
         if (slot >= 0)
         {
             UntranslatedOpened++;
@@ -97,6 +102,11 @@ public sealed partial class FamEngine
         switch (_clients[client].State)
         {
             case ClientState.Serving:
+                if (Filter is not null && JudgeExchange(client, summary, fromClient: false, now) is not DropReason.None and var reason)
+                {
+                    return Drop(reason);
+                }
+
                 if (summary.Ttl <= 1)
                 {
                     return SendBackToServer(DropReason.TtlExpired, IcmpError.TimeExceeded, packet, summary, local, local, offload);

@@ -59,6 +59,7 @@ internal sealed class ClientTable
             Mac = mac,
             FirstMapping = -1,
             FirstUntranslated = -1,
+            FirstBucket = -1,
             FirstNews = -1,
             LastNews = -1,
             Addresses = [],

@@ -129,6 +129,12 @@ internal struct FamClient
     /// <summary>Since when its explicit mappings have been kept without a loss, here or elsewhere.</summary>
     public Instant ExplicitSince;
     public bool HasExplicitSince;
+    /// <summary>What it may do, and since which change of that; what has been judged before must be judged again.</summary>
+    public int Policy;
+    public uint PolicyGeneration;
+
+    /// <summary>Its buckets, in a list of their own; -1 for none.</summary>
+    public int FirstBucket;
     public ClientState State;
     public bool Complete;
 
@@ -252,6 +258,12 @@ internal struct FamConnection
     public int NextOfMapping;
     public int PreviousOfMapping;
 
+    /// <summary>The client's <see cref="FamClient.PolicyGeneration"/> when the filter let it through; one more if it is limited, so that it is looked at every time. 0: not judged yet.</summary>
+    public uint Judged;
+
+    /// <summary>Which bucket its packets take tokens from, if it is limited.</summary>
+    public int Bucket;
+
     /// <summary>Changed by the table alone, which counts what is opening.</summary>
     public ConnectionState State;
     public bool CountsAsOpening;
@@ -264,6 +276,9 @@ internal struct FamConnection
 
     /// <summary>The client's SYN of this opening passed here. Otherwise "opening" is what was written down elsewhere, perhaps long ago.</summary>
     public bool SynSeen;
+
+    /// <summary>Its first packet here was the client's, and can have answered nobody.</summary>
+    public bool OpensOut;
 
     /// <summary>An application helper looks at it; the table has its stream.</summary>
     public bool IsHelped;

@@ -48,14 +48,16 @@ internal sealed class Site : IEngineOutput
 
     private Site(
         FamConfig? fam, HamConfig? ham, OutboxOptions? outbox, IpAddress[] addresses, LinkMtu mtu, EndpointPoolOptions? pool = null, IReadOnlyList<IApplicationHelper>? helpers = null,
-        MappingPolicy mapping = MappingPolicy.EndpointIndependent)
+        MappingPolicy mapping = MappingPolicy.EndpointIndependent, IClientFilter? filter = null)
     {
         Outbox = new Outbox(Said.Add, outbox);
         Pool = new EndpointPool(pool ?? new EndpointPoolOptions { Addresses = addresses.Length == 0 ? [Own] : addresses }, new SeededRandom(1));
         Ham = new HamEngine(ham ?? new HamConfig(), Self, Pool, new SeededRandom(2), Outbox, this, Drops);
-        Fam = new FamEngine(fam ?? new FamConfig(), Self, Pool, Ham, new SeededRandom(3), Outbox, this, Drops) { Mtu = mtu, Helpers = helpers ?? [], Mapping = mapping };
+        Fam = new FamEngine(fam ?? new FamConfig(), Self, Pool, Ham, new SeededRandom(3), Outbox, this, Drops) { Mtu = mtu, Helpers = helpers ?? [], Mapping = mapping, Filter = filter };
         Fam.OnCoordinatorUp(false, Now);
     }
+
+    public static Site With(IClientFilter filter, FamConfig? fam = null) => new(fam, null, null, [], LinkMtu.Unlimited, filter: filter);
 
     public Instant Now { get; private set; } = Instant.FromMilliseconds(1_000);
 

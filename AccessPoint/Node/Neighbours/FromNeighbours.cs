@@ -119,6 +119,11 @@ public sealed partial class AccessPointNode
             return CountDrop(DropReason.ClientGone);
         }
 
+        if (place == NeighbourPlace.Here && Fam.JudgeForNeighbour(client, summary, real, _now) is not DropReason.None and var reason)
+        {
+            return CountDrop(reason);
+        }
+
         if (summary.Ttl <= 1)
         {
             SendError(IcmpError.TimeExceeded, packet, summary, MacAddress.None);
@@ -182,6 +187,12 @@ public sealed partial class AccessPointNode
             verdict = place == NeighbourPlace.Waiting
                 ? Fam.HoldForNeighbour(real.Source.Address, packet[..summary.Length], offload, isLocal: false, _now)
                 : CountDrop(place == NeighbourPlace.Here ? DropReason.TtlExpired : DropReason.ClientGone);
+            return true;
+        }
+
+        if (Fam.JudgeForNeighbour(client, summary, real.Reply(), _now) is not DropReason.None and var reason)
+        {
+            verdict = CountDrop(reason);
             return true;
         }
 

@@ -59,6 +59,8 @@ public sealed partial class AccessPointNode
                 return SendBackToNeighbour(DropReason.TooBig, IcmpError.TooBig(_model.Clients.Mtu), packet, summary, from);
             case NeighbourPlace.Here when IsUnsure(NeighbourPlace.Here, target, client):
                 return HoldForAnswer(_neighbours!.Seeking, packet[..summary.Length], offload, until, from);
+            case NeighbourPlace.Here when Fam.JudgeForNeighbour(client, summary, _now) is not DropReason.None and var reason:
+                return CountDrop(reason);
             case NeighbourPlace.Here:
                 NeighboursHere++;
                 _clientLink.SendInPlace(frame, offload, client);

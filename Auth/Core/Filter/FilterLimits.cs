@@ -1,3 +1,5 @@
+using Masquerade.Core.Control;
+
 namespace Masquerade.Auth.Filter;
 
 /// <summary>How large policies may be. What is larger is a mistake of whoever wrote it, and said as such; nothing is cut off.</summary>
@@ -31,7 +33,7 @@ public static class FilterLimits
     public const int MaxUsers = 100_000;
 
     /// <summary>Characters of a policy's text form, and of all NAS-Filter-Rules of one answer.</summary>
-    public const int MaxPolicyText = 512 * 1024;
+    public const int MaxPolicyText = ControlLimits.MaxPolicy;
 
     /// <summary>Octets of the bit rows of one compiled policy.</summary>
     public const int MaxProgramBytes = 16 * 1024 * 1024;

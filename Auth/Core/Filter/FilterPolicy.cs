@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -10,12 +9,14 @@ namespace Masquerade.Auth.Filter;
 /// </summary>
 public sealed class FilterPolicy
 {
+    private readonly byte[] _digest;
+
     private FilterPolicy(string name, IReadOnlyList<FilterRule> rules, string text)
     {
         Name = name;
         Rules = rules;
         Text = text;
-        Version = BinaryPrimitives.ReadUInt64BigEndian(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+        _digest = SHA256.HashData(Encoding.UTF8.GetBytes(text));
     }
 
     /// <summary>A policy without rules: nothing passes.</summary>
@@ -30,8 +31,11 @@ public sealed class FilterPolicy
     /// <summary>The text form: ASCII, a line feed behind every line, at most <see cref="FilterLimits.MaxPolicyText"/> characters.</summary>
     public string Text { get; }
 
-    /// <summary>The first 64 bits of the SHA-256 of <see cref="Text"/>: equal for equal policies, whoever made them.</summary>
-    public ulong Version { get; }
+    /// <summary>The SHA-256 of <see cref="Text"/>, 32 octets: by this name access points ask for it, and equal policies have equal ones, whoever made them.</summary>
+    public ReadOnlyMemory<byte> Digest => _digest;
+
+    /// <summary>Whether two policies say the same.</summary>
+    public bool IsSameAs(FilterPolicy? other) => other is not null && Digest.Span.SequenceEqual(other.Digest.Span);
 
     /// <summary>Makes a policy from the texts of its rules.</summary>
     /// <param name="name">Its name.</param>

@@ -117,19 +117,15 @@ public sealed class FilterProgram
     /// <param name="direction">Whether the client opens it, or the far end.</param>
     public FilterVerdict Match(in FlowTuple tuple, FilterDirection direction)
     {
-        var (local, remote) = direction == FilterDirection.Out ? (tuple.Source, tuple.Destination) : (tuple.Destination, tuple.Source);
         var protocol = ProtocolOf(tuple.Protocol);
         if (protocol < 0)
         {
             return FilterVerdict.NoRule;
         }
 
-        var kind = _kinds[((int)direction * Protocols) + protocol];
-        var a = _remote is null ? 0 : _remote.RowOf(remote.Address);
-        var b = _remotePorts is null ? 0 : _remotePorts.RowOf(remote.Port);
-        var c = _local is null ? 0 : _local.RowOf(local.Address);
-        var d = _localPorts is null ? 0 : _localPorts.RowOf(local.Port);
-        return _verdicts[_words == 1 ? FirstOfWord(_rows[kind] & _rows[a] & _rows[b] & _rows[c] & _rows[d]) : FirstOf(kind, a, b, c, d)];
+        return direction == FilterDirection.Out
+            ? MatchRows(_kinds[protocol], tuple.Source.Address, tuple.Source.Port, tuple.Destination.Address, tuple.Destination.Port)
+            : MatchRows(_kinds[Protocols + protocol], tuple.Destination.Address, tuple.Destination.Port, tuple.Source.Address, tuple.Source.Port);
     }
 
     /// <summary>Tells which rule decides about a connection.</summary>
@@ -141,6 +137,15 @@ public sealed class FilterProgram
         return verdict.Rule < 0
             ? $"denied: no rule of policy {Policy.Name} matches"
             : string.Create(CultureInfo.InvariantCulture, $"{(verdict.Action == FilterAction.Deny ? "denied" : "allowed")} by policy {Policy.Name} rule {verdict.Rule + 1}: {Policy.Rules[verdict.Rule].Text}");
+    }
+
+    private FilterVerdict MatchRows(int kind, IpAddress local, ushort localPort, IpAddress remote, ushort remotePort)
+    {
+        var a = _remote is null ? 0 : _remote.RowOf(remote);
+        var b = _remotePorts is null ? 0 : _remotePorts.RowOf(remotePort);
+        var c = _local is null ? 0 : _local.RowOf(local);
+        var d = _localPorts is null ? 0 : _localPorts.RowOf(localPort);
+        return _verdicts[_words == 1 ? FirstOfWord(_rows[kind] & _rows[a] & _rows[b] & _rows[c] & _rows[d]) : FirstOf(kind, a, b, c, d)];
     }
 
     private int FirstOfWord(ulong bits) => bits != 0 ? BitOperations.TrailingZeroCount(bits) : _verdicts.Length - 1;

@@ -122,5 +122,5 @@ public sealed class PolicyBook
     /// <summary>The names of policies that are new, gone or different in another book.</summary>
     public IReadOnlyList<string> ChangesTo(PolicyBook next) =>
         [.. Policies.Keys.Union(next.Policies.Keys, StringComparer.Ordinal)
-            .Where(name => Policies.GetValueOrDefault(name)?.Version != next.Policies.GetValueOrDefault(name)?.Version).Order(StringComparer.Ordinal)];
+            .Where(name => !(Policies.TryGetValue(name, out var policy) && policy.IsSameAs(next.Policies.GetValueOrDefault(name)))).Order(StringComparer.Ordinal)];
 }

@@ -16,7 +16,7 @@ public sealed class FilterProgramTests(ITestOutputHelper output)
     [InlineData(60, 64)]
     [InlineData(30, 65)]
     [InlineData(12, 600)]
-    [InlineData(2, 3000)]
+    [InlineData(4, 900)]
     public void The_matcher_says_what_reading_the_rules_one_by_one_says(int policies, int rules)
     {
         var random = Seed.Fresh(output);
