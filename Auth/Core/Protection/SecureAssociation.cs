@@ -63,7 +63,7 @@ internal sealed class SecureAssociation : IDisposable
         }
         catch (AuthenticationTagMismatchException)
         {
-            data.Clear();
+            // The runtime has zeroed what it had decrypted.
             return ProtectionDrop.Forged;
         }
 

@@ -242,6 +242,8 @@ public sealed class HandshakeAttackTests(ITestOutputHelper output)
 
                 // Message 1 has no MIC: what is answered to an altered one does not get further than the access point.
                 Assert.True(which == 0 || answer.Length == 0, $"message {which + 1} was taken with bit {bit} altered");
+                Assert.Equal(which < 2 ? HandshakeState.Opening : HandshakeState.Proving, pair.Ap.State);
+                Assert.Equal(which < 3 ? 0 : 1, pair.Client.Rounds);
                 if (which == 0 && answer.Length > 0)
                 {
                     answer = pair.ToAp(answer);
