@@ -179,7 +179,7 @@ public sealed class KeyHolder : IAsyncDisposable
 
     private async Task<KeyHolderAnswer> AskAsync(Exchange exchange, KeyHolderRequest request, ReadOnlyMemory<byte> eap)
     {
-        KeyHolderAnswer answer;
+        var answer = KeyHolderAnswer.Unavailable(KeyHolderCount.NoServer);
         try
         {
             var reply = await _radius.SendAsync(RadiusCode.AccessRequest, Attributes(exchange, request, eap), exchange.Server, _stop.Token);
@@ -187,10 +187,19 @@ public sealed class KeyHolder : IAsyncDisposable
         }
         catch (OperationCanceledException)
         {
-            answer = KeyHolderAnswer.Unavailable(KeyHolderCount.NoServer);
+            // The key holder is stopped.
+        }
+        finally
+        {
+            Counters.Add(answer.Reason);
+            answer = Settle(exchange, answer);
         }
 
-        Counters.Add(answer.Reason);
+        return answer;
+    }
+
+    private KeyHolderAnswer Settle(Exchange exchange, KeyHolderAnswer answer)
+    {
         lock (_gate)
         {
             _waiting--;

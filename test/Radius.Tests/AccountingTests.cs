@@ -49,7 +49,7 @@ public sealed class AccountingTests
         await using var server = new ScriptedServer(r => silent ? [] : [ScriptedServer.Answer(r, RadiusCode.AccountingResponse, sign: false)]);
         await using var radius = new RadiusClient(new RadiusClientSettings
         {
-            Servers = [server.Settings()], Times = new RadiusTimes { Initial = TimeSpan.FromMilliseconds(50), Count = 1, TriesBeforeNext = 1, Duration = TimeSpan.FromSeconds(5) },
+            Servers = [server.Settings()], Times = new RadiusTimes { Initial = TimeSpan.FromSeconds(1), Count = 1, TriesBeforeNext = 1, Duration = TimeSpan.FromSeconds(5) },
         });
         await using var accounting = new Accounting(new AccountingSettings { Nas = Nas }, radius, time);
         accounting.Start(Grant("bob"), new NodeId("ap1"));

@@ -194,10 +194,36 @@ public sealed class KeyHolderTests
     public async Task Without_a_server_nothing_is_said_about_the_user()
     {
         await using var server = new ScriptedServer(_ => []);
-        await using var holder = new Holder(server);
+        await using var holder = new Holder(server, times: new RadiusTimes { Initial = TimeSpan.FromMilliseconds(100), Count = 2 });
         var answer = await holder.SayAsync(Identity);
         Assert.Equal((EapOutcome.Unavailable, KeyHolderCount.NoServer), (answer.Outcome, answer.Reason));
         Assert.Equal(0, holder.Holder_.Exchanges);
+    }
+
+    [Fact]
+    public async Task A_real_client_gets_in_while_a_hundred_thousand_spoofed_ones_begin()
+    {
+        const int spoofed = 100_000;
+        await using var server = Server((_, _) => Accept());
+        await using var holder = new Holder(server, exchanges: 1_024);
+        var flood = Task.Run(async () =>
+        {
+            for (var batch = 0; batch < spoofed / 100; batch++)
+            {
+                var first = 1_000ul + ((ulong)batch * 100);
+                await Task.WhenAll(Enumerable.Range(0, 100).Select(i => holder.SayAsync(Identity, first + (ulong)i)));
+            }
+        });
+        var real = 0;
+        for (ulong exchange = 1; exchange <= 10; exchange++)
+        {
+            real += (await holder.SayAsync(Identity, exchange)).Outcome == EapOutcome.Continue && (await holder.SayAsync(Word, exchange)).Outcome == EapOutcome.Accept ? 1 : 0;
+        }
+
+        Assert.Equal(10, real);
+        await flood;
+        Assert.InRange(holder.Holder_.Exchanges, 1, 1_024);
+        Assert.True(holder.Holder_.Counters[KeyHolderCount.Displaced] > spoofed / 2);
     }
 
     [Fact]
@@ -245,9 +271,9 @@ public sealed class KeyHolderTests
     {
         private readonly RadiusClient _radius;
 
-        public Holder(ScriptedServer server, int exchanges = 16_384, TimeProvider? time = null)
+        public Holder(ScriptedServer server, int exchanges = 16_384, TimeProvider? time = null, RadiusTimes? times = null)
         {
-            _radius = new RadiusClient(new RadiusClientSettings { Servers = [server.Settings()], Times = new RadiusTimes { Initial = TimeSpan.FromMilliseconds(200), Count = 2, TriesBeforeNext = 1 } });
+            _radius = new RadiusClient(new RadiusClientSettings { Servers = [server.Settings()], Times = times ?? new RadiusTimes() });
             Holder_ = new KeyHolder(new KeyHolderSettings { Nas = new NasSettings { Identifier = "site", Ssid = "office" }, MaximumExchanges = exchanges }, _radius, time);
         }
 

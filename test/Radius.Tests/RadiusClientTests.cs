@@ -10,7 +10,7 @@ public sealed class RadiusClientTests
     /// <summary>So short that a silent server is given up soon, and no test depends on how short.</summary>
     private static readonly RadiusTimes Short = new()
     {
-        Initial = TimeSpan.FromMilliseconds(60), Maximum = TimeSpan.FromMilliseconds(200), Duration = TimeSpan.FromSeconds(20), ProbeEvery = TimeSpan.FromMilliseconds(100),
+        Initial = TimeSpan.FromMilliseconds(60), Maximum = TimeSpan.FromMilliseconds(200), Duration = TimeSpan.FromSeconds(20), ProbeEvery = TimeSpan.FromMilliseconds(100), Count = 10,
     };
 
     private static RadiusAttributeWriter Bob => new RadiusAttributeWriter().Add(RadiusAttributeType.UserName, "bob");
@@ -99,7 +99,7 @@ public sealed class RadiusClientTests
     {
         var asked = 0;
         await using var server = new ScriptedServer(r => ++asked < 3 ? [] : [ScriptedServer.Answer(r, RadiusCode.AccessAccept)]);
-        await using var client = Client(server.Settings());
+        await using var client = Impatient(server.Settings());
         Assert.Equal(RadiusCode.AccessAccept, (await client.SendAsync(RadiusCode.AccessRequest, Bob)).Packet.Code);
         var requests = server.Requests.Take(3).Select(r => Convert.ToHexString(r.Octets)).Distinct(StringComparer.Ordinal);
         Assert.Single(requests);
@@ -121,7 +121,7 @@ public sealed class RadiusClientTests
         var silent = true;
         await using var first = new ScriptedServer(r => silent ? [] : [ScriptedServer.Answer(r, RadiusCode.AccessAccept, sign: r.Code != RadiusCode.StatusServer)]);
         await using var second = new ScriptedServer(r => [ScriptedServer.Answer(r, RadiusCode.AccessAccept)]);
-        await using var client = Client(first.Settings("first"), second.Settings("second"));
+        await using var client = Impatient(first.Settings("first"), second.Settings("second"));
 
         Assert.Equal("second", (await client.SendAsync(RadiusCode.AccessRequest, Bob)).Server!.Settings.Name);
         Assert.True(client.Servers[0].IsDead);
@@ -140,7 +140,7 @@ public sealed class RadiusClientTests
     {
         await using var liar = new ScriptedServer(r => [Lie("wrong Message-Authenticator", r), Lie("no Message-Authenticator", r)]);
         await using var honest = new ScriptedServer(r => [ScriptedServer.Answer(r, RadiusCode.AccessReject)]);
-        await using var client = Client(liar.Settings("liar"), honest.Settings("honest"));
+        await using var client = Impatient(liar.Settings("liar"), honest.Settings("honest"));
         Assert.Equal("honest", (await client.SendAsync(RadiusCode.AccessRequest, Bob)).Server!.Settings.Name);
         Assert.True(client.Servers[0].IsDead);
     }
@@ -150,7 +150,7 @@ public sealed class RadiusClientTests
     {
         await using var first = new ScriptedServer(_ => []);
         await using var second = new ScriptedServer(_ => []);
-        await using var client = Client(first.Settings("first"), second.Settings("second"));
+        await using var client = Impatient(first.Settings("first"), second.Settings("second"));
         Assert.Equal(RadiusOutcome.NoAnswer, (await client.SendAsync(RadiusCode.AccessRequest, Bob)).Outcome);
         Assert.Equal(RadiusOutcome.NoAnswer, (await client.SendAsync(RadiusCode.AccessRequest, Bob)).Outcome);
         Assert.All(client.Servers, s => Assert.Equal((2, 0), (s.Counters[RadiusCount.Requests], s.Counters.PendingRequests)));
@@ -236,7 +236,9 @@ public sealed class RadiusClientTests
         Assert.False(client.Servers[0].IsDead);
     }
 
-    private static RadiusClient Client(params RadiusServerSettings[] servers) => new(new RadiusClientSettings { Servers = servers, Times = Short });
+    private static RadiusClient Client(params RadiusServerSettings[] servers) => new(new RadiusClientSettings { Servers = servers });
+
+    private static RadiusClient Impatient(params RadiusServerSettings[] servers) => new(new RadiusClientSettings { Servers = servers, Times = Short });
 
     private static IEnumerable<TimeSpan> Pauses(RadiusTimes times, Func<double> chance)
     {

@@ -62,6 +62,11 @@ internal abstract class RadiusLane(RadiusServerSettings settings, RadiusServerCo
         }
     }
 
+    /// <summary>Begins, after the first identifier has been taken: a connection may be refused at once, and whoever opened the lane must hear of it.</summary>
+    public virtual void Start()
+    {
+    }
+
     /// <summary>Sends a packet; false if that is not possible at present.</summary>
     public abstract Task<bool> SendAsync(ReadOnlyMemory<byte> packet, CancellationToken cancel);
 

@@ -206,7 +206,9 @@ public sealed class RadiusServer
 
             isFresh = true;
             _lanes.Add(fresh);
-            return fresh.TryReserve(request) ? fresh : null;
+            _ = fresh.TryReserve(request);
+            fresh.Start();
+            return fresh;
         }
     }
 

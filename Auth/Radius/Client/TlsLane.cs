@@ -7,21 +7,20 @@ using System.Security.Cryptography.X509Certificates;
 namespace Masquerade.Auth.Radius;
 
 /// <summary>A TLS connection (RFC 6614), made when it is first needed. Packets follow one another and tell their length themselves (RFC 6613 section 2.4).</summary>
-internal sealed class TlsLane : RadiusLane
+internal sealed class TlsLane(RadiusServerSettings settings, RadiusServerCounters counters, TimeSpan patience, TimeProvider time) : RadiusLane(settings, counters)
 {
     private readonly CancellationTokenSource _stop = new();
     private readonly SemaphoreSlim _sending = new(1);
-    private readonly Task<Stream?> _connection;
-    private readonly Task _receiver;
-
-    public TlsLane(RadiusServerSettings settings, RadiusServerCounters counters, TimeSpan patience, TimeProvider time)
-        : base(settings, counters)
-    {
-        _connection = ConnectAsync(patience, time);
-        _receiver = Task.Run(ReceiveAsync);
-    }
+    private Task<Stream?> _connection = Task.FromResult<Stream?>(null);
+    private Task _receiver = Task.CompletedTask;
 
     public override bool Repeats => false;
+
+    public override void Start()
+    {
+        _connection = Task.Run(ConnectAsync);
+        _receiver = Task.Run(ReceiveAsync);
+    }
 
     public override async Task<bool> SendAsync(ReadOnlyMemory<byte> packet, CancellationToken cancel)
     {
@@ -60,7 +59,7 @@ internal sealed class TlsLane : RadiusLane
         _sending.Dispose();
     }
 
-    private async Task<Stream?> ConnectAsync(TimeSpan patience, TimeProvider time)
+    private async Task<Stream?> ConnectAsync()
     {
         using var limit = new CancellationTokenSource(patience, time);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, _stop.Token);
