@@ -51,7 +51,6 @@ internal sealed class MetricsSource(Site site, IReadOnlyList<Action<MetricsSnaps
         snapshot.Gauge("masq_outbox_messages", "Pushes that wait for a node's acknowledgment.", nodes.Sum(n => (long)n.PushesWaiting));
         snapshot.Gauge("masq_outbox_bytes", "Octets of pushes that wait for a node's acknowledgment, at most.", nodes.Sum(n => n.PushesWaitingBytes));
         snapshot.Gauge("masq_decisions_under_way", "Decisions about clients that are being made or wait for another about the same client.", core.DecisionsUnderWay);
-        snapshot.Counter("masq_users_authenticated_total", "Users that have authenticated.", chronicle.UsersAuthenticated);
         snapshot.Counter("masq_eap_refused_total", "EAP messages that were not passed on because too many were under way.", core.EapRefused);
         snapshot.Counter("masq_placement_loops_total", "New connections that placement rules would have sent round in a loop.", core.PlacementLoops);
         snapshot.Counter("masq_leases_refused_total", "Questions of clients for which the pool had no address, or not the one they asked for.", core.LeasesRefused);
@@ -65,6 +64,7 @@ internal sealed class MetricsSource(Site site, IReadOnlyList<Action<MetricsSnaps
 
     private static void Chronicle(MetricsSnapshot snapshot, Chronicle chronicle)
     {
+        snapshot.Counter("masq_users_authenticated_total", "Users that have authenticated.", chronicle.UsersAuthenticated);
         snapshot.Counter("masq_sessions_opened_total", "Sessions of nodes that came up.", chronicle.SessionsOpened);
         snapshot.Counter("masq_sessions_replaced_total", "Sessions of nodes that were replaced by a newer one.", chronicle.SessionsReplaced);
         snapshot.Counter("masq_nodes_behind_total", "How often a node did not take its news and had to start over.", chronicle.NodesBehind);
