@@ -12,6 +12,7 @@ var root = new RootCommand("Masquerade: connections that survive a walk across a
     PkiCommand.Create(),
     TokenCommand.Create(),
     LogCommand.Create(),
+    UserCommands.Create(),
 };
 foreach (var command in SiteCommands.Create())
 {

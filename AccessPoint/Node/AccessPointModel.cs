@@ -47,6 +47,9 @@ public sealed record AccessPointModel
     /// <summary>Which applications are helped through translation.</summary>
     public HelperConfig Helpers { get; init; } = new();
 
+    /// <summary>The time at the site, with its distance from UTC, for policies that speak of hours; null: the node's own time, as UTC.</summary>
+    public Func<Core.Time.Instant, DateTimeOffset>? LocalTime { get; init; }
+
     /// <summary>Whether clients' users must be known.</summary>
     public Users.UsersConfig Users { get; init; } = AccessPoint.Users.UsersConfig.Off;
 

@@ -189,7 +189,7 @@ public sealed partial class AccessPointNode
         var untranslated = new UntranslatedDestinations(_model.Uplink.Untranslated, _model.Clients.Prefixes);
         var fam = new FamEngine(_model.Fam with { Standalone = _model.Standalone, Untranslated = untranslated }, _model.Node, pool, ham, _random.Fork(), _outbox, _effects, Drops, _neighbours)
         {
-            Mtu = mtu, Reader = _reader, Helpers = _model.Helpers.Make(), Mapping = _model.Mapping, ReportsConnections = _model.ReportsConnections, Filter = _model.Filter,
+            Mtu = mtu, Reader = _reader, Helpers = _model.Helpers.Make(), Mapping = _model.Mapping, ReportsConnections = _model.ReportsConnections, Filter = _model.Filter ?? _users?.Policies,
         };
         return (pool, ham, fam);
     }

@@ -95,6 +95,12 @@ public sealed partial class AccessPointNode
 
         public void Left(MacAddress client) => node.Fam.OnDisassociated(client, node._now);
 
+        public DateTimeOffset LocalTime => node._model.LocalTime?.Invoke(node._now) ?? DateTimeOffset.UnixEpoch + TimeSpan.FromTicks(node._now.Nanoseconds / 100);
+
+        public void SetPolicy(MacAddress client, int policy) => node.Fam.SetPolicy(client, policy, node._now);
+
+        public void PolicyChanged(int policy) => node.Fam.OnPolicyChanged(policy);
+
         public void Report(EngineEvent happened) => node._output.Report(happened);
     }
 }

@@ -183,7 +183,7 @@ internal static class SiteCommands
         return client;
     }
 
-    private static async Task<int> GuardAsync(ParseResult parse, string name, Func<Task> act)
+    internal static async Task<int> GuardAsync(ParseResult parse, string name, Func<Task> act)
     {
         try
         {
@@ -213,7 +213,7 @@ internal static class SiteCommands
     }
 
     /// <summary>The options that all of them have.</summary>
-    private sealed class Common
+    internal sealed class Common
     {
         private static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
 

@@ -296,7 +296,7 @@ public sealed class LabTopology : IDisposable
             $"link set u{k} up");
         Tool.IpBatch(ap.Name, [$"link set up0 address {UplinkMac(k - 1)}", .. UplinkCommands(k)]);
         Tool.IpBatch(Air.Name,
-            $"link add br{k} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+            $"link add br{k} type bridge stp_state 0 forward_delay 0 mcast_snooping 0 group_fwd_mask 8",
             $"link set br{k} up",
             $"link add a{k} type veth peer name cl0 netns {ap.Name}",
             $"link set a{k} master br{k}",

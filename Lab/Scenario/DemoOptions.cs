@@ -98,6 +98,9 @@ public sealed record DemoOptions
     /// <summary>Keys of the coordinators' <c>roaming</c> object besides, with their values as they stand in JSON.</summary>
     internal IReadOnlyDictionary<string, string> Roaming { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
+    /// <summary>Who may use the site; null: everybody, and nobody is asked.</summary>
+    internal LabUsers? Users { get; init; }
+
     /// <summary>Prefixes of servers that see the clients' own addresses.</summary>
     internal IReadOnlyList<string> Untranslated { get; init; } = [];
 

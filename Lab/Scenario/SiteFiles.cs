@@ -73,6 +73,7 @@ internal sealed class SiteFiles
                 }
             }
 
+            _options.Users?.WriteCoordinator(json, _topology.ScratchDirectory);
             if (_options.Addressing == LabAddressing.Pool)
             {
                 json.WriteStartObject("addressing");
@@ -167,6 +168,7 @@ internal sealed class SiteFiles
 
             json.WriteEndObject();
             Keys(json, "ports", _options.Ports);
+            _options.Users?.WriteAgent(json);
             json.WriteString("controlSocket", StatusOf(path));
             if (_options.MappingLog is { } recovery)
             {

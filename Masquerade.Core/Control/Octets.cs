@@ -24,7 +24,7 @@ public sealed class Octets : IEquatable<Octets>
     public override bool Equals(object? obj) => Equals(obj as Octets);
 
     /// <inheritdoc/>
-    public override int GetHashCode() => _octets.Length;
+    public override int GetHashCode() => _octets.Length < 4 ? _octets.Length : BitConverter.ToInt32(_octets);
 
     /// <inheritdoc/>
     public override string ToString() => $"({_octets.Length} octets)";

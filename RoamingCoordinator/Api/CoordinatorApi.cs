@@ -185,6 +185,9 @@ public sealed class CoordinatorApi : IAsyncDisposable
         Map(server, "/v1/aps", context => ApRoute.ListAsync(context, _site));
         server.MapPost("/v1/aps/{ap}/drain", context => ApRoute.DrainAsync(context, _site, isDrained: true));
         server.MapPost("/v1/aps/{ap}/undrain", context => ApRoute.DrainAsync(context, _site, isDrained: false));
+        server.MapPost("/v1/users/{user}/deny", context => UserRoute.DenyAsync(context, _site, denied: true));
+        server.MapPost("/v1/users/{user}/allow", context => UserRoute.DenyAsync(context, _site, denied: false));
+        Map(server, "/v1/users/denied", context => UserRoute.DeniedAsync(context, _site));
         Map(server, "/v1/clients", context => ClientRoute.ListAsync(context, _site));
         Map(server, "/v1/clients/{mac}", context => ClientRoute.OneAsync(context, _site));
         Map(server, "/v1/clients/{mac}/location", context => ClientRoute.LocationAsync(context, _site));

@@ -1,5 +1,6 @@
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
 using Masquerade.RoamingCoordinator.Steps;
 using Masquerade.RoamingCoordinator.Users;
 
@@ -22,6 +23,9 @@ public sealed partial class CoordinatorCore
     /// <summary>EAP messages that were not passed on because too many were under way.</summary>
     public long EapRefused { get; private set; }
 
+    /// <summary>Users who are denied, in order; null: this coordinator knows of no users.</summary>
+    public IReadOnlyList<string>? DeniedUsers => _options.Users?.Denied;
+
     /// <summary>The time in Unix milliseconds, by which sessions end.</summary>
     private long UnixNow => (long)(_options.EpochClock ?? 0) + (_now.Nanoseconds / 1_000_000);
 
@@ -29,12 +33,41 @@ public sealed partial class CoordinatorCore
     /// <param name="client">The client.</param>
     /// <param name="isMeant">Which session is meant.</param>
     /// <param name="reason">Why, for logs.</param>
-    public void EndUserSession(MacAddress client, Func<UserRecord, bool> isMeant, string reason) => Run(client, state => UserStep.End(state, isMeant, reason));
+    /// <param name="now">The time.</param>
+    public void EndUserSession(MacAddress client, Func<UserRecord, bool> isMeant, string reason, Instant now)
+    {
+        _now = now;
+        Run(client, state => UserStep.End(state, isMeant, reason));
+    }
 
-    /// <summary>
-    /// A user is denied: every node ends all sessions of that user at once. That the user does not come back is for <see cref="IUsers"/> to see to.
-    /// </summary>
-    public void EndSessionsOf(string user)
+    /// <summary>A user is denied, at once and everywhere, or is denied no more.</summary>
+    /// <param name="user">The user.</param>
+    /// <param name="denied">Whether he is.</param>
+    /// <param name="now">The time.</param>
+    /// <returns>Null: this coordinator knows of no users. False: it could not be kept, and nothing has changed.</returns>
+    public bool? TryDeny(string user, bool denied, Instant now)
+    {
+        _now = now;
+        if (_options.Users is not { } users)
+        {
+            return null;
+        }
+
+        if (!users.TryDeny(user, denied))
+        {
+            return false;
+        }
+
+        if (denied)
+        {
+            EndSessionsOf(user);
+        }
+
+        return true;
+    }
+
+    /// <summary>Every node ends all sessions of a user at once.</summary>
+    private void EndSessionsOf(string user)
     {
         foreach (var node in Nodes.Nodes.ToArray())
         {

@@ -8,6 +8,7 @@ using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
 using Masquerade.RoamingCoordinator.Api;
 using Masquerade.RoamingCoordinator.Redis;
+using Masquerade.RoamingCoordinator.Server.Users;
 
 namespace Masquerade.RoamingCoordinator.Server;
 
@@ -22,13 +23,15 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
     private readonly AgentDoor _door;
     private readonly CoordinatorApi? _api;
     private readonly SharedStore? _shared;
+    private readonly UserDirectory? _users;
     private long _unsent;
 
     private CoordinatorServer(ServerConfig config, LineLog log, ulong origin, SharedStore? shared, Channel<SessionInput> inputs)
     {
         _log = log;
         _inputs = inputs;
-        var options = config.Options with { EpochClock = origin, Life = shared?.Life ?? 0 };
+        _users = config.Users is null ? null : new UserDirectory(config.Users, config.Options.Name.Name!, inputs.Writer, log.Write);
+        var options = config.Options with { EpochClock = origin, Life = shared?.Life ?? 0, Users = _users };
         _door = new AgentDoor(config, log, _inputs.Writer, OnUnsent);
         _shared = shared;
         var store = shared?.Store ?? (IClientStore)new InMemoryClientStore(Fresh(), config.MaxClients);
@@ -107,8 +110,19 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
         return isUp ? 0 : 1;
     }
 
-    /// <summary>Ends the API.</summary>
-    public ValueTask DisposeAsync() => _api?.DisposeAsync() ?? ValueTask.CompletedTask;
+    /// <summary>Ends the API and the key holder.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_api is not null)
+        {
+            await _api.DisposeAsync().ConfigureAwait(false);
+        }
+
+        if (_users is not null)
+        {
+            await _users.DisposeAsync().ConfigureAwait(false);
+        }
+    }
 
     /// <inheritdoc/>
     public void Send(ulong session, ControlMessage message)

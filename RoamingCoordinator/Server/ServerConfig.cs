@@ -6,6 +6,7 @@ using Masquerade.Pki.Channel;
 using Masquerade.RoamingCoordinator.Api;
 using Masquerade.RoamingCoordinator.Api.Telemetry;
 using Masquerade.RoamingCoordinator.Redis;
+using Masquerade.RoamingCoordinator.Server.Users;
 
 namespace Masquerade.RoamingCoordinator.Server;
 
@@ -33,6 +34,9 @@ internal sealed record ServerConfig
 
     /// <summary>How figures are sent to a collector; null if they are not.</summary>
     public TelemetrySettings? Telemetry { get; init; }
+
+    /// <summary>Who users are and what they may; null: access points let everybody in.</summary>
+    public UsersSettings? Users { get; init; }
 
     /// <summary>The Redis that is the store; null if the store is in memory.</summary>
     public RedisOptions? Redis { get; init; }
@@ -98,6 +102,12 @@ internal sealed record ServerConfig
             Api = ApiSettings.Read(root),
             Telemetry = TelemetrySettings.Read(root, options.Name.Name!),
         };
+        config = config with { Users = UsersSection.Read(root, config.Redis is not null) };
+        if (config.Users is not null && config.Tls is null && !config.Insecure && !IPAddress.IsLoopback(config.Listen.Address))
+        {
+            root.Mistake("users", "{...}", "nothing without tls: access points are told keys");
+        }
+
         if (config is { Insecure: true, Tls: not null })
         {
             root.Mistake("insecure", "true", "false, or nothing, where tls is set up");

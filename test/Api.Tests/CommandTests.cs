@@ -28,7 +28,7 @@ public sealed class CommandTests : IDisposable
         Assert.Equal(0, code);
         Assert.Contains("access points connected  2 of 2", text, StringComparison.Ordinal);
         Assert.Matches(@"(?m)^ap2 +up .* +2 +2 +0 +192\.0\.2\.2$", (await RunAsync("aps", url)).Output);
-        Assert.Matches(@"(?m)^02:00:00:00:00:01  ap2  present .*ap1 > ap2 in \d+ ms +10\.77\.0\.1$", (await RunAsync("clients", url)).Output);
+        Assert.Matches(@"(?m)^02:00:00:00:00:01  -  +ap2  present .*ap1 > ap2 in \d+ ms +10\.77\.0\.1$", (await RunAsync("clients", url)).Output);
         Assert.Equal(3, Lines((await RunAsync("clients", url, "--at", "ap2")).Output));
         Assert.Equal(1, Lines((await RunAsync("clients", url, "--at", "ap1")).Output));
         Assert.Matches(@"(?m)^02:00:00:00:00:01  tcp +10\.77\.0\.1:50000 +203\.0\.113\.10:443 +192\.0\.2\.1:40032 +ap1  ap2 ", (await RunAsync("flows", url)).Output);

@@ -131,11 +131,16 @@ internal sealed class LabSite : IDisposable
     public JsonElement Status(int accessPoint) => Network!.Status(accessPoint);
 
     /// <summary>A document of the coordinator's API.</summary>
-    public JsonElement Ask(string path) => Topology.Coordinator.Invoke(() =>
+    public JsonElement Ask(string path) => Say("GET", path);
+
+    /// <summary>Has the coordinator do something, by its API.</summary>
+    public JsonElement Post(string path) => Say("POST", path);
+
+    private JsonElement Say(string method, string path) => Topology.Coordinator.Invoke(() =>
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveTimeout = 5_000 };
         socket.Connect(IPAddress.Loopback, 4751);
-        socket.Send(Encoding.ASCII.GetBytes($"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n"));
+        socket.Send(Encoding.ASCII.GetBytes($"{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"));
         using var stream = new NetworkStream(socket);
         using var reader = new StreamReader(stream);
         var answer = reader.ReadToEnd();

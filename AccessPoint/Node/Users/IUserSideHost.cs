@@ -25,6 +25,15 @@ internal interface IUserSideHost
     /// <summary>A client is not to be served any more.</summary>
     void Left(MacAddress client);
 
+    /// <summary>The time at the site, with its distance from UTC: policies may speak of hours.</summary>
+    DateTimeOffset LocalTime { get; }
+
+    /// <summary>A client may do something else from now on.</summary>
+    void SetPolicy(MacAddress client, int policy);
+
+    /// <summary>The hour has changed what a policy says.</summary>
+    void PolicyChanged(int policy);
+
     /// <summary>For operators.</summary>
     void Report(EngineEvent happened);
 }

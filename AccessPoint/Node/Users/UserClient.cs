@@ -12,6 +12,12 @@ internal sealed class UserClient(MacAddress mac)
     /// <summary>Its user session; null: not known, or there is none.</summary>
     public UserSession? Session { get; set; }
 
+    /// <summary>The number of its policy here; 0: it is not known yet.</summary>
+    public int Policy { get; set; }
+
+    /// <summary>How it was proved, when only its policy is awaited.</summary>
+    public SessionProof Proved { get; set; }
+
     /// <summary>How it was proved; none: nothing passes.</summary>
     public SessionProof Proof { get; set; }
 
@@ -20,6 +26,9 @@ internal sealed class UserClient(MacAddress mac)
 
     /// <summary>Whether the coordinator is being asked about it.</summary>
     public bool IsAsked => Question != 0;
+
+    /// <summary>Whether it is among those that may have to give way.</summary>
+    public bool IsQueued { get; set; }
 
     /// <summary>When it is looked at next, by the clock's list.</summary>
     public Instant WatchAt { get; set; } = Instant.Never;

@@ -10,6 +10,10 @@ namespace Masquerade.AccessPoint.Users;
 /// <param name="Proof">How it is known that it is the user's.</param>
 public sealed record ClientAdmitted(MacAddress Client, string User, SessionProof Proof) : EngineEvent;
 
+/// <summary>The coordinator has not given a policy that users here have, or it cannot be read: nothing of their clients passes.</summary>
+/// <param name="Policy">The SHA-256 of its text.</param>
+public sealed record PolicyUnusable(string Policy) : EngineEvent;
+
 /// <summary>A client is let in no more.</summary>
 /// <param name="Client">The client.</param>
 /// <param name="User">Its user.</param>

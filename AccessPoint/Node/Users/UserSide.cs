@@ -1,6 +1,7 @@
 using Masquerade.Auth.Authenticator;
 using Masquerade.Core.Control;
 using Masquerade.Core.Diagnostics;
+using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
 
@@ -12,18 +13,14 @@ namespace Masquerade.AccessPoint.Users;
 /// </summary>
 internal sealed class UserSide : IAuthenticatorOutput
 {
-    /// <summary>Clients that are being asked about, or of which nothing is known: beyond that the oldest are forgotten. Each may be a question that waits for the coordinator.</summary>
-    private const int MaxUnknown = 1_024;
-
     private readonly UsersConfig _config;
     private readonly IUserSideHost _host;
     private readonly DropCounters _drops;
     private readonly AuthenticatorTable _authenticator;
-    private readonly Dictionary<MacAddress, UserClient> _clients = [];
+    private readonly UserPolicies _policies;
+    private readonly UserClients _clients;
     private readonly PriorityQueue<(UserClient Client, Instant At), Instant> _deadlines = new();
-    private readonly Queue<UserClient> _unknown = new();
     private readonly Dictionary<MacAddress, ulong> _eapQuestions = [];
-    private UserClient? _last;
     private Instant _now;
 
     public UserSide(UsersConfig config, IUserSideHost host, DropCounters drops, SeededRandom random)
@@ -31,6 +28,8 @@ internal sealed class UserSide : IAuthenticatorOutput
         _config = config;
         _host = host;
         _drops = drops;
+        _policies = new UserPolicies(host, config.MaxClients);
+        _clients = new UserClients(config.MaxClients, OnForgotten);
         _authenticator = new AuthenticatorTable(config.ToAuthenticator(), this, (uint)random.NextUInt64(), random.NextUInt64() >> 1, Instant.Zero);
     }
 
@@ -38,21 +37,24 @@ internal sealed class UserSide : IAuthenticatorOutput
     public AuthenticatorTable Authenticator => _authenticator;
 
     /// <summary>Clients that are let in.</summary>
-    public int AdmittedCount { get; private set; }
+    public int AdmittedCount => _clients.AdmittedCount;
 
     /// <summary>All clients that are known here.</summary>
     public int Count => _clients.Count;
 
-    public Instant NextDeadline => Instant.Min(_authenticator.NextDeadline, _deadlines.TryPeek(out _, out var due) ? due : Instant.Never);
+    public Instant NextDeadline => Instant.Min(Instant.Min(_authenticator.NextDeadline, _policies.NextDeadline), _deadlines.TryPeek(out _, out var due) ? due : Instant.Never);
+
+    /// <summary>Which client may do what.</summary>
+    public IClientFilter Policies => _policies.Table;
 
     /// <summary>Whether a client is let in.</summary>
-    public bool IsAdmitted(MacAddress mac) => Find(mac) is { IsAdmitted: true };
+    public bool IsAdmitted(MacAddress mac) => _clients.Find(mac) is { IsAdmitted: true };
 
     /// <summary>Whether a frame of a client passes; if not, it is found out who the client is.</summary>
     public bool AdmitsFrom(MacAddress mac, int length, Instant now)
     {
         _now = now;
-        var client = Find(mac);
+        var client = _clients.Find(mac);
         if (client is { IsAdmitted: true })
         {
             client.LastHeard = now;
@@ -69,7 +71,7 @@ internal sealed class UserSide : IAuthenticatorOutput
     /// <summary>Whether a frame for a client passes.</summary>
     public bool AdmitsTo(MacAddress mac, int length)
     {
-        if (Find(mac) is { IsAdmitted: true } client)
+        if (_clients.Find(mac) is { IsAdmitted: true } client)
         {
             client.OctetsTo += (ulong)length;
             client.PacketsTo++;
@@ -91,14 +93,14 @@ internal sealed class UserSide : IAuthenticatorOutput
     public void OnAssociated(MacAddress mac, Instant now)
     {
         _now = now;
-        if (Find(mac) is { } client)
+        if (_clients.Find(mac) is { } client)
         {
             // A new link has proved nothing of what the old one had.
-            ShutOut(client, "new link", tell: false);
+            ShutOut(client, "new link", tell: false, Ending.Link);
             client.AskAt = now;
         }
 
-        FindOut(Find(mac), mac);
+        FindOut(_clients.Find(mac), mac);
     }
 
     /// <summary>A link is gone, and with it the proof.</summary>
@@ -106,10 +108,10 @@ internal sealed class UserSide : IAuthenticatorOutput
     {
         _now = now;
         _authenticator.Disconnect(mac, UnauthorisedReason.LinkLost, now);
-        if (Find(mac) is { } client)
+        if (_clients.Find(mac) is { } client)
         {
-            ShutOut(client, "link lost", tell: true);
-            Forget(client);
+            ShutOut(client, "link lost", tell: true, Ending.Elsewhere);
+            _clients.Forget(client);
         }
     }
 
@@ -118,10 +120,10 @@ internal sealed class UserSide : IAuthenticatorOutput
     {
         _now = now;
         _authenticator.Disconnect(mac, UnauthorisedReason.LinkLost, now);
-        if (Find(mac) is { } client)
+        if (_clients.Find(mac) is { } client)
         {
-            ShutOut(client, "served elsewhere", tell: true, leaves: false);
-            Forget(client);
+            ShutOut(client, "served elsewhere", tell: true, Ending.Elsewhere);
+            _clients.Forget(client);
         }
     }
 
@@ -131,13 +133,16 @@ internal sealed class UserSide : IAuthenticatorOutput
         _now = now;
         switch (message)
         {
-            case UserSessionReply reply when Find(reply.Client) is { IsAsked: true } client:
+            case UserSessionReply reply when _clients.Find(reply.Client) is { IsAsked: true } client:
                 OnSession(client, reply.Session);
                 break;
             case EapToClient eap:
                 OnEap(eap);
                 break;
-            case UserSessionChange change when Find(change.Client) is { Session: { } session } client && session.Session.Equals(change.Session):
+            case PolicyReply policy:
+                OnPolicy(policy);
+                break;
+            case UserSessionChange change when _clients.Find(change.Client) is { Session: { } session } client && session.Session.Equals(change.Session):
                 if (change.Now is null)
                 {
                     End(client, change.Reason);
@@ -149,7 +154,7 @@ internal sealed class UserSide : IAuthenticatorOutput
 
                 break;
             case UserDenied denied:
-                foreach (var client in _clients.Values.Where(c => string.Equals(c.Session?.User, denied.User, StringComparison.Ordinal)).ToArray())
+                foreach (var client in _clients.All.Where(c => string.Equals(c.Session?.User, denied.User, StringComparison.OrdinalIgnoreCase)).ToArray())
                 {
                     End(client, "denied");
                 }
@@ -162,6 +167,7 @@ internal sealed class UserSide : IAuthenticatorOutput
     {
         _now = now;
         _authenticator.Advance(now);
+        _policies.Advance(now);
         while (_deadlines.TryPeek(out var next, out var due) && due <= now)
         {
             _deadlines.Dequeue();
@@ -189,7 +195,7 @@ internal sealed class UserSide : IAuthenticatorOutput
 
     void IAuthenticatorOutput.PortAuthorised(MacAddress supplicant, ulong exchange, AuthorisedReason reason)
     {
-        if (Find(supplicant) is { Session: not null } client)
+        if (_clients.Find(supplicant) is { Session: not null } client)
         {
             Admit(client, SessionProof.Eap);
         }
@@ -198,9 +204,9 @@ internal sealed class UserSide : IAuthenticatorOutput
     void IAuthenticatorOutput.PortUnauthorised(MacAddress supplicant, UnauthorisedReason reason)
     {
         WithdrawEap(supplicant);
-        if (Find(supplicant) is { IsAdmitted: true, Proof: SessionProof.Eap } client)
+        if (_clients.Find(supplicant) is { IsAdmitted: true, Proof: SessionProof.Eap } client)
         {
-            ShutOut(client, reason.ToString(), tell: true);
+            ShutOut(client, reason.ToString(), tell: true, Ending.Session);
         }
     }
 
@@ -213,27 +219,20 @@ internal sealed class UserSide : IAuthenticatorOutput
         }
     }
 
-    private UserClient? Find(MacAddress mac)
-    {
-        if (_last is not null && _last.Mac == mac)
-        {
-            return _last;
-        }
-
-        if (_clients.TryGetValue(mac, out var found))
-        {
-            _last = found;
-        }
-
-        return found;
-    }
-
     /// <summary>A client of which nothing is known, or nothing is proved: the coordinator is asked, and the client.</summary>
     private void FindOut(UserClient? client, MacAddress mac)
     {
-        client ??= Add(mac);
+        client ??= _clients.Add(mac);
         if (client is null || client.IsAsked || _now < client.AskAt)
         {
+            return;
+        }
+
+        if (client is { Proved: not SessionProof.None, Session: { } session })
+        {
+            // Everything is known but what the user may do.
+            client.AskAt = _now + _config.AskAgain;
+            _policies.Ask(session.Policy);
             return;
         }
 
@@ -241,48 +240,15 @@ internal sealed class UserSide : IAuthenticatorOutput
         client.AskAt = _now + _config.AskAgain;
     }
 
-    /// <summary>Room for another one: of those that are not let in the oldest gives way, never one that is.</summary>
-    private UserClient? Add(MacAddress mac)
-    {
-        while (_clients.Count >= _config.MaxClients || _clients.Count - AdmittedCount >= MaxUnknown)
-        {
-            if (!_unknown.TryDequeue(out var oldest))
-            {
-                return null;
-            }
-
-            if (!oldest.IsAdmitted && _clients.GetValueOrDefault(oldest.Mac) == oldest)
-            {
-                Forget(oldest);
-            }
-        }
-
-        var client = new UserClient(mac);
-        _clients[mac] = client;
-        _unknown.Enqueue(client);
-        if (_unknown.Count > 2 * _config.MaxClients)
-        {
-            Tidy();
-        }
-
-        return client;
-    }
-
-    private void Tidy()
-    {
-        for (var left = _unknown.Count; left > 0; left--)
-        {
-            var client = _unknown.Dequeue();
-            if (!client.IsAdmitted && _clients.GetValueOrDefault(client.Mac) == client)
-            {
-                _unknown.Enqueue(client);
-            }
-        }
-    }
-
     private void OnSession(UserClient client, UserSession? session)
     {
         client.Question = 0;
+        if (client.IsAdmitted)
+        {
+            // It has authenticated meanwhile: this is about what was before.
+            return;
+        }
+
         if (session is not null)
         {
             Take(client, session);
@@ -309,9 +275,16 @@ internal sealed class UserSide : IAuthenticatorOutput
             _eapQuestions.Remove(said.Client);
         }
 
-        if (said is { Outcome: EapOutcome.Accept, Session: { } session })
+        var outcome = said.Outcome;
+        if (outcome == EapOutcome.Accept && (said.Session is null || _authenticator.Find(said.Client)?.Exchange != said.Exchange))
         {
-            if ((Find(said.Client) ?? Add(said.Client)) is not { } client)
+            // Without a session there is nothing to let in; and what is about an earlier exchange is nobody's any more.
+            outcome = EapOutcome.Unavailable;
+        }
+
+        if (outcome == EapOutcome.Accept && said.Session is { } session)
+        {
+            if ((_clients.Find(said.Client) ?? _clients.Add(said.Client)) is not { } client)
             {
                 return;
             }
@@ -326,19 +299,51 @@ internal sealed class UserSide : IAuthenticatorOutput
         }
 
         // How long the session lasts is watched here, wherever the client has authenticated; so the port has no time of its own.
-        _authenticator.OnServerAnswer(said.Client, new ServerAnswer { Exchange = said.Exchange, Outcome = said.Outcome, Eap = said.Eap.Span }, _now);
+        _authenticator.OnServerAnswer(said.Client, new ServerAnswer { Exchange = said.Exchange, Outcome = outcome, Eap = said.Eap.Span }, _now);
     }
 
     private void Take(UserClient client, UserSession session)
     {
+        if (client.Session?.Session.Equals(session.Session) != true)
+        {
+            // What was proved was proved of another session.
+            client.Proved = SessionProof.None;
+        }
+
         client.Session = session;
         client.Ends = session.SecondsLeft == 0 ? Instant.Never : _now + TimeSpan.FromSeconds(session.SecondsLeft);
         client.LastHeard = _now;
+        client.Policy = _policies.Assign(client.Mac, session.Policy, client.IsAdmitted);
         Watch(client);
+    }
+
+    private void OnPolicy(PolicyReply reply)
+    {
+        if (!_policies.TryTake(reply))
+        {
+            _host.Report(new PolicyUnusable(Convert.ToHexStringLower(reply.Policy.Span)));
+            return;
+        }
+
+        foreach (var client in _clients.All.Where(c => c.Session?.Policy.Equals(reply.Policy) == true).ToArray())
+        {
+            client.Policy = _policies.Assign(client.Mac, reply.Policy, client.IsAdmitted);
+            if (client.Proved != SessionProof.None)
+            {
+                Admit(client, client.Proved);
+            }
+        }
     }
 
     private void Admit(UserClient client, SessionProof proof)
     {
+        if (client.Policy == IClientFilter.Unknown)
+        {
+            client.Proved = proof;
+            return;
+        }
+
+        client.Proved = SessionProof.None;
         var isNew = !client.IsAdmitted;
         client.Proof = proof;
         client.ReportAt = _now + _config.ReportInterval;
@@ -346,7 +351,7 @@ internal sealed class UserSide : IAuthenticatorOutput
         Watch(client);
         if (isNew)
         {
-            AdmittedCount++;
+            _clients.AdmittedCount++;
             _host.Report(new ClientAdmitted(client.Mac, client.Session!.User, proof));
             _host.Arrived(client.Mac);
         }
@@ -355,45 +360,46 @@ internal sealed class UserSide : IAuthenticatorOutput
     /// <summary>A session is over: nothing passes any more, and the client has to say anew who it is.</summary>
     private void End(UserClient client, string reason)
     {
-        ShutOut(client, reason, tell: true);
+        ShutOut(client, reason, tell: true, Ending.Session);
         _authenticator.Disconnect(client.Mac, UnauthorisedReason.Administrative, _now);
-        Forget(client);
+        _clients.Forget(client);
     }
 
-    private void ShutOut(UserClient client, string reason, bool tell, bool leaves = true)
+    private void ShutOut(UserClient client, string reason, bool tell, Ending ending)
     {
         if (!client.IsAdmitted)
         {
             return;
         }
 
-        AdmittedCount--;
+        _clients.AdmittedCount--;
+        _clients.Shut(client);
         if (tell)
         {
             Report(client, SessionProof.None);
         }
 
         client.Proof = SessionProof.None;
+        if (ending == Ending.Session)
+        {
+            _policies.Revoke(client.Mac);
+        }
+
         _host.Report(new ClientShutOut(client.Mac, client.Session?.User ?? string.Empty, reason));
-        if (leaves)
+        if (ending != Ending.Elsewhere)
         {
             _host.Left(client.Mac);
         }
     }
 
-    private void Forget(UserClient client)
+    private void OnForgotten(UserClient client)
     {
-        _clients.Remove(client.Mac);
+        _policies.Release(client.Mac);
         if (client.IsAsked)
         {
             // Nobody waits for the answer: others need the room.
             _host.Withdraw(client.Question);
             client.Question = 0;
-        }
-
-        if (_last == client)
-        {
-            _last = null;
         }
     }
 
@@ -427,7 +433,7 @@ internal sealed class UserSide : IAuthenticatorOutput
 
     private void Due(UserClient client, Instant at)
     {
-        if (_clients.GetValueOrDefault(client.Mac) != client || client.WatchAt != at || client.Session is not { } session)
+        if (!_clients.Has(client) || client.WatchAt != at || client.Session is not { } session)
         {
             return;
         }
@@ -453,5 +459,18 @@ internal sealed class UserSide : IAuthenticatorOutput
         }
 
         Watch(client);
+    }
+
+    /// <summary>What is over when a client is let in no more.</summary>
+    private enum Ending
+    {
+        /// <summary>Its link, which a new one replaces: what it has open waits for a proof.</summary>
+        Link,
+
+        /// <summary>Its link, or its stay here, as the FAM knows by itself: what is under way to the client goes on to where it is.</summary>
+        Elsewhere,
+
+        /// <summary>The session: what the client has open may not go on.</summary>
+        Session,
     }
 }

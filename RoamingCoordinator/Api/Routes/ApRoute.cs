@@ -38,12 +38,7 @@ internal static class ApRoute
     public static async Task DrainAsync(HttpContext context, Site site, bool isDrained)
     {
         _ = new Query(context.Request);
-        if (context.Request.Headers.Origin.Count > 0 || context.Request.Headers.ContainsKey("Sec-Fetch-Site"))
-        {
-            // A page that somebody looks at must not do this behind their back.
-            throw new ProblemException(StatusCodes.Status403Forbidden, "browsers may look but not change anything");
-        }
-
+        Browsers.MayNotChange(context);
         var node = new NodeId((string?)context.Request.RouteValues["ap"] ?? string.Empty);
         var failure = NodeId.IsValid(node.Name)
             ? await site.Inquiry.AskLaterAsync<StoreFailure?>(

@@ -34,6 +34,9 @@ public sealed record UserRecord
     /// <summary>After how many seconds without a packet it ends; 0: it does not.</summary>
     public uint IdleSeconds { get; init; }
 
+    /// <summary>The role that the site gives where there is no authenticated user, such as <c>guest</c>; empty: there is one.</summary>
+    public string Role { get; init; } = string.Empty;
+
     /// <summary>The part of the network that the user belongs to.</summary>
     public string Segment { get; init; } = string.Empty;
 

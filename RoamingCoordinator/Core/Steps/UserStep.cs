@@ -14,7 +14,7 @@ public static class UserStep
     public static Decision Accept(ClientRecord? state, NodeId node, EapFromClient asked, EapVerdict verdict, IUsers users, long time)
     {
         var user = verdict.User! with { At = node, Proof = SessionProof.Eap };
-        if (state is { User: { } before } && !string.Equals(before.User, user.User, StringComparison.Ordinal) && !before.HasEnded(time) && IsServed(state))
+        if (state is { User: { Role.Length: 0 } before } && !string.Equals(before.User, user.User, StringComparison.Ordinal) && !before.HasEnded(time) && IsServed(state))
         {
             var refused = Decision.Reply(Failure(asked, verdict));
             refused.Events.Add(new ClaimRefused(node, asked.Client, $"the address is in use by another user, at {state.Fam}", RefusalKind.ClientTaken));

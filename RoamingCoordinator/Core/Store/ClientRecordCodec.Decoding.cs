@@ -127,7 +127,7 @@ public static partial class ClientRecordCodec
         private UserRecord? ReadUser()
         {
             var inner = Count(int.MaxValue);
-            Check(inner >= 10);
+            Check(inner >= 11);
             var user = new UserRecord
             {
                 Session = ReadOctets(UserSession.IdLength, UserSession.IdLength),
@@ -140,8 +140,9 @@ public static partial class ClientRecordCodec
                 Segment = Text(),
                 At = Node(),
                 Proof = (SessionProof)Math.Min(UInt64(), (ulong)SessionProof.Trusted),
+                Role = Text(),
             };
-            for (; inner > 10 && !_failed; inner--)
+            for (; inner > 11 && !_failed; inner--)
             {
                 Check(_reader.TrySkip());
             }

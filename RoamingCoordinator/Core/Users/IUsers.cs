@@ -37,6 +37,12 @@ public interface IUsers
     /// <param name="unixMilliseconds">The time.</param>
     UserRecord? WithoutProof(MacAddress client, long unixMilliseconds);
 
+    /// <summary>Users who are denied, in order.</summary>
+    IReadOnlyList<string> Denied { get; }
+
+    /// <summary>Denies a user, or does no more; false: it could not be kept, and nothing has changed.</summary>
+    bool TryDeny(string user, bool denied);
+
     /// <summary>The text of a policy; empty if there is none of that name.</summary>
     Octets TextOf(Octets policy);
 

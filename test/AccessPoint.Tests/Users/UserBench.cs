@@ -66,8 +66,22 @@ internal sealed class UserBench
 
     public static UserSession Session(string user, byte number = 1, bool trusted = false, uint seconds = 0, uint idle = 0) => new()
     {
-        Session = Id(number), User = user, Key = Octets.Empty, Policy = new Octets(new byte[UserSession.PolicyLength]), IsTrusted = trusted, SecondsLeft = seconds, IdleSeconds = idle,
+        Session = Id(number), User = user, Key = Octets.Empty, Policy = Name(Everything), IsTrusted = trusted, SecondsLeft = seconds, IdleSeconds = idle,
     };
+
+    public const string Everything = "policy everything\nallow both any\n";
+
+    /// <summary>The name of a policy's text.</summary>
+    public static Octets Name(string text) => new(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(text)));
+
+    /// <summary>The coordinator gives the text that is asked for.</summary>
+    public void TellPolicy(string text = Everything)
+    {
+        foreach (var query in Take<PolicyQuery>().Where(q => q.Policy.Equals(Name(text))))
+        {
+            Hear(new PolicyReply { Id = query.Id, Policy = query.Policy, Text = new Octets(System.Text.Encoding.UTF8.GetBytes(text)) });
+        }
+    }
 
     public static Octets Id(byte number) => new([.. Enumerable.Repeat(number, UserSession.IdLength)]);
 
@@ -131,9 +145,10 @@ internal sealed class UserBench
         Hear(new EapToClient { Id = asked.Id, Client = client, Exchange = asked.Exchange, Outcome = EapOutcome.Accept, Eap = new Octets([3, 77, 0, 4]), Session = session });
     }
 
-    /// <summary>The coordinator takes the client's arrival.</summary>
+    /// <summary>The coordinator says what the user may, and takes the client's arrival.</summary>
     public void Admit(MacAddress client)
     {
+        TellPolicy();
         var arrive = Take<Arrive>().Last(a => a.Client == client);
         Hear(new ArriveReply { Id = arrive.Id, Client = client, Status = AckStatus.Ok, Epoch = new Epoch(5), Complete = true });
     }

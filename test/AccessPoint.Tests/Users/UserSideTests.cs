@@ -39,6 +39,8 @@ public sealed class UserSideTests
         Assert.Empty(_bench.Take<Arrive>());
 
         _bench.Authenticate(Client, Session("bob"));
+        Assert.Empty(_bench.Take<UserSessionUsed>());
+        _bench.TellPolicy();
         var used = Assert.Single(_bench.Take<UserSessionUsed>());
         Assert.Equal((Id(1), SessionProof.Eap), (used.Session, used.Proof));
         Assert.Equal(3, _bench.TakeEapol(Client).Last()[4]);
@@ -89,6 +91,7 @@ public sealed class UserSideTests
 
         _bench.Speak(Other);
         _bench.Tell(Other, Session("printer", 2, trusted: true));
+        _bench.TellPolicy();
         Assert.Equal(SessionProof.Trusted, Assert.Single(_bench.Take<UserSessionUsed>()).Proof);
         _bench.Admit(Other);
         Assert.True(_bench.Speak(Other));
@@ -101,6 +104,7 @@ public sealed class UserSideTests
         var bench = new UserBench(new UsersConfig { Enabled = true, TrustLink = true });
         bench.Node.OnAssociated(Client, bench.Now);
         bench.Tell(Client, Session("bob"));
+        bench.TellPolicy();
         Assert.Equal(SessionProof.Link, Assert.Single(bench.Take<UserSessionUsed>()).Proof);
         bench.Admit(Client);
         Assert.True(bench.Speak(Client));
@@ -213,6 +217,76 @@ public sealed class UserSideTests
         bench.Take<UserSessionQuery>();
         LetIn(Other, Session("alice", 2), bench);
         Assert.True(bench.Speak(Other));
+    }
+
+    /// <summary>Nothing passes before it is known what the user may do, and then only that.</summary>
+    [Fact]
+    [Trait("Req", "A-26")]
+    public void A_policy_is_asked_for_by_name_once_and_decides_what_passes()
+    {
+        const string Web = "policy web\nallow out udp to any port 80\n";
+        var session = Session("bob") with { Policy = Name(Web) };
+        _bench.Authenticate(Client, session);
+        Assert.Equal(Name(Web), Assert.Single(_bench.Take<PolicyQuery>().DistinctBy(q => q.Id)).Policy);
+        Assert.Empty(_bench.Take<Arrive>());
+        Assert.False(_bench.Speak(Client));
+        _bench.Wait(500);
+        _bench.TellPolicy(Web);
+        _bench.Admit(Client);
+        Assert.True(_bench.Speak(Client));
+
+        // Another user of the same policy needs no question; another policy does.
+        _bench.Authenticate(Other, Session("carol", 3) with { Policy = Name(Web) });
+        Assert.Empty(_bench.Take<PolicyQuery>());
+        _bench.Admit(Other);
+        Assert.True(_bench.Speak(Other));
+        const string Nothing = "policy nothing\n";
+        _bench.Push(id => new UserSessionChange { Id = id, Client = Client, Session = Id(1), Now = session with { Policy = Name(Nothing) }, Reason = "policy" });
+        _bench.TellPolicy(Nothing);
+        Assert.False(_bench.Speak(Client));
+        Assert.True(_bench.Node.Drops[DropReason.Policy] > 0);
+        Assert.True(_bench.Speak(Other));
+    }
+
+    [Fact]
+    public void A_policy_that_is_not_the_one_of_its_name_lets_nobody_in()
+    {
+        _bench.Authenticate(Client, Session("bob"));
+        var query = _bench.Take<PolicyQuery>().Last();
+        _bench.Hear(new PolicyReply { Id = query.Id, Policy = query.Policy, Text = new Octets("policy other\nallow both any\n"u8) });
+        Assert.False(_bench.Speak(Client));
+        Assert.Contains(_bench.Output.Events, e => e is PolicyUnusable);
+        Assert.Equal(0, _bench.Node.AdmittedClients);
+
+        // It is asked for again when the client speaks later.
+        _bench.Wait(6_000);
+        _bench.Speak(Client);
+        _bench.TellPolicy();
+        _bench.Admit(Client);
+        Assert.True(_bench.Speak(Client));
+    }
+
+    /// <summary>What one session has proved does not count for another that comes while its policy is awaited.</summary>
+    [Fact]
+    [Trait("Req", "A-25")]
+    public void A_proof_is_of_one_session_alone()
+    {
+        _bench.Speak(Client);
+        _bench.Tell(Client, Session("printer", 2, trusted: true));
+        _bench.Wait(6_000);
+        _bench.Node.OnAssociated(Client, _bench.Now);
+        if (_bench.Output.Control.OfType<UserSessionQuery>().Any())
+        {
+            _bench.Tell(Client, Session("alice", 3));
+        }
+
+        _bench.Eapol(Client, 1);
+        var request = _bench.TakeEapol(Client).Last();
+        _bench.Eapol(Client, 0, 2, request[5], 0, 7, 1, (byte)'b', (byte)'o');
+        var asked = _bench.Take<EapFromClient>().Last();
+        _bench.Hear(new EapToClient { Id = asked.Id, Client = Client, Exchange = asked.Exchange + 1, Outcome = EapOutcome.Accept, Eap = new Octets([3, 2, 0, 4]), Session = Session("alice", 3) });
+        Assert.Equal(0, _bench.Node.AdmittedClients);
+        Assert.DoesNotContain(_bench.Output.Events, e => e is ClientAdmitted { User: "alice" });
     }
 
     [Fact]

@@ -7,6 +7,7 @@ using Masquerade.RoamingCoordinator.Api;
 using Masquerade.RoamingCoordinator.Api.Telemetry;
 using Masquerade.RoamingCoordinator.Redis;
 using Masquerade.RoamingCoordinator.Server;
+using Masquerade.RoamingCoordinator.Server.Users;
 
 namespace Masquerade.Coordinator.Tests.Server;
 
@@ -155,6 +156,82 @@ public sealed class ServerConfigTests
     }
 
     [Fact]
+    public void Users_are_read_with_all_their_mistakes_and_no_secret_is_written_out()
+    {
+        var folder = Directory.CreateTempSubdirectory("masq-users-");
+        try
+        {
+            string At(string name, string text)
+            {
+                var path = Path.Combine(folder.FullName, name);
+                File.WriteAllText(path, text);
+                return path;
+            }
+
+            var secret = Convert.ToHexString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(16));
+            var key = Convert.ToHexString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32));
+            var text = $$"""
+                { "users": {
+                    "radius": [{ "server": "127.0.0.1:1812", "accounting": "[::1]:1813", "secretFile": "{{At("secret", secret + "\n")}}" }],
+                    "siteKeyFile": "{{At("keys", "# sealed under the first\n2 " + key + "\n1 " + key[..62] + "00\n")}}",
+                    "policies": "{{At("policies", """{ "policies": { "a": ["allow out any"] }, "default": "a" }""")}}",
+                    "trusted": [{ "client": "02:00:00:00:00:11", "user": "printer" }], "network": "corp", "guests": true } }
+                """;
+            var users = Read(text, out var mistakes)!.Users!;
+            Assert.Empty(mistakes);
+            Assert.Equal([2U, 1U], users.SiteKeys.Select(k => k.Number));
+            Assert.Equal(("printer", true, true), (users.Trusted.Values.Single(), users.Guests, users.RequireKey));
+            Assert.DoesNotContain(secret, users.ToString() + users.Radius[0], StringComparison.OrdinalIgnoreCase);
+
+            // A mistake in the policies is named with its place; so are the others, all at once.
+            Assert.Null(Read(
+                $$"""
+                { "users": { "radius": [{ "server": "radius", "secretFile": "/nowhere" }], "siteKeyFile": "{{At("short", "1 " + key[..60])}}",
+                  "policies": "{{At("wrong", """{ "policies": { "a": ["allow sideways any"] } }""")}}", "guest": true, "trusted": [{ "client": "x" }] },
+                  "store": { "redis": { "servers": ["127.0.0.1:6379"] } } }
+                """,
+                out mistakes));
+            Assert.Equal(
+                ["users.guest", "users.policies", "users.radius[0].secretFile", "users.radius[0].server", "users.siteKeyFile", "users.trusted[0].client", "users.trusted[0].user"],
+                mistakes.Select(m => m.Path).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal));
+            Assert.All(mistakes, m => Assert.DoesNotContain(key[..60], m.ToString(), StringComparison.OrdinalIgnoreCase));
+
+            // Who shares a store has to share the keys.
+            Assert.Null(Read("""{ "users": { "radius": [] }, "store": { "redis": { "servers": ["127.0.0.1:6379"] } } }""", out mistakes));
+            Assert.Equal(["users.radius", "users.siteKeyFile"], mistakes.Select(m => m.Path).Order(StringComparer.Ordinal));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    [Trait("Req", "A-27")]
+    public void Who_is_denied_is_denied_after_a_restart_and_what_cannot_be_kept_is_not_promised()
+    {
+        var folder = Directory.CreateTempSubdirectory("masq-denied-");
+        try
+        {
+            var path = Path.Combine(folder.FullName, "denied");
+            var users = DeniedUsers.Open(path);
+            Assert.True(users.TrySet("Alice", denied: true) && users.TrySet("bob", denied: true) && users.TrySet("bob", denied: false));
+            Assert.False(users.TrySet("two\nlines", denied: true));
+            var again = DeniedUsers.Open(path);
+            Assert.Equal(["Alice"], again.Names);
+            Assert.True(again.Contains("alice"));
+
+            var nowhere = DeniedUsers.Open(Path.Combine(folder.FullName, "missing", "denied"));
+            Assert.False(nowhere.TrySet("eve", denied: true));
+            Assert.False(nowhere.Contains("eve"));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
     public void The_operations_page_explains_every_key_with_its_default_and_nothing_else()
     {
         var page = SourceTree.Read("docs/operations.md");
@@ -175,6 +252,8 @@ public sealed class ServerConfigTests
             "api.listen", "api.tokens", "api.certificate", "api.key", .. api.Select(k => "api." + k.Key),
             "telemetry.otlp.endpoint", "telemetry.otlp.protocol", "telemetry.otlp.headersFile", "telemetry.otlp.serviceName", "telemetry.otlp.instance", "telemetry.otlp.attributes",
             .. telemetry.Select(k => "telemetry.otlp." + k.Key),
+            "users.radius[].server", "users.radius[].accounting", "users.radius[].secretFile", "users.siteKeyFile", "users.policies", "users.deniedFile", "users.network", "users.requireKey",
+            "users.guests", "users.trusted[].client", "users.trusted[].user",
             "insecure", "tls.ca", "tls.certificate", "tls.key", "tls.crl",
             .. knobs.Select(k => "roaming." + k.Key), .. balance.Select(k => "balance." + k.Key), .. tls.Select(k => "tls." + k.Key),
         ];

@@ -10,7 +10,15 @@ internal sealed class PlayedUsers : IUsers
 {
     public Queue<(EapQuestion Question, Action<EapVerdict> Done)> Asked { get; } = new();
 
-    public HashSet<string> Denied { get; } = new(StringComparer.Ordinal);
+    public HashSet<string> DeniedUsers { get; } = new(StringComparer.Ordinal);
+
+    public bool Guests { get; set; }
+
+    public bool CannotKeep { get; set; }
+
+    public IReadOnlyList<string> Denied => [.. DeniedUsers.Order(StringComparer.Ordinal)];
+
+    public bool TryDeny(string user, bool denied) => !CannotKeep && (denied ? DeniedUsers.Add(user) : DeniedUsers.Remove(user));
 
     public HashSet<MacAddress> Trusted { get; } = [];
 
@@ -30,7 +38,7 @@ internal sealed class PlayedUsers : IUsers
 
     public void Exchange(EapQuestion question, Action<EapVerdict> done) => Asked.Enqueue((question, done));
 
-    public UserSession? For(MacAddress client, UserRecord user, NodeId node, long unixMilliseconds) => Denied.Contains(user.User) ? null : new UserSession
+    public UserSession? For(MacAddress client, UserRecord user, NodeId node, long unixMilliseconds) => DeniedUsers.Contains(user.User) ? null : new UserSession
     {
         Session = user.Session,
         User = user.User,
@@ -43,7 +51,7 @@ internal sealed class PlayedUsers : IUsers
     };
 
     public UserRecord? WithoutProof(MacAddress client, long unixMilliseconds) =>
-        Trusted.Contains(client) ? new UserRecord { Session = Id(99), User = "printer" } : null;
+        Trusted.Contains(client) ? new UserRecord { Session = Id(99), User = "printer" } : Guests ? new UserRecord { Session = Id(98), User = "guest", Role = "guest" } : null;
 
     public Octets TextOf(Octets policy) => new("default deny"u8);
 

@@ -143,8 +143,8 @@ public sealed class UserTests
     {
         Authenticate(1, Client, "alice", 1);
         _bench.Ask<Ack>(2, Used(SessionProof.Handshake, 0));
-        Assert.Empty(_bench.During(() => _bench.Core.EndUserSession(Client, u => u.User is "bob", "denied")));
-        var change = Assert.IsType<UserSessionChange>(Assert.Single(_bench.During(() => _bench.Core.EndUserSession(Client, u => u.User is "alice", "disconnected"))).Message);
+        Assert.Empty(_bench.During(() => _bench.Core.EndUserSession(Client, u => u.User is "bob", "denied", _bench.Now)));
+        var change = Assert.IsType<UserSessionChange>(Assert.Single(_bench.During(() => _bench.Core.EndUserSession(Client, u => u.User is "alice", "disconnected", _bench.Now))).Message);
         Assert.Equal((PlayedUsers.Id(1), null, "disconnected"), (change.Session, change.Now, change.Reason));
         Assert.Null(_bench.Record.User);
         Assert.Equal(["alice: disconnected"], _users.Over);
@@ -156,11 +156,29 @@ public sealed class UserTests
     public void All_access_points_hear_of_a_user_who_is_denied_and_repeat_nothing_for_him()
     {
         Authenticate(1, Client, "alice", 1);
-        _users.Denied.Add("alice");
-        var said = _bench.During(() => _bench.Core.EndSessionsOf("alice"));
+        var said = _bench.During(() => Assert.True(_bench.Core.TryDeny("alice", denied: true, _bench.Now)));
         Assert.Equal([1UL, 2UL, 3UL], said.Where(s => s.Message is UserDenied { User: "alice" }).Select(s => s.Session).Order());
         Assert.Null(_bench.Ask<UserSessionReply>(3, Query(Client)).Session);
         Assert.Equal(EapOutcome.Reject, Authenticate(1, Client, "alice", 2).Outcome);
+        Assert.True(_bench.Core.TryDeny("alice", denied: false, _bench.Now));
+        Assert.Equal(EapOutcome.Accept, Authenticate(1, Client, "alice", 3).Outcome);
+
+        // What cannot be kept is not done by half, and where there are no users there is nobody to deny.
+        _users.CannotKeep = true;
+        Assert.Empty(_bench.During(() => Assert.False(_bench.Core.TryDeny("alice", denied: true, _bench.Now))));
+        Assert.Null(new CoordinatorBench().Core.TryDeny("alice", denied: true, _bench.Now));
+    }
+
+    [Fact]
+    [Trait("Req", "A-26")]
+    public void A_guest_becomes_a_user_by_authenticating()
+    {
+        _users.Guests = true;
+        Assert.Equal("guest", _bench.Ask<UserSessionReply>(1, Query(Client)).Session!.User);
+        _bench.Ask<ArriveReply>(1, _bench.Arrive(1));
+        Assert.Equal(EapOutcome.Accept, Authenticate(1, Client, "alice", 1).Outcome);
+        Assert.Equal("alice", _bench.Record.User!.User);
+        Assert.Equal(EapOutcome.Reject, Authenticate(2, Client, "mallory", 2).Outcome);
     }
 
     [Fact]

@@ -147,6 +147,7 @@ public sealed class ClientRecordCodecTests(ITestOutputHelper output)
                 Ends = random.Chance(0.5) ? 0 : (long)(random.NextUInt64() >> 20),
                 IdleSeconds = (uint)random.NextUInt64(),
                 Segment = random.Chance(0.5) ? string.Empty : "staff",
+                Role = random.Chance(0.5) ? string.Empty : "guest",
                 At = random.Chance(0.5) ? NodeId.None : NextNode(),
                 Proof = (SessionProof)random.NextInt((int)SessionProof.Trusted + 1),
             },

@@ -108,7 +108,10 @@ public sealed class FreeRadiusProcess : IDisposable
     {
         Kill();
         Certificates.Dispose();
-        System.IO.Directory.Delete(Directory, recursive: true);
+        if (System.IO.Directory.Exists(Directory))
+        {
+            System.IO.Directory.Delete(Directory, recursive: true);
+        }
     }
 
     private static int FreePort(IPAddress address, SocketType type)

@@ -1,0 +1,258 @@
+using System.Security.Cryptography;
+using System.Threading.Channels;
+using Masquerade.Auth.Filter;
+using Masquerade.Auth.KeyHolder;
+using Masquerade.Auth.Keys;
+using Masquerade.Auth.Radius;
+using Masquerade.Core.Control;
+using Masquerade.Core.Flow;
+using Masquerade.RoamingCoordinator.Users;
+
+namespace Masquerade.RoamingCoordinator.Server.Users;
+
+/// <summary>The key holder, the site's keys and the policies behind the coordinator's <see cref="IUsers"/>. All but the key holder's tasks runs in the coordinator's loop.</summary>
+internal sealed class UserDirectory : IUsers, IAsyncDisposable
+{
+    private readonly UsersSettings _settings;
+    private readonly ChannelWriter<SessionInput> _loop;
+    private readonly Action<string, string> _log;
+    private readonly KeyHolder _holder;
+    private readonly RadiusClient _radius;
+    private readonly SiteKeys _siteKeys = new();
+    private readonly PolicyBook _book;
+    private readonly PolicyShelf _shelf = new();
+    private readonly DeniedUsers _denied;
+    private readonly SessionAccounts? _accounts;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _ticking;
+
+    /// <exception cref="IOException">The file of users who are denied cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The same.</exception>
+    public UserDirectory(UsersSettings settings, string name, ChannelWriter<SessionInput> loop, Action<string, string> log)
+    {
+        (_settings, _loop, _log) = (settings, loop, log);
+        _denied = DeniedUsers.Open(settings.DeniedFile);
+        _book = settings.Policies ?? Everything();
+        foreach (var (number, key) in settings.SiteKeys.Count > 0 ? settings.SiteKeys.Reverse() : [(1U, RandomNumberGenerator.GetBytes(SiteKeys.KeyLength))])
+        {
+            // The one that is added last seals.
+            _siteKeys.TryAdd(number, key);
+            CryptographicOperations.ZeroMemory(key);
+        }
+
+        var nas = new NasSettings { Identifier = name, Ssid = settings.Network.Length == 0 ? null : settings.Network };
+        _radius = Client(settings.Radius.Select((s, i) => (i, s.Authentication, s.Secret)));
+        _holder = new KeyHolder(new KeyHolderSettings { Nas = nas }, _radius);
+        if (settings.Radius.Any(s => s.Accounting is not null))
+        {
+            _accounts = new SessionAccounts(nas, Client(settings.Radius.Select((s, i) => (i, s.Accounting, s.Secret)).Where(s => s.Accounting is not null).Select(s => (s.i, s.Accounting!, s.Secret))));
+        }
+
+        _ticking = TickAsync();
+    }
+
+    /// <summary>Keys that nobody fetches any more are zeroed in time, and accounting tells how far sessions are.</summary>
+    private async Task TickAsync()
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1));
+        try
+        {
+            while (await timer.WaitForNextTickAsync(_stop.Token).ConfigureAwait(false))
+            {
+                _holder.Sweep();
+                if (_accounts is not null)
+                {
+                    _loop.TryWrite(new StoreAnswered(_accounts.Tick));
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The coordinator stops.
+        }
+    }
+
+    public IReadOnlyList<string> Denied => _denied.Names;
+
+    /// <summary>What the key holder has counted.</summary>
+    public KeyHolderCounters Counters => _holder.Counters;
+
+    public bool TryDeny(string user, bool denied)
+    {
+        var isKept = _denied.TrySet(user, denied);
+        _log(isKept ? "info" : "error", $"user {user} {(isKept ? denied ? "is denied" : "is denied no more" : "could not be denied: the file of denied users cannot be written, or it is no name")}");
+        return isKept;
+    }
+
+    public void Exchange(EapQuestion question, Action<EapVerdict> done)
+    {
+        var request = new KeyHolderRequest
+        {
+            Node = question.Node, Client = question.Client, Exchange = question.Exchange, Eap = question.Eap.Span.ToArray(), IsKeyed = _settings.RequireKey,
+        };
+        _ = Task.Run(() => ExchangeAsync(request, done));
+    }
+
+    public UserSession? For(MacAddress client, UserRecord user, NodeId node, long unixMilliseconds)
+    {
+        if (_denied.Contains(user.User) || !SessionTermsReader.TryRead(user.Terms.Span, out var terms, out _))
+        {
+            return null;
+        }
+
+        var mistakes = new List<PolicyMistake>();
+        var choice = _book.Resolve(
+            new PolicyQuestion
+            {
+                User = user.Role.Length > 0 ? null : user.User, Role = user.Role.Length > 0 ? user.Role : null, FilterIds = terms.FilterIds,
+                FilterRules = terms.FilterRules.Length == 0 ? [] : [terms.FilterRules], Segment = terms.Segment,
+            },
+            mistakes);
+        if (choice.IsRefused || _shelf.NameOf(choice.Policy) is not { } policy)
+        {
+            _log("warning", $"{user.User} is not let in: {choice.Why}{string.Concat(mistakes.Take(3).Select(m => "; " + m))}");
+            return null;
+        }
+
+        if (!TryMakeKey(client, user, node, out var key))
+        {
+            return null;
+        }
+
+        return new UserSession
+        {
+            Session = user.Session,
+            User = user.User,
+            Key = key,
+            Policy = policy,
+            SecondsLeft = user.Ends == 0 ? 0 : (uint)Math.Clamp((user.Ends - unixMilliseconds + 999) / 1_000, 1, uint.MaxValue),
+            IdleSeconds = user.IdleSeconds,
+            IsTrusted = user.Role.Length > 0 || _settings.Trusted.ContainsKey(client),
+            Segment = user.Segment,
+        };
+    }
+
+    public UserRecord? WithoutProof(MacAddress client, long unixMilliseconds)
+    {
+        var isTrusted = _settings.Trusted.TryGetValue(client, out var user);
+        return !isTrusted && !_settings.Guests ? null : new UserRecord
+        {
+            Session = new Octets(RandomNumberGenerator.GetBytes(UserSession.IdLength)), User = user ?? "guest", Role = isTrusted ? string.Empty : "guest", Began = unixMilliseconds,
+        };
+    }
+
+    public Octets TextOf(Octets policy) => _shelf.Find(policy);
+
+    public void Used(UserRecord user, NodeId node, UserSessionUsed used) => _accounts?.Used(user, node, used);
+
+    public void Ended(UserRecord user, MacAddress client, string reason) => _accounts?.Ended(user, client);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _ticking.ConfigureAwait(false);
+        await _holder.DisposeAsync().ConfigureAwait(false);
+        await _radius.DisposeAsync().ConfigureAwait(false);
+        if (_accounts is not null)
+        {
+            await _accounts.DisposeAsync().ConfigureAwait(false);
+        }
+
+        _siteKeys.Dispose();
+        _stop.Dispose();
+    }
+
+    private static RadiusClient Client(IEnumerable<(int Number, System.Net.IPEndPoint EndPoint, string Secret)> servers) => new(new RadiusClientSettings
+    {
+        Servers = [.. servers.Select(s => new RadiusServerSettings { Name = $"radius{s.Number + 1}", EndPoint = s.EndPoint, Secret = new RadiusSecret(s.Secret) })],
+    });
+
+    /// <summary>Where no policies are configured, whoever is known may do everything.</summary>
+    private static PolicyBook Everything() => PolicyDocument.Parse(
+        """{ "policies": { "everything": ["allow both any"] }, "roles": { "guest": "everything" }, "default": "everything" }"""u8.ToArray(), out var mistakes)
+        ?? throw new InvalidOperationException(string.Join("; ", mistakes));
+
+    private async Task ExchangeAsync(KeyHolderRequest request, Action<EapVerdict> done)
+    {
+        var answer = await _holder.ExchangeAsync(request, CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            await _loop.WriteAsync(new StoreAnswered(() => done(Verdict(answer))), _stop.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is OperationCanceledException or ChannelClosedException)
+        {
+            // The coordinator stops; whoever asked asks another one.
+        }
+    }
+
+    /// <summary>In the loop. The key holder may have zeroed a session's key meanwhile: then the client begins anew.</summary>
+    private EapVerdict Verdict(KeyHolderAnswer answer)
+    {
+        var eap = new Octets(answer.Eap.Span);
+        if (answer is not { Outcome: EapOutcome.Accept, Grant: { } grant })
+        {
+            return new EapVerdict(answer.Outcome, eap);
+        }
+
+        if (grant.User.Length is 0 or > ControlLimits.MaxReasonLength)
+        {
+            _log("warning", $"a user of {grant.User.Length} characters is not let in: at most {ControlLimits.MaxReasonLength}");
+            return new EapVerdict(EapOutcome.Reject, eap);
+        }
+
+        var session = new byte[UserSession.IdLength];
+        grant.Session.WriteTo(session);
+        var began = grant.At.ToUnixTimeMilliseconds();
+        _accounts?.Start(grant);
+        return new EapVerdict(EapOutcome.Accept, eap, new UserRecord
+        {
+            Session = new Octets(session),
+            User = grant.User,
+            SealedKey = Seal(grant),
+            Terms = new Octets(grant.Terms.Octets.Span),
+            Began = began,
+            Ends = grant.Terms.SessionTimeout is { } time ? began + (long)time.TotalMilliseconds : 0,
+            IdleSeconds = (uint)Math.Min(grant.Terms.IdleTimeout?.TotalSeconds ?? 0, uint.MaxValue),
+            Segment = grant.Terms.Segment is { Length: <= ControlLimits.MaxReasonLength } segment ? segment : string.Empty,
+        });
+    }
+
+    private Octets Seal(SessionGrant grant)
+    {
+        if (grant.Key is null)
+        {
+            return Octets.Empty;
+        }
+
+        Span<byte> sealedKey = stackalloc byte[SealedKey.Length];
+        _siteKeys.Seal(grant.Key, RandomNumberGenerator.Fill, sealedKey);
+        return new Octets(sealedKey);
+    }
+
+    private bool TryMakeKey(MacAddress client, UserRecord user, NodeId node, out Octets octets)
+    {
+        octets = Octets.Empty;
+        if (user.SealedKey.Length == 0)
+        {
+            return true;
+        }
+
+        if (!_siteKeys.TryOpen(user.SealedKey.Span, SessionId.FromBytes(user.Session.Span), client, out var key))
+        {
+            // Sealed under a key that is not in use here any more: the client authenticates again.
+            _log("warning", $"the session key of {client} cannot be opened by the keys of siteKeyFile");
+            return false;
+        }
+
+        Span<byte> bytes = stackalloc byte[AccessPointKey.Length];
+        using (key)
+        using (var own = key.DeriveFor(node))
+        {
+            own.CopyTo(bytes);
+        }
+
+        octets = new Octets(bytes);
+        CryptographicOperations.ZeroMemory(bytes);
+        return true;
+    }
+}
