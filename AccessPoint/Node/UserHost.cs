@@ -18,6 +18,9 @@ public sealed partial class AccessPointNode
     /// <summary>Clients that are let in or being asked about.</summary>
     public int UserClients => _users?.Count ?? 0;
 
+    /// <summary>Whether a frame for this address would be sent.</summary>
+    internal bool AdmitsTo(MacAddress client) => _users?.AdmitsTo(client, 0) ?? true;
+
     private Instant NextUserDeadline => _users?.NextDeadline ?? Instant.Never;
 
     /// <summary>Whether a frame from the client device is finished here: it is EAPOL, or from somebody who is not let in.</summary>
@@ -49,7 +52,7 @@ public sealed partial class AccessPointNode
 
     private void NoteMovedUser(ControlMessage message, Instant now)
     {
-        if (_users is not null && message is FamChange change && change.NewFam != _model.Node)
+        if (_users is not null && message is FamChange change && change.NewFam != _model.Node && Fam.HasLeft(change.Client))
         {
             _users.OnMoved(change.Client, now);
         }
@@ -71,6 +74,8 @@ public sealed partial class AccessPointNode
             var message = request(node._outbox.NextId());
             return node._outbox.Send(message, node._now) ? message.Id : 0;
         }
+
+        public bool IsWaiting(ulong question) => node._outbox.Contains(question);
 
         public void Withdraw(ulong question) => node._outbox.Complete(question);
 

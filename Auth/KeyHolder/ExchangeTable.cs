@@ -24,7 +24,7 @@ internal sealed class ExchangeTable(int capacity, TimeSpan patience, TimeSpan ho
             return true;
         }
 
-        displaced = _stages[(int)ExchangeState.Ended].First?.Value ?? _stages[(int)ExchangeState.Begun].First?.Value;
+        displaced = _stages[(int)ExchangeState.Begun].First?.Value ?? _stages[(int)ExchangeState.Ended].First?.Value;
         return false;
     }
 

@@ -81,6 +81,25 @@ public sealed class KeyHolder : IAsyncDisposable
         }
     }
 
+    /// <summary>Uses the key of a grant, which the holder zeroes when it forgets the exchange, on whatever thread that happens: not while it is used here.</summary>
+    /// <param name="grant">The grant.</param>
+    /// <param name="use">Is given the key; must be short. Not called if there is none.</param>
+    /// <returns>False: the key has been zeroed already, and the client has to begin anew.</returns>
+    public bool TryUseKey(SessionGrant grant, Action<SessionKey> use)
+    {
+        ArgumentNullException.ThrowIfNull(grant);
+        ArgumentNullException.ThrowIfNull(use);
+        lock (_gate)
+        {
+            if (grant is { IsDisposed: false, Key: { } key })
+            {
+                use(key);
+            }
+
+            return !grant.IsDisposed;
+        }
+    }
+
     /// <summary>Forgets exchanges whose time is over, and zeroes their keys. Happens by itself with every word that comes; a shell calls it from time to time besides.</summary>
     public void Sweep()
     {

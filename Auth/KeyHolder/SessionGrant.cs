@@ -31,8 +31,15 @@ public sealed class SessionGrant : IDisposable
     /// <summary>When the server said so.</summary>
     public DateTimeOffset At { get; }
 
+    /// <summary>Whether the key has been zeroed.</summary>
+    public bool IsDisposed { get; private set; }
+
     /// <summary>Zeroes the key.</summary>
-    public void Dispose() => Key?.Dispose();
+    public void Dispose()
+    {
+        IsDisposed = true;
+        Key?.Dispose();
+    }
 
     /// <summary>Who and which; never the key.</summary>
     public override string ToString() => $"session {Session} of {User} at {Client}";

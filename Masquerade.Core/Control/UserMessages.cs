@@ -35,6 +35,9 @@ public enum SessionProof : byte
 
     /// <summary>The policy trusts this MAC address by name.</summary>
     Trusted = 4,
+
+    /// <summary>The session is over: its time, its idle time, or the client has logged off or was refused.</summary>
+    Over = 5,
 }
 
 /// <summary>What an access point needs to know of a client's user session, and no more (decision 28).</summary>

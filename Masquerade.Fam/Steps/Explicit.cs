@@ -102,6 +102,9 @@ public sealed partial class FamEngine
         return WithoutEndpoint(outcome, client, now);
     }
 
+    /// <summary>Whether a client is not known here, or only as one that another FAM serves alone.</summary>
+    public bool HasLeft(MacAddress mac) => _clients.Find(mac) is var client && (client < 0 || _clients[client].State == ClientState.Superseded);
+
     /// <summary>Whether a client is served here or about to be, and nothing says that it has left. What of its requests has waited may be answered only then: it shows where the client was.</summary>
     public bool IsAttending(MacAddress mac) => _clients.Find(mac) is >= 0 and var client && _clients[client] is { Gone: false, State: ClientState.Arriving or ClientState.Serving };
 

@@ -197,6 +197,7 @@ public sealed partial class CoordinatorCore
         node.Outbox.Suspended = false;
         node.Outbox.Restart(_now);
         node.Outbox.Advance(_now);
+        TellDenied(node);
         OnWelcomed(node);
         if (_peers is not null && node.RegisteredIn != _store.Incarnation)
         {

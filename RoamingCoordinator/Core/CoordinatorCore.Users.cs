@@ -19,6 +19,8 @@ public sealed partial class CoordinatorCore
     private readonly Dictionary<NodeId, int> _exchangingAt = [];
     private readonly Dictionary<(NodeId Node, ulong Id), EapToClient> _eapAnswers = [];
     private readonly Queue<(NodeId Node, ulong Id)> _eapAnswerOrder = new();
+    private readonly HashSet<(NodeId Node, Octets Session, ulong Id)> _reports = [];
+    private readonly Queue<(NodeId Node, Octets Session, ulong Id)> _reportOrder = new();
 
     /// <summary>EAP messages that were not passed on because too many were under way.</summary>
     public long EapRefused { get; private set; }
@@ -105,7 +107,7 @@ public sealed partial class CoordinatorCore
         var key = (node.Id, asked.Id);
         if (_eapAnswers.TryGetValue(key, out var answered) && answered.Client == asked.Client && answered.Exchange == asked.Exchange)
         {
-            Send(node, answered);
+            Send(node, Allowed(answered));
             return;
         }
 
@@ -156,6 +158,26 @@ public sealed partial class CoordinatorCore
         Say(node, UserStep.Answer(asked, outcome, verdict.Eap, null));
     }
 
+    /// <summary>An answer as it may be given now: who is denied gets no session by one that was made before.</summary>
+    private ControlMessage Allowed(ControlMessage answer) => answer switch
+    {
+        EapToClient { Session: { } session } eap when _options.Users!.IsDenied(session.User) => eap with
+        {
+            Outcome = EapOutcome.Reject, Session = null, Eap = eap.Eap.Length < 4 ? Octets.Empty : new Octets([4, eap.Eap.Span[1], 0, 4]),
+        },
+        UserSessionReply { Session: { } session } reply when _options.Users!.IsDenied(session.User) => reply with { Session = null },
+        _ => answer,
+    };
+
+    /// <summary>What a node may have missed while it was away: it ends what it still has of users who are denied.</summary>
+    private void TellDenied(NodeState node)
+    {
+        foreach (var user in _options.Users?.Denied ?? [])
+        {
+            Push(node.Id, new UserDenied { Id = 0, User = user });
+        }
+    }
+
     private void Say(NodeState node, EapToClient answer)
     {
         KeepAnswer(node.Id, answer);
@@ -174,13 +196,35 @@ public sealed partial class CoordinatorCore
         }
     }
 
+    /// <summary>A report may come twice; what it says has passed only once.</summary>
+    private bool IsNews(UserSessionUse use)
+    {
+        var name = (use.Node, use.Used.Session, use.Used.Id);
+        if (!_reports.Add(name))
+        {
+            return false;
+        }
+
+        _reportOrder.Enqueue(name);
+        if (_reportOrder.Count > MaxEapAnswers)
+        {
+            _reports.Remove(_reportOrder.Dequeue());
+        }
+
+        return true;
+    }
+
     /// <summary>What is for the key holder and for nobody else to hear; false: it is to be reported.</summary>
     private bool TryTellUsers(CoordinatorEvent happened)
     {
         switch (happened)
         {
             case UserSessionUse use:
-                _options.Users?.Used(use.User, use.Node, use.Used);
+                if (IsNews(use))
+                {
+                    _options.Users?.Used(use.User, use.Node, use.Used);
+                }
+
                 return true;
             case UserSessionOver over:
                 _options.Users?.Ended(over.User, over.Client, over.Reason);

@@ -317,12 +317,14 @@ public sealed partial class CoordinatorCore
         // Then the asker: where it is the HAM as well, it must know the mapping before packets are routed to it.
         if (decision.Answer is not null && asker is not null)
         {
-            if (decision.Answer is EapToClient eap)
+            // While the store was asked, a user may have been denied.
+            var answer = Allowed(decision.Answer);
+            if (answer is EapToClient eap)
             {
                 KeepAnswer(asker.Id, eap);
             }
 
-            Send(asker, decision.Answer);
+            Send(asker, answer);
         }
 
         foreach (var (id, message) in decision.Pushes)

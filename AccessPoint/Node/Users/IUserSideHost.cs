@@ -13,6 +13,9 @@ internal interface IUserSideHost
     /// <summary>Asks the coordinator, again and again until it answers; the question's number, or 0: there is no room for it.</summary>
     ulong Ask(Func<ulong, ControlMessage> request);
 
+    /// <summary>Whether something that was said still waits for its answer.</summary>
+    bool IsWaiting(ulong question);
+
     /// <summary>Takes a question back.</summary>
     void Withdraw(ulong question);
 

@@ -45,6 +45,9 @@ internal sealed class UserClient(MacAddress mac)
     /// <summary>When its use is told next.</summary>
     public Instant ReportAt { get; set; } = Instant.Never;
 
+    /// <summary>The number of the last report.</summary>
+    public ulong LastReport { get; set; }
+
     /// <summary>What has passed since the last report.</summary>
     public ulong OctetsFrom { get; set; }
 

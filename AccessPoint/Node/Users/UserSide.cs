@@ -13,6 +13,9 @@ namespace Masquerade.AccessPoint.Users;
 /// </summary>
 internal sealed class UserSide : IAuthenticatorOutput
 {
+    /// <summary>What clients have said by EAP and nobody has answered: each waits in the queue of what is to be said to the coordinator.</summary>
+    private const int MaxEapQuestions = 1_024;
+
     private readonly UsersConfig _config;
     private readonly IUserSideHost _host;
     private readonly DropCounters _drops;
@@ -71,6 +74,12 @@ internal sealed class UserSide : IAuthenticatorOutput
     /// <summary>Whether a frame for a client passes.</summary>
     public bool AdmitsTo(MacAddress mac, int length)
     {
+        if (mac.IsGroup)
+        {
+            // Broadcasts of DHCP, and what is relayed to groups: everybody on the link hears it, so it is sent only if somebody is let in.
+            return AdmittedCount > 0;
+        }
+
         if (_clients.Find(mac) is { IsAdmitted: true } client)
         {
             client.OctetsTo += (ulong)length;
@@ -96,9 +105,12 @@ internal sealed class UserSide : IAuthenticatorOutput
         if (_clients.Find(mac) is { } client)
         {
             // A new link has proved nothing of what the old one had.
+            client.Proved = SessionProof.None;
             ShutOut(client, "new link", tell: false, Ending.Link);
             client.AskAt = now;
         }
+
+        _authenticator.Disconnect(mac, UnauthorisedReason.LinkLost, now);
 
         FindOut(_clients.Find(mac), mac);
     }
@@ -106,25 +118,26 @@ internal sealed class UserSide : IAuthenticatorOutput
     /// <summary>A link is gone, and with it the proof.</summary>
     public void OnDisassociated(MacAddress mac, Instant now)
     {
-        _now = now;
-        _authenticator.Disconnect(mac, UnauthorisedReason.LinkLost, now);
-        if (_clients.Find(mac) is { } client)
-        {
-            ShutOut(client, "link lost", tell: true, Ending.Elsewhere);
-            _clients.Forget(client);
-        }
+        Leave(mac, "link lost", now);
     }
 
     /// <summary>The client is served elsewhere: whoever uses its MAC address here has proved nothing.</summary>
     public void OnMoved(MacAddress mac, Instant now)
     {
+        Leave(mac, "served elsewhere", now);
+    }
+
+    /// <summary>First the client, then its port: what is under way to the client goes on to where it is, which an end of the port would stop.</summary>
+    private void Leave(MacAddress mac, string reason, Instant now)
+    {
         _now = now;
-        _authenticator.Disconnect(mac, UnauthorisedReason.LinkLost, now);
         if (_clients.Find(mac) is { } client)
         {
-            ShutOut(client, "served elsewhere", tell: true, Ending.Elsewhere);
+            ShutOut(client, reason, tell: true, Ending.Elsewhere);
             _clients.Forget(client);
         }
+
+        _authenticator.Disconnect(mac, UnauthorisedReason.LinkLost, now);
     }
 
     /// <summary>The coordinator's word about users.</summary>
@@ -133,7 +146,7 @@ internal sealed class UserSide : IAuthenticatorOutput
         _now = now;
         switch (message)
         {
-            case UserSessionReply reply when _clients.Find(reply.Client) is { IsAsked: true } client:
+            case UserSessionReply reply when _clients.Find(reply.Client) is { } client && client.Question == reply.Id:
                 OnSession(client, reply.Session);
                 break;
             case EapToClient eap:
@@ -182,7 +195,7 @@ internal sealed class UserSide : IAuthenticatorOutput
         // What is answered no more need not be repeated.
         var copy = new Octets(eap);
         WithdrawEap(supplicant);
-        var question = _host.Ask(id => new EapFromClient { Id = id, Client = supplicant, Exchange = exchange, Eap = copy });
+        var question = _eapQuestions.Count >= MaxEapQuestions ? 0 : _host.Ask(id => new EapFromClient { Id = id, Client = supplicant, Exchange = exchange, Eap = copy });
         if (question != 0)
         {
             _eapQuestions[supplicant] = question;
@@ -204,7 +217,14 @@ internal sealed class UserSide : IAuthenticatorOutput
     void IAuthenticatorOutput.PortUnauthorised(MacAddress supplicant, UnauthorisedReason reason)
     {
         WithdrawEap(supplicant);
-        if (_clients.Find(supplicant) is { IsAdmitted: true, Proof: SessionProof.Eap } client)
+        if (reason is UnauthorisedReason.ServerTimeout or UnauthorisedReason.ServerFault || _clients.Find(supplicant) is not { } client)
+        {
+            // Nobody has said anything about the user: who is let in goes on until the session ends.
+            return;
+        }
+
+        client.Proved = SessionProof.None;
+        if (client is { IsAdmitted: true, Proof: SessionProof.Eap })
         {
             ShutOut(client, reason.ToString(), tell: true, Ending.Session);
         }
@@ -291,7 +311,7 @@ internal sealed class UserSide : IAuthenticatorOutput
 
             if (client.IsAdmitted && client.Session?.Session.Equals(session.Session) == false)
             {
-                // The same user again: one session ends and another begins, and packets go on.
+                // One session takes the place of another; what is counted from now on is the new one's.
                 Report(client, SessionProof.None);
             }
 
@@ -322,6 +342,15 @@ internal sealed class UserSide : IAuthenticatorOutput
         if (!_policies.TryTake(reply))
         {
             _host.Report(new PolicyUnusable(Convert.ToHexStringLower(reply.Policy.Span)));
+            foreach (var waiting in _clients.All.Where(c => c.Policy == IClientFilter.Unknown && c.Session?.Policy.Equals(reply.Policy) == true).ToArray())
+            {
+                // The session is asked for again, with the policy that it has by then.
+                waiting.Proved = SessionProof.None;
+                waiting.AskAt = _now + _config.AskAgain;
+                ShutOut(waiting, "no policy", tell: true, Ending.Session);
+                _authenticator.Disconnect(waiting.Mac, UnauthorisedReason.Administrative, _now);
+            }
+
             return;
         }
 
@@ -376,10 +405,11 @@ internal sealed class UserSide : IAuthenticatorOutput
         _clients.Shut(client);
         if (tell)
         {
-            Report(client, SessionProof.None);
+            Report(client, ending == Ending.Session ? SessionProof.Over : SessionProof.None);
         }
 
         client.Proof = SessionProof.None;
+        client.ReportAt = Instant.Never;
         if (ending == Ending.Session)
         {
             _policies.Revoke(client.Mac);
@@ -394,6 +424,12 @@ internal sealed class UserSide : IAuthenticatorOutput
 
     private void OnForgotten(UserClient client)
     {
+        if (_authenticator.Find(client.Mac) is { IsAuthorised: true })
+        {
+            // Or it would not be asked who it is when it comes again.
+            _authenticator.Disconnect(client.Mac, UnauthorisedReason.Administrative, _now);
+        }
+
         _policies.Release(client.Mac);
         if (client.IsAsked)
         {
@@ -405,25 +441,33 @@ internal sealed class UserSide : IAuthenticatorOutput
 
     private void Report(UserClient client, SessionProof proof)
     {
-        var sent = 0 != _host.Ask(id => new UserSessionUsed
+        var sent = _host.Ask(id => new UserSessionUsed
         {
             Id = id, Client = client.Mac, Session = client.Session!.Session, Proof = proof, OctetsFrom = client.OctetsFrom, OctetsTo = client.OctetsTo,
             PacketsFrom = client.PacketsFrom, PacketsTo = client.PacketsTo,
         });
-        if (sent)
+        if (sent != 0)
         {
+            client.LastReport = sent;
             (client.OctetsFrom, client.OctetsTo, client.PacketsFrom, client.PacketsTo) = (0, 0, 0, 0);
         }
     }
 
     private void Watch(UserClient client)
     {
+        if (!client.IsAdmitted)
+        {
+            // There is nothing that could end.
+            return;
+        }
+
         var at = Instant.Min(client.Ends, client.ReportAt);
         if (client.Session is { IdleSeconds: > 0 } session)
         {
             at = Instant.Min(at, client.LastHeard + TimeSpan.FromSeconds(session.IdleSeconds));
         }
 
+        at = at <= _now ? _now + TimeSpan.FromMilliseconds(1) : at;
         if (at != client.WatchAt && at != Instant.Never)
         {
             client.WatchAt = at;
@@ -455,7 +499,11 @@ internal sealed class UserSide : IAuthenticatorOutput
         if (client.IsAdmitted && client.ReportAt <= _now)
         {
             client.ReportAt = _now + _config.ReportInterval;
-            Report(client, client.Proof);
+            if (!_host.IsWaiting(client.LastReport))
+            {
+                // While nobody listens it goes on counting: one report, not one a minute, waits for the coordinator.
+                Report(client, client.Proof);
+            }
         }
 
         Watch(client);

@@ -61,7 +61,7 @@ internal ref struct FieldReader
 
     public EapOutcome EapOutcome() => Next() && Check(_reader.TryReadUInt32(out var value, (uint)Control.EapOutcome.Unavailable)) ? (EapOutcome)value : default;
 
-    public SessionProof SessionProof() => Next() && Check(_reader.TryReadUInt32(out var value, (uint)Control.SessionProof.Trusted)) ? (SessionProof)value : default;
+    public SessionProof SessionProof() => Next() && Check(_reader.TryReadUInt32(out var value, (uint)Control.SessionProof.Over)) ? (SessionProof)value : default;
 
     public Octets Octets(int atLeast, int atMost) => Next() ? ReadOctets(atLeast, atMost) : Control.Octets.Empty;
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
 using Masquerade.RoamingCoordinator.Users;
@@ -9,12 +10,13 @@ public static class UserStep
 {
     /// <summary>
     /// A user has authenticated at an access point. A MAC address that another user's client has, and is served with, is not given away: who spoofs it has credentials of his own, and would get
-    /// what is for the other (MacStealer). The user that has it may come again at any time; so may anybody when it is served no more.
+    /// what is for the other (MacStealer). The user that has it may come again at any time; so may anybody when it is served no more, but what the one before had open is not for the next.
     /// </summary>
     public static Decision Accept(ClientRecord? state, NodeId node, EapFromClient asked, EapVerdict verdict, IUsers users, long time)
     {
         var user = verdict.User! with { At = node, Proof = SessionProof.Eap };
-        if (state is { User: { Role.Length: 0 } before } && !string.Equals(before.User, user.User, StringComparison.Ordinal) && !before.HasEnded(time) && IsServed(state))
+        var isOthers = state?.User is { Role.Length: 0 } before && !string.Equals(before.User, user.User, StringComparison.OrdinalIgnoreCase);
+        if (isOthers && !state!.User!.HasEnded(time) && IsServed(state, node))
         {
             var refused = Decision.Reply(Failure(asked, verdict));
             refused.Events.Add(new ClaimRefused(node, asked.Client, $"the address is in use by another user, at {state.Fam}", RefusalKind.ClientTaken));
@@ -28,11 +30,19 @@ public static class UserStep
         }
 
         var next = (state ?? new ClientRecord { Client = asked.Client }) with { User = user };
-        var decision = new Decision(next, Answer(asked, EapOutcome.Accept, verdict.Eap, session));
-        if (state?.User is { } replaced && !state.Fam.IsNone && state.Fam != node)
+        var decision = new Decision(isOthers ? WithoutMappings(next) : next, Answer(asked, EapOutcome.Accept, verdict.Eap, session));
+        if (isOthers)
+        {
+            EndMappings(decision, state!);
+        }
+
+        if (state?.User is { } replaced)
         {
             // Where it was, the session of before is nobody's any more; the client itself is fetched from there by its arrival.
-            decision.Pushes.Add((state.Fam, new UserSessionChange { Id = 0, Client = asked.Client, Session = replaced.Session, Now = null, Reason = "authenticated elsewhere" }));
+            foreach (var other in new[] { replaced.At, state.Fam }.Where(n => !n.IsNone && n != node).Distinct())
+            {
+                decision.Pushes.Add((other, new UserSessionChange { Id = 0, Client = asked.Client, Session = replaced.Session, Now = null, Reason = "authenticated elsewhere" }));
+            }
         }
 
         decision.Events.Add(new UserAuthenticated(asked.Client, user.User, node));
@@ -47,11 +57,25 @@ public static class UserStep
             return Decision.Reply(new UserSessionReply { Id = asked.Id, Client = asked.Client, Session = session });
         }
 
-        var free = users.WithoutProof(asked.Client, time);
+        // Who is denied is no guest, and what a user has open is not for whoever has his MAC address next.
+        var before = state?.User is { Role.Length: 0 } user ? user : null;
+        var free = before is not null && users.IsDenied(before.User) ? null : users.WithoutProof(asked.Client, time);
         var told = free is null ? null : users.For(asked.Client, free, node, time);
-        return new Decision(
-            told is null ? null : (state ?? new ClientRecord { Client = asked.Client }) with { User = free },
-            new UserSessionReply { Id = asked.Id, Client = asked.Client, Session = told });
+        var reply = new UserSessionReply { Id = asked.Id, Client = asked.Client, Session = told };
+        if (told is null)
+        {
+            return Decision.Reply(reply);
+        }
+
+        var next = (state ?? new ClientRecord { Client = asked.Client }) with { User = free };
+        var isOthers = before is not null && !string.Equals(before.User, free!.User, StringComparison.OrdinalIgnoreCase);
+        var decision = new Decision(isOthers ? WithoutMappings(next) : next, reply);
+        if (isOthers)
+        {
+            EndMappings(decision, state!);
+        }
+
+        return decision;
     }
 
     /// <summary>An access point uses a session, or uses it no more.</summary>
@@ -62,12 +86,21 @@ public static class UserStep
             return Decision.Acknowledge(used.Id, AckStatus.Unknown);
         }
 
-        var next = used.Proof == SessionProof.None
+        if (used.Proof == SessionProof.Over && (user.At == node || user.At.IsNone))
+        {
+            var over = new Decision(state with { User = null }, new Ack { Id = used.Id, Status = AckStatus.Ok });
+            over.Events.Add(new UserSessionUse(user, node, used));
+            over.Events.Add(new UserSessionOver(used.Client, user, "over"));
+            over.Events.Add(new UserSessionEnded(used.Client, user.User, $"over at {node}"));
+            return over;
+        }
+
+        var next = used.Proof is SessionProof.None or SessionProof.Over
             ? user.At == node ? user with { At = NodeId.None, Proof = SessionProof.None } : user
             : user with { At = node, Proof = used.Proof };
         var decision = new Decision(next == user ? null : state with { User = next }, new Ack { Id = used.Id, Status = AckStatus.Ok });
         decision.Events.Add(new UserSessionUse(next, node, used));
-        if (used.Proof != SessionProof.None && (user.At != node || user.Proof != used.Proof))
+        if (used.Proof is not (SessionProof.None or SessionProof.Over) && (user.At != node || user.Proof != used.Proof))
         {
             decision.Events.Add(new UserServed(used.Client, user.User, node, used.Proof));
         }
@@ -105,5 +138,19 @@ public static class UserStep
     private static EapToClient Failure(EapFromClient asked, EapVerdict verdict) =>
         Answer(asked, EapOutcome.Reject, verdict.Eap.Length < 4 ? Octets.Empty : new Octets([4, verdict.Eap.Span[1], 0, 4]), null);
 
-    private static bool IsServed(ClientRecord state) => !state.Fam.IsNone && !state.Departed && !state.IsLinkLost;
+    /// <summary>Whether the client is let in somewhere, or is served there.</summary>
+    private static bool IsServed(ClientRecord state, NodeId node) =>
+        (!state.Fam.IsNone && !state.Departed && !state.IsLinkLost) || (!state.User!.At.IsNone && state.User.At != node);
+
+    private static ClientRecord WithoutMappings(ClientRecord state) =>
+        (state with { Mappings = ImmutableDictionary<MappingId, MappingEntry>.Empty, Addresses = [] }).WithEnded([.. state.Mappings.Keys], state.Epoch, ulong.MaxValue);
+
+    /// <summary>Whoever knows of a client's mappings hears that they have ended.</summary>
+    private static void EndMappings(Decision decision, ClientRecord state)
+    {
+        foreach (var node in state.Mappings.IsEmpty ? [] : state.Nodes())
+        {
+            Pushes.Ended(decision, node, state.Client, state.Epoch, [.. state.Mappings.Keys]);
+        }
+    }
 }

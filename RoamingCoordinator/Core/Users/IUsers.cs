@@ -40,6 +40,9 @@ public interface IUsers
     /// <summary>Users who are denied, in order.</summary>
     IReadOnlyList<string> Denied { get; }
 
+    /// <summary>Whether a user is denied.</summary>
+    bool IsDenied(string user);
+
     /// <summary>Denies a user, or does no more; false: it could not be kept, and nothing has changed.</summary>
     bool TryDeny(string user, bool denied);
 

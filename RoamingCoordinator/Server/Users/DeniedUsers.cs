@@ -8,7 +8,8 @@ namespace Masquerade.RoamingCoordinator.Server.Users;
 /// </summary>
 internal sealed class DeniedUsers
 {
-    private const int MaxUsers = 65_536;
+    /// <summary>An access point that comes back is told all of them.</summary>
+    private const int MaxUsers = 4_096;
 
     private readonly string _path;
     private readonly HashSet<string> _names = new(StringComparer.OrdinalIgnoreCase);

@@ -36,7 +36,11 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
         foreach (var (number, key) in settings.SiteKeys.Count > 0 ? settings.SiteKeys.Reverse() : [(1U, RandomNumberGenerator.GetBytes(SiteKeys.KeyLength))])
         {
             // The one that is added last seals.
-            _siteKeys.TryAdd(number, key);
+            if (!_siteKeys.TryAdd(number, key))
+            {
+                throw new IOException($"siteKeyFile: key {number} is there twice, or is no key");
+            }
+
             CryptographicOperations.ZeroMemory(key);
         }
 
@@ -127,7 +131,7 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
             Policy = policy,
             SecondsLeft = user.Ends == 0 ? 0 : (uint)Math.Clamp((user.Ends - unixMilliseconds + 999) / 1_000, 1, uint.MaxValue),
             IdleSeconds = user.IdleSeconds,
-            IsTrusted = user.Role.Length > 0 || _settings.Trusted.ContainsKey(client),
+            IsTrusted = user.Role.Length > 0 || IsTrusted(client, user),
             Segment = user.Segment,
         };
     }
@@ -140,6 +144,8 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
             Session = new Octets(RandomNumberGenerator.GetBytes(UserSession.IdLength)), User = user ?? "guest", Role = isTrusted ? string.Empty : "guest", Began = unixMilliseconds,
         };
     }
+
+    public bool IsDenied(string user) => _denied.Contains(user);
 
     public Octets TextOf(Octets policy) => _shelf.Find(policy);
 
@@ -162,6 +168,10 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
         _stop.Dispose();
     }
 
+    /// <summary>A session that somebody has authenticated for is his, whatever the MAC address is trusted for.</summary>
+    private bool IsTrusted(MacAddress client, UserRecord user) =>
+        user.Terms.Length == 0 && _settings.Trusted.TryGetValue(client, out var name) && string.Equals(name, user.User, StringComparison.Ordinal);
+
     private static RadiusClient Client(IEnumerable<(int Number, System.Net.IPEndPoint EndPoint, string Secret)> servers) => new(new RadiusClientSettings
     {
         Servers = [.. servers.Select(s => new RadiusServerSettings { Name = $"radius{s.Number + 1}", EndPoint = s.EndPoint, Secret = new RadiusSecret(s.Secret) })],
@@ -174,10 +184,26 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
 
     private async Task ExchangeAsync(KeyHolderRequest request, Action<EapVerdict> done)
     {
-        var answer = await _holder.ExchangeAsync(request, CancellationToken.None).ConfigureAwait(false);
+        KeyHolderAnswer answer;
+        var sealedKey = Octets.Empty;
         try
         {
-            await _loop.WriteAsync(new StoreAnswered(() => done(Verdict(answer))), _stop.Token).ConfigureAwait(false);
+            answer = await _holder.ExchangeAsync(request, CancellationToken.None).ConfigureAwait(false);
+            if (answer.Grant is { } grant && !_holder.TryUseKey(grant, key => sealedKey = Seal(key)))
+            {
+                answer = new KeyHolderAnswer(EapOutcome.Unavailable, default, KeyHolderCount.UnknownExchange);
+            }
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            // Whatever it is, whoever asked hears that he has to begin anew, and his place is free.
+            _log("error", $"the key holder could not take a message of {request.Client} at {request.Node}: {e.GetType().Name}: {e.Message}");
+            answer = new KeyHolderAnswer(EapOutcome.Unavailable, default, KeyHolderCount.NoServer);
+        }
+
+        try
+        {
+            await _loop.WriteAsync(new StoreAnswered(() => done(Verdict(answer, sealedKey))), _stop.Token).ConfigureAwait(false);
         }
         catch (Exception e) when (e is OperationCanceledException or ChannelClosedException)
         {
@@ -185,8 +211,8 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
         }
     }
 
-    /// <summary>In the loop. The key holder may have zeroed a session's key meanwhile: then the client begins anew.</summary>
-    private EapVerdict Verdict(KeyHolderAnswer answer)
+    /// <summary>In the loop.</summary>
+    private EapVerdict Verdict(KeyHolderAnswer answer, Octets sealedKey)
     {
         var eap = new Octets(answer.Eap.Span);
         if (answer is not { Outcome: EapOutcome.Accept, Grant: { } grant })
@@ -200,6 +226,13 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
             return new EapVerdict(EapOutcome.Reject, eap);
         }
 
+        if (grant.Terms.UserName is null && !_settings.TrustIdentity)
+        {
+            // The identity outside the tunnel is whatever the client likes.
+            _log("warning", $"{grant.Client} is not let in: the RADIUS server has accepted it without saying who it is (User-Name in the Access-Accept; or users.trustIdentity)");
+            return new EapVerdict(EapOutcome.Reject, eap);
+        }
+
         var session = new byte[UserSession.IdLength];
         grant.Session.WriteTo(session);
         var began = grant.At.ToUnixTimeMilliseconds();
@@ -208,7 +241,7 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
         {
             Session = new Octets(session),
             User = grant.User,
-            SealedKey = Seal(grant),
+            SealedKey = sealedKey,
             Terms = new Octets(grant.Terms.Octets.Span),
             Began = began,
             Ends = grant.Terms.SessionTimeout is { } time ? began + (long)time.TotalMilliseconds : 0,
@@ -217,15 +250,10 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
         });
     }
 
-    private Octets Seal(SessionGrant grant)
+    private Octets Seal(SessionKey key)
     {
-        if (grant.Key is null)
-        {
-            return Octets.Empty;
-        }
-
         Span<byte> sealedKey = stackalloc byte[SealedKey.Length];
-        _siteKeys.Seal(grant.Key, RandomNumberGenerator.Fill, sealedKey);
+        _siteKeys.Seal(key, RandomNumberGenerator.Fill, sealedKey);
         return new Octets(sealedKey);
     }
 

@@ -16,7 +16,7 @@ internal static class UsersSection
     private const int MaxTrusted = 4_096;
     private const string ServerText = "address:port, for example 192.0.2.5:1812 or [2001:db8::5]:1812";
     private const string SecretText = "a file that can be read, with the secret in its first line";
-    private const string KeysText = "a file that can be read, with a number and 64 hexadecimal digits in each line, the newest first";
+    private const string KeysText = "a file that can be read, with a number and 64 hexadecimal digits in each line, the highest number for what is sealed from now on";
     private const string PoliciesText = "a file with a policy document (docs/auth.md)";
 
     /// <summary>The settings; null if there is no such section.</summary>
@@ -41,6 +41,7 @@ internal static class UsersSection
             Radius = [.. servers.Select(ReadServer)],
             Network = users.Optional("network", NetworkName, "1 to 32 printable characters", string.Empty),
             RequireKey = users.Optional("requireKey", Values.Flag, "true or false", true),
+            TrustIdentity = users.Optional("trustIdentity", Values.Flag, "true or false", false),
             SiteKeys = users.Optional<IReadOnlyList<(uint Number, byte[] Key)>>("siteKeyFile", SiteKeyFile, KeysText, []),
             Policies = users.Optional<PolicyBook?>("policies", (JsonElement element, out PolicyBook? book) => Policies(element, users, out book), PoliciesText, null),
             DeniedFile = users.Optional("deniedFile", Values.Text, Values.TextText, string.Empty),
@@ -101,6 +102,11 @@ internal static class UsersSection
             var parts = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
             if (parts.Length != 2 || !uint.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var number)
                 || parts[1].Length != 2 * Masquerade.Auth.Keys.SiteKeys.KeyLength || !parts[1].All(char.IsAsciiHexDigit))
+            {
+                return false;
+            }
+
+            if (parts[1].All(c => c == '0') || keys.Exists(k => k.Item1 == number))
             {
                 return false;
             }

@@ -24,6 +24,9 @@ internal sealed record UsersSettings
     /// <summary>Whether EAP methods that make no key are refused.</summary>
     public required bool RequireKey { get; init; }
 
+    /// <summary>Whether a user is who the client says outside the tunnel, where the server does not say it.</summary>
+    public required bool TrustIdentity { get; init; }
+
     /// <summary>Keys under which session keys are kept, numbered; empty: one that lives as long as the process.</summary>
     public required IReadOnlyList<(uint Number, byte[] Key)> SiteKeys { get; init; }
 

@@ -48,25 +48,32 @@ public sealed class ReconnectTests : IAsyncDisposable
             Run(new CoordinatorClient([To(listener)], (input, _) => Note(agent, input), TextWriter.Null) { FirstPause = TimeSpan.FromMilliseconds(Pause) });
         }
 
-        var connections = new List<TcpClient>();
-        while (connections.Count < Agents)
+        // A process that stands still for a second sees all of them come at once, however they have drawn; not three times in a row.
+        var delays = new List<long>();
+        for (var round = 0; round < 3 && !IsSpread(delays); round++)
         {
-            connections.Add(await listener.AcceptTcpClientAsync(_stop.Token));
-            await connections[^1].GetStream().WriteAsync(ControlEnd.Frame(new Welcome { Id = 1, Coordinator = new NodeId("c1"), StoreIncarnation = 1, HeartbeatMilliseconds = 60_000 }));
+            welcomed.Clear();
+            var connections = new List<TcpClient>();
+            while (connections.Count < Agents)
+            {
+                connections.Add(await listener.AcceptTcpClientAsync(_stop.Token));
+                await connections[^1].GetStream().WriteAsync(ControlEnd.Frame(new Welcome { Id = 1, Coordinator = new NodeId("c1"), StoreIncarnation = 1, HeartbeatMilliseconds = 60_000 }));
+            }
+
+            await Wait.ForAsync(() => welcomed.Count == Agents, () => $"{welcomed.Count} are welcomed");
+            ups.Clear();
+            connections.ForEach(c => c.Dispose());
+
+            // The backlog takes whoever comes.
+            await Wait.ForAsync(() => ups.Count == Agents, () => $"{ups.Count} have come back");
+            delays = [.. Enumerable.Range(0, Agents).Select(a => ups[a] - downs[a])];
+            Assert.All(delays, d => Assert.InRange(d, (Pause / 2) - Rounding, Pause + Late));
         }
 
-        await Wait.ForAsync(() => welcomed.Count == Agents, () => $"{welcomed.Count} are welcomed");
-        ups.Clear();
-        connections.ForEach(c => c.Dispose());
-
-        // The backlog takes whoever comes.
-        await Wait.ForAsync(() => ups.Count == Agents, () => $"{ups.Count} have come back");
-        var delays = Enumerable.Range(0, Agents).Select(a => ups[a] - downs[a]).ToList();
-        Assert.All(delays, d => Assert.InRange(d, (Pause / 2) - Rounding, Pause + Late));
-
         // As equal as this they would be once in millions of runs.
-        Assert.True(delays.Max() - delays.Min() > Pause * 0.15, $"all at once: {string.Join(", ", delays)}");
-        Assert.True(delays.Distinct().Count() > Agents / 4, $"in step: {string.Join(", ", delays)}");
+        Assert.True(IsSpread(delays), $"all at once, or in step: {string.Join(", ", delays)}");
+
+        static bool IsSpread(List<long> delays) => delays.Count > 0 && delays.Max() - delays.Min() > Pause * 0.15 && delays.Distinct().Count() > Agents / 4;
 
         ValueTask Note(int agent, AgentInput input)
         {

@@ -132,7 +132,7 @@ public sealed class UserSideTests
         Assert.True(_bench.Answer(others));
         Assert.True(_bench.Speak(Other));
         Assert.Contains(new ClientShutOut(Client, "bob", "denied"), _bench.Output.Events);
-        Assert.Contains(_bench.Take<UserSessionUsed>(), u => u is { Proof: SessionProof.None } && u.Client == Client);
+        Assert.Contains(_bench.Take<UserSessionUsed>(), u => u is { Proof: SessionProof.Over } && u.Client == Client);
         Assert.Equal(1, _bench.Node.AdmittedClients);
         Assert.Single(_bench.Take<Ack>());
     }
@@ -187,9 +187,14 @@ public sealed class UserSideTests
     public void What_has_passed_is_told_from_time_to_time_and_at_the_end()
     {
         LetIn(Client, Session("bob"));
-        _bench.Take<UserSessionUsed>();
+        var first = Assert.Single(_bench.Take<UserSessionUsed>());
         Assert.True(_bench.Speak(Client));
         Assert.True(_bench.Answer(_bench.LastSource()));
+
+        // While nobody listens one report waits, and the counting goes on.
+        _bench.Wait(61_000);
+        Assert.Equal([first.Id], _bench.Take<UserSessionUsed>().Select(u => u.Id).Distinct());
+        _bench.Hear(new Ack { Id = first.Id, Status = AckStatus.Ok });
         _bench.Wait(61_000);
         var used = _bench.Take<UserSessionUsed>().MaxBy(u => u.Id)!;
         Assert.Equal((1UL, 1UL, SessionProof.Eap), (used.PacketsFrom, used.PacketsTo, used.Proof));
@@ -197,7 +202,7 @@ public sealed class UserSideTests
         _bench.Hear(new Ack { Id = used.Id, Status = AckStatus.Ok });
         Assert.True(_bench.Speak(Client));
         _bench.Push(id => new UserDenied { Id = id, User = "bob" });
-        Assert.Contains(_bench.Take<UserSessionUsed>(), u => u is { Proof: SessionProof.None, PacketsFrom: 1, PacketsTo: 0 });
+        Assert.Contains(_bench.Take<UserSessionUsed>(), u => u is { Proof: SessionProof.Over, PacketsFrom: 1, PacketsTo: 0 });
     }
 
     /// <summary>Who is let in is not displaced by addresses that somebody makes up, and they do not grow without end.</summary>
@@ -258,10 +263,11 @@ public sealed class UserSideTests
         Assert.Contains(_bench.Output.Events, e => e is PolicyUnusable);
         Assert.Equal(0, _bench.Node.AdmittedClients);
 
-        // It is asked for again when the client speaks later.
+        // Everything is asked for again when the client speaks later.
         _bench.Wait(6_000);
         _bench.Speak(Client);
-        _bench.TellPolicy();
+        _bench.Tell(Client, Session("bob"));
+        _bench.Authenticate(Client, Session("bob", 2));
         _bench.Admit(Client);
         Assert.True(_bench.Speak(Client));
     }
@@ -287,6 +293,85 @@ public sealed class UserSideTests
         _bench.Hear(new EapToClient { Id = asked.Id, Client = Client, Exchange = asked.Exchange + 1, Outcome = EapOutcome.Accept, Eap = new Octets([3, 2, 0, 4]), Session = Session("alice", 3) });
         Assert.Equal(0, _bench.Node.AdmittedClients);
         Assert.DoesNotContain(_bench.Output.Events, e => e is ClientAdmitted { User: "alice" });
+    }
+
+    /// <summary>Once this hung the access point: a client that was shut out had its next report due for ever.</summary>
+    [Fact]
+    [Trait("Req", "A-26")]
+    public void Who_logs_off_is_out_and_time_goes_on()
+    {
+        LetIn(Client, Session("bob"));
+        _bench.Take<UserSessionUsed>();
+        _bench.Eapol(Client, 2);
+        Assert.Equal(SessionProof.Over, _bench.Take<UserSessionUsed>().MaxBy(u => u.Id)!.Proof);
+        for (var i = 0; i < 10; i++)
+        {
+            _bench.Wait(61_000);
+        }
+
+        Assert.False(_bench.Speak(Client));
+        Assert.True(_bench.Node.NextDeadline > _bench.Now);
+    }
+
+    [Fact]
+    [Trait("Req", "A-25")]
+    public void A_new_link_asks_who_it_is_anew()
+    {
+        LetIn(Client, Session("bob"));
+        _bench.Node.OnAssociated(Client, _bench.Now);
+        Assert.False(_bench.Speak(Client));
+        _bench.Tell(Client, Session("bob"));
+        Assert.NotEmpty(_bench.TakeEapol(Client));
+        Assert.Equal(0, _bench.Node.AdmittedClients);
+    }
+
+    /// <summary>A word about an earlier move comes late: the client has come back and been proved since.</summary>
+    [Fact]
+    [Trait("Req", "A-25")]
+    public void A_late_word_about_an_earlier_move_shuts_nobody_out()
+    {
+        LetIn(Client, Session("bob"));
+        _bench.Push(id => new FamChange { Id = id, Client = Client, Epoch = new Epoch(4), NewFam = new NodeId("ap2"), PreviousFam = new NodeId("ap1"), Token = 7, Routes = [] });
+        Assert.True(_bench.Speak(Client));
+    }
+
+    [Fact]
+    public void A_server_that_does_not_answer_shuts_nobody_out()
+    {
+        LetIn(Client, Session("bob"));
+        _bench.Eapol(Client, 1);
+        var request = _bench.TakeEapol(Client).Last();
+        _bench.Eapol(Client, 0, 2, request[5], 0, 7, 1, (byte)'b', (byte)'o');
+        for (var i = 0; i < 20; i++)
+        {
+            _bench.Wait(10_000);
+        }
+
+        Assert.True(_bench.Speak(Client));
+        Assert.Equal(1, _bench.Node.AdmittedClients);
+    }
+
+    [Fact]
+    public void An_answer_to_an_earlier_question_brings_no_session_back()
+    {
+        _bench.Speak(Client);
+        var old = Assert.Single(_bench.Take<UserSessionQuery>());
+        _bench.Hear(new UserSessionReply { Id = old.Id, Client = Client });
+        _bench.Wait(6_000);
+        _bench.Speak(Client);
+        _bench.Hear(new UserSessionReply { Id = old.Id, Client = Client, Session = Session("printer", 2, trusted: true) });
+        _bench.TellPolicy();
+        Assert.Equal(0, _bench.Node.AdmittedClients);
+    }
+
+    [Fact]
+    public void Groups_hear_something_only_where_somebody_is_let_in()
+    {
+        var group = MacAddress.Parse("ff:ff:ff:ff:ff:ff");
+        Assert.False(_bench.Node.AdmitsTo(group));
+        LetIn(Client, Session("bob"));
+        Assert.True(_bench.Node.AdmitsTo(group));
+        Assert.False(_bench.Node.AdmitsTo(Other));
     }
 
     [Fact]

@@ -252,7 +252,7 @@ public sealed class ServerConfigTests
             "api.listen", "api.tokens", "api.certificate", "api.key", .. api.Select(k => "api." + k.Key),
             "telemetry.otlp.endpoint", "telemetry.otlp.protocol", "telemetry.otlp.headersFile", "telemetry.otlp.serviceName", "telemetry.otlp.instance", "telemetry.otlp.attributes",
             .. telemetry.Select(k => "telemetry.otlp." + k.Key),
-            "users.radius[].server", "users.radius[].accounting", "users.radius[].secretFile", "users.siteKeyFile", "users.policies", "users.deniedFile", "users.network", "users.requireKey",
+            "users.radius[].server", "users.radius[].accounting", "users.radius[].secretFile", "users.siteKeyFile", "users.policies", "users.deniedFile", "users.network", "users.requireKey", "users.trustIdentity",
             "users.guests", "users.trusted[].client", "users.trusted[].user",
             "insecure", "tls.ca", "tls.certificate", "tls.key", "tls.crl",
             .. knobs.Select(k => "roaming." + k.Key), .. balance.Select(k => "balance." + k.Key), .. tls.Select(k => "tls." + k.Key),

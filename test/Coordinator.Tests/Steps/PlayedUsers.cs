@@ -18,6 +18,8 @@ internal sealed class PlayedUsers : IUsers
 
     public IReadOnlyList<string> Denied => [.. DeniedUsers.Order(StringComparer.Ordinal)];
 
+    public bool IsDenied(string user) => DeniedUsers.Contains(user);
+
     public bool TryDeny(string user, bool denied) => !CannotKeep && (denied ? DeniedUsers.Add(user) : DeniedUsers.Remove(user));
 
     public HashSet<MacAddress> Trusted { get; } = [];

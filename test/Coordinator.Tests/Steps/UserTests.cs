@@ -84,7 +84,9 @@ public sealed class UserTests
         // The user that has it may come again, and anybody when it has left.
         Assert.Equal(EapOutcome.Accept, Authenticate(2, Client, "alice", 3).Outcome);
         _bench.Ask<Ack>(1, new Depart { Id = _bench.NextId(), Client = Client, Epoch = _bench.Record.Epoch, Idle = false });
-        Assert.Equal(EapOutcome.Accept, Authenticate(3, Client, "bob", 4).Outcome);
+        Assert.Equal(EapOutcome.Reject, Authenticate(3, Client, "bob", 4).Outcome);
+        _bench.Ask<Ack>(2, new UserSessionUsed { Id = _bench.NextId(), Client = Client, Session = PlayedUsers.Id(3), Proof = SessionProof.None });
+        Assert.Equal(EapOutcome.Accept, Authenticate(3, Client, "bob", 5).Outcome);
         Assert.Equal("bob", _bench.Record.User!.User);
     }
 
@@ -179,6 +181,72 @@ public sealed class UserTests
         Assert.Equal(EapOutcome.Accept, Authenticate(1, Client, "alice", 1).Outcome);
         Assert.Equal("alice", _bench.Record.User!.User);
         Assert.Equal(EapOutcome.Reject, Authenticate(2, Client, "mallory", 2).Outcome);
+    }
+
+    [Fact]
+    [Trait("Req", "A-27")]
+    public void An_access_point_that_was_away_hears_who_is_denied_when_it_comes_back()
+    {
+        _bench.Core.OnDisconnected(2, _bench.Now);
+        _bench.During(() => _bench.Core.TryDeny("alice", denied: true, _bench.Now));
+        Assert.Contains(_bench.Connect(2, session: 22), s => s is { Session: 22, Message: UserDenied { User: "alice" } });
+    }
+
+    /// <summary>An answer that was made before the denial, or is given again after it, brings nobody in.</summary>
+    [Fact]
+    [Trait("Req", "A-27")]
+    public void A_denial_overtakes_answers_that_were_made_before_it()
+    {
+        var asked = Eap(Client);
+        _bench.Tell(1, asked);
+        _bench.During(() => _users.Asked.Dequeue().Done(new EapVerdict(EapOutcome.Accept, Success, PlayedUsers.Session("alice", 1))));
+        _bench.Core.TryDeny("alice", denied: true, _bench.Now);
+        var again = _bench.Ask<EapToClient>(1, asked);
+        Assert.Equal((EapOutcome.Reject, null), (again.Outcome, again.Session));
+    }
+
+    /// <summary>Who has a MAC address next gets none of what the user before has open.</summary>
+    [Fact]
+    [Trait("Req", "A-24")]
+    public void What_a_user_has_open_ends_when_another_one_has_the_address()
+    {
+        Authenticate(1, Client, "alice", 1);
+        _bench.Ask<ArriveReply>(1, _bench.Arrive(1));
+        _bench.Ask<Ack>(1, _bench.Announce(_bench.Record.Epoch.Value, Mapping(1, 5_000, _bench.Record.Epoch.Value)));
+        Assert.Single(_bench.Record.Mappings);
+        _bench.Ask<Ack>(1, Used(SessionProof.None, 0));
+        _bench.Ask<Ack>(1, new Depart { Id = _bench.NextId(), Client = Client, Epoch = _bench.Record.Epoch, Idle = false });
+        var said = Accept(2, Client, "bob", 2);
+        Assert.Contains(said, s => s is { Session: 1, Message: MappingsEnded });
+        Assert.Empty(_bench.Record.Mappings);
+        Assert.Empty(_bench.Record.Addresses);
+
+        // The same user keeps what he has, and a guest gets nothing of it either.
+        _bench.Ask<ArriveReply>(2, _bench.Arrive(2));
+        _bench.Ask<Ack>(2, _bench.Announce(_bench.Record.Epoch.Value, Mapping(2, 5_001, _bench.Record.Epoch.Value)));
+        Authenticate(2, Client, "BOB", 3);
+        Assert.Single(_bench.Record.Mappings);
+        _users.Guests = true;
+        _bench.Core.TryDeny("bob", denied: true, _bench.Now);
+        _bench.Core.TryDeny("BOB", denied: true, _bench.Now);
+        Assert.Null(_bench.Ask<UserSessionReply>(3, Query(Client)).Session);
+    }
+
+    [Fact]
+    public void A_session_that_its_access_point_says_is_over_is_over_everywhere()
+    {
+        Authenticate(1, Client, "alice", 1);
+        _bench.Ask<Ack>(1, Used(SessionProof.Eap, 10));
+        _bench.Ask<Ack>(2, Used(SessionProof.Over, 10));
+        Assert.NotNull(_bench.Record.User);
+        var last = Used(SessionProof.Over, 7);
+        _bench.Ask<Ack>(1, last);
+        Assert.Null(_bench.Record.User);
+        Assert.Equal(["alice: over"], _users.Over);
+
+        // A report that comes twice counts once.
+        Assert.Equal(AckStatus.Unknown, _bench.Ask<Ack>(1, last).Status);
+        Assert.Equal([10UL, 10UL, 7UL], _users.Usage.Select(u => u.Octets));
     }
 
     [Fact]
