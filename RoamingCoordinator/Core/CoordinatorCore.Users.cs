@@ -163,7 +163,7 @@ public sealed partial class CoordinatorCore
     {
         EapToClient { Session: { } session } eap when _options.Users!.IsDenied(session.User) => eap with
         {
-            Outcome = EapOutcome.Reject, Session = null, Eap = eap.Eap.Length < 4 ? Octets.Empty : new Octets([4, eap.Eap.Span[1], 0, 4]),
+            Outcome = EapOutcome.Reject, Session = null, Eap = UserStep.FailureFor(eap.Eap),
         },
         UserSessionReply { Session: { } session } reply when _options.Users!.IsDenied(session.User) => reply with { Session = null },
         _ => answer,

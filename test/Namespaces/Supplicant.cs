@@ -39,9 +39,6 @@ internal sealed class Supplicant : IDisposable
         _program = new Companion(output, client, "wpa_supplicant", "-i", "eth0", "-D", "wired", "-c", _file);
     }
 
-    /// <summary>How often it has heard that it is let in.</summary>
-    public int Successes => _program.Said.Count(l => l.Contains("CTRL-EVENT-EAP-SUCCESS", StringComparison.Ordinal));
-
     public void Dispose()
     {
         _program.Dispose();

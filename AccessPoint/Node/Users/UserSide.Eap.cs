@@ -51,7 +51,7 @@ internal sealed partial class UserSide : IAuthenticatorOutput
         client.Proved = SessionProof.None;
         if (client is { IsAdmitted: true, Proof: SessionProof.Eap })
         {
-            ShutOut(client, reason.ToString(), tell: true, Ending.Session);
+            ShutOut(client, reason.ToString(), Ending.Session);
         }
     }
 

@@ -102,7 +102,7 @@ internal sealed partial class UserSide
         {
             // A new link has proved nothing of what the old one had.
             client.Proved = SessionProof.None;
-            ShutOut(client, "new link", tell: false, Ending.Link);
+            ShutOut(client, "new link", Ending.Link);
             client.AskAt = now;
         }
 
@@ -129,7 +129,7 @@ internal sealed partial class UserSide
         _now = now;
         if (_clients.Find(mac) is { } client)
         {
-            ShutOut(client, reason, tell: true, Ending.Elsewhere);
+            ShutOut(client, reason, Ending.Elsewhere);
             _clients.Forget(client);
         }
 
@@ -258,7 +258,7 @@ internal sealed partial class UserSide
                 // The session is asked for again, with the policy that it has by then.
                 waiting.Proved = SessionProof.None;
                 waiting.AskAt = _now + _config.AskAgain;
-                ShutOut(waiting, "no policy", tell: true, Ending.Session);
+                ShutOut(waiting, "no policy", Ending.Session);
                 _authenticator.Disconnect(waiting.Mac, UnauthorisedReason.Administrative, _now);
             }
 
@@ -300,12 +300,12 @@ internal sealed partial class UserSide
     /// <summary>A session is over: nothing passes any more, and the client has to say anew who it is.</summary>
     private void End(UserClient client, string reason)
     {
-        ShutOut(client, reason, tell: true, Ending.Session);
+        ShutOut(client, reason, Ending.Session);
         _authenticator.Disconnect(client.Mac, UnauthorisedReason.Administrative, _now);
         _clients.Forget(client);
     }
 
-    private void ShutOut(UserClient client, string reason, bool tell, Ending ending)
+    private void ShutOut(UserClient client, string reason, Ending ending)
     {
         if (!client.IsAdmitted)
         {
@@ -314,7 +314,7 @@ internal sealed partial class UserSide
 
         _clients.AdmittedCount--;
         _clients.Shut(client);
-        if (tell)
+        if (ending != Ending.Link)
         {
             Report(client, ending == Ending.Session ? SessionProof.Over : SessionProof.None);
         }

@@ -135,8 +135,10 @@ public static class UserStep
         new() { Id = asked.Id, Client = asked.Client, Exchange = asked.Exchange, Outcome = outcome, Eap = eap, Session = session };
 
     /// <summary>EAP-Failure in place of the success that the server has said (RFC 3748 section 4.2).</summary>
+    internal static Octets FailureFor(Octets success) => success.Length < 4 ? Octets.Empty : new Octets([4, success.Span[1], 0, 4]);
+
     private static EapToClient Failure(EapFromClient asked, EapVerdict verdict) =>
-        Answer(asked, EapOutcome.Reject, verdict.Eap.Length < 4 ? Octets.Empty : new Octets([4, verdict.Eap.Span[1], 0, 4]), null);
+        Answer(asked, EapOutcome.Reject, FailureFor(verdict.Eap), null);
 
     /// <summary>Whether the client is let in somewhere, or is served there.</summary>
     private static bool IsServed(ClientRecord state, NodeId node) =>

@@ -1,25 +1,24 @@
-using System.Security.Cryptography;
 using System.Text;
 using Masquerade.Auth.Filter;
 using Masquerade.Core.Control;
 
 namespace Masquerade.RoamingCoordinator.Server.Users;
 
-/// <summary>The texts of policies by their SHA-256, as access points ask for them. Bounded: what was used least lately goes, and is made again when it is resolved again.</summary>
+/// <summary>The texts of policies by their names, as access points ask for them. Bounded: the oldest goes, and is there again when it is resolved again.</summary>
 internal sealed class PolicyShelf
 {
     private const int MaxTexts = 4_096;
 
-    private readonly Dictionary<string, Octets> _texts = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, Octets> _names = new(StringComparer.Ordinal);
-    private readonly Queue<string> _order = new();
+    private readonly Dictionary<Octets, Octets> _texts = [];
+    private readonly Queue<Octets> _order = new();
 
     /// <summary>The name of a policy's text; null if it is longer than a message may be.</summary>
     public Octets? NameOf(FilterPolicy policy)
     {
-        if (_names.TryGetValue(policy.Text, out var known))
+        var name = new Octets(policy.Digest.Span);
+        if (_texts.ContainsKey(name))
         {
-            return known;
+            return name;
         }
 
         var text = Encoding.UTF8.GetBytes(policy.Text);
@@ -28,21 +27,16 @@ internal sealed class PolicyShelf
             return null;
         }
 
-        var name = new Octets(SHA256.HashData(text));
-        if (_order.Count >= MaxTexts && _order.TryDequeue(out var oldest))
+        if (_order.Count >= MaxTexts)
         {
-            _texts.Remove(Key(_names[oldest]));
-            _names.Remove(oldest);
+            _texts.Remove(_order.Dequeue());
         }
 
-        _names[policy.Text] = name;
-        _texts[Key(name)] = new Octets(text);
-        _order.Enqueue(policy.Text);
+        _texts[name] = new Octets(text);
+        _order.Enqueue(name);
         return name;
     }
 
     /// <summary>The text of that name; empty if there is none.</summary>
-    public Octets Find(Octets name) => _texts.GetValueOrDefault(Key(name), Octets.Empty);
-
-    private static string Key(Octets name) => Convert.ToHexString(name.Span);
+    public Octets Find(Octets name) => _texts.GetValueOrDefault(name, Octets.Empty);
 }
