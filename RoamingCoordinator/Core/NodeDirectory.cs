@@ -171,6 +171,13 @@ public sealed class NodeDirectory
     /// <summary>The node that an address was configured at; none if no such node is known.</summary>
     public NodeId HomeOf(IpAddress address) => _byAddress.TryGetValue(address, out var node) ? node.Id : NodeId.None;
 
+    /// <summary>
+    /// The node to which an address has come home although a reporter believes that another one has it: both are connected, so both have said what is theirs. None if that is not so,
+    /// or if the address is known to have moved.
+    /// </summary>
+    internal NodeId HomeInsteadOf(NodeId believed, IpAddress address) =>
+        MovedTo(address).IsNone && HomeOf(address) is { IsNone: false } home && home != believed && IsConnected(home) && IsConnected(believed) ? home : NodeId.None;
+
     internal int MovedCount => _moved.Count;
 
     /// <summary>Whether any address has ever moved: if not, nothing needs to be looked up in records.</summary>

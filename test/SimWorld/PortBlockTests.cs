@@ -46,4 +46,14 @@ public sealed class PortBlockTests(ITestOutputHelper output)
         Assert.InRange(begun, 12, int.MaxValue);
         Assert.InRange(ended, 6, begun);
     }
+
+    /// <summary>An address that was taken over, whose taker failed as well, came home while the coordinator forgot everything: the FAM held on to what nobody had.</summary>
+    [Fact]
+    [Trait("Req", "A-15")]
+    public void What_was_at_an_address_that_came_home_unseen_does_not_hang()
+    {
+        const ulong Seed = 2_992_618_827_523;
+        var network = Walk.Run(Seed, Settings.Of(WorldKind.Deaths, Seed) with { Kind = null, PortBlocks = 64, IsLong = true });
+        Assert.NotEmpty(network.Flows);
+    }
 }

@@ -68,13 +68,14 @@ public static class ReportStep
         var status = Upsert(client, node, message.Epoch, message.Id, message.Mappings, mappings, changed, kept, context);
         var ended = Remove(mappings, message.Ended);
         var unserved = claims ? Unserved(mappings, node, message, context.Now) : [];
+        unserved.AddRange(CameHome(mappings, node, message, context));
         var next = (client with { Mappings = mappings.ToImmutable() }).WithEnded(message.Ended, message.Epoch, message.Id);
         var decision = new Decision(next, new Ack { Id = message.Id, Status = status });
         NoteRefused(decision, client, node, status);
         Routes.PushTerms(decision, next, kept.Where(e => mappings.ContainsKey(e.Record.Mapping)), context.Now);
         if (unserved.Count > 0)
         {
-            // HAMs or earlier FAMs have reported them; whoever serves the client must know them to serve them.
+            // HAMs or earlier FAMs have reported them, or know where they are; whoever serves the client must know them to serve them.
             Pushes.Update(decision, next, unserved, ended: []);
         }
 
@@ -262,6 +263,22 @@ public static class ReportStep
         return unserved;
     }
 
+    /// <summary>Mappings of the report that are at another HAM than the reporter believes, because their address has come home.</summary>
+    private static IEnumerable<MappingRecord> CameHome(ImmutableDictionary<MappingId, MappingEntry>.Builder mappings, NodeId node, Announce message, StepContext context)
+    {
+        foreach (var reported in message.Mappings)
+        {
+            if (!HomeInstead(reported, node, context).IsNone && mappings.TryGetValue(reported.Mapping, out var entry))
+            {
+                yield return Routes.For(entry, node, context.Now);
+            }
+        }
+    }
+
+    /// <summary>Whose mapping it is rather; none if the reporter may be right, or says it of itself: what is its own it must know.</summary>
+    private static NodeId HomeInstead(MappingRecord reported, NodeId node, StepContext context) =>
+        reported.Ham == node ? NodeId.None : context.Nodes.HomeInsteadOf(reported.Ham, reported.Mapping.Masquerade.Address);
+
     private static bool IsAwaited(ClientRecord state, NodeId node, ulong id) => state.Pending?.IsAwaited(node, id) ?? false;
 
     /// <summary>Takes in records that are not older than what is known. The reporter's own FAM endpoint comes with them.</summary>
@@ -272,8 +289,10 @@ public static class ReportStep
         var status = AckStatus.Ok;
         foreach (var reported in records)
         {
-            // The reporter may not have heard yet that the address has moved; that it gets to its owner is seen to when all is taken in.
-            var record = reported;
+            // The reporter may not have heard yet that the address has moved; that it gets to its owner is seen to when all is taken in. That an address has come home is known to
+            // nobody any more if the store has forgotten that it was away: then its home says whether it has the mapping.
+            var home = HomeInstead(reported, node, context);
+            var record = home.IsNone ? reported : reported with { Ham = home };
             var owner = context.Nodes.MovedTo(record.Mapping.Masquerade.Address);
             mappings.TryGetValue(record.Mapping, out var known);
             if (known is null && state.HasEnded(record.Mapping, epoch, id))

@@ -64,6 +64,34 @@ public sealed class RecoveryTests
     }
 
     [Fact]
+    [Trait("Req", "A-15")]
+    public void What_was_at_an_address_that_came_home_unseen_is_asked_of_its_home()
+    {
+        // Node 3 had failed, node 1 had its address and failed as well, node 3 is back, and the coordinator has forgotten all of it. Node 2 has heard of nothing since.
+        var bench = new CoordinatorBench();
+        var believed = Mapping(3, 5_000, 1, fam: At(2, 6_000)) with { Ham = Ap1 };
+        var sent = bench.Tell(2, bench.Announce(8, believed) with { Full = true });
+        Assert.Equal(AckStatus.Ok, sent.Select(s => s.Message).OfType<Ack>().Single().Status);
+        Assert.Equal(Ap3, Assert.Single(bench.Record.Mappings.Values).Record.Ham);
+        Assert.Equal(Ap3, Assert.Single(sent.Where(s => s.Session == 2).Select(s => s.Message).OfType<ArrivalUpdate>().Single().Mappings).Ham);
+        Assert.Equal(believed.Mapping, Assert.Single(sent.Where(s => s.Session == 3).Select(s => s.Message).OfType<FamChange>().Single().Routes).Mapping);
+
+        var ended = bench.Tell(3, new ReleaseMappings { Id = bench.NextId(), Client = Client, Mappings = [believed.Mapping] });
+        Assert.Equal([believed.Mapping], ended.Where(s => s.Session == 2).Select(s => s.Message).OfType<ArrivalUpdate>().Single().Ended);
+    }
+
+    [Fact]
+    [Trait("Req", "A-15")]
+    public void An_address_is_not_thought_to_be_at_home_while_who_had_it_is_out_of_reach()
+    {
+        var bench = new CoordinatorBench();
+        bench.Core.OnDisconnected(1, bench.Now);
+        var sent = bench.Tell(2, bench.Announce(8, Mapping(3, 5_000, 1, fam: At(2, 6_000)) with { Ham = Ap1 }) with { Full = true });
+        Assert.Equal(AckStatus.Refused, sent.Select(s => s.Message).OfType<Ack>().Single().Status);
+        Assert.Empty(bench.Record.Mappings);
+    }
+
+    [Fact]
     [Trait("Req", "A-29")]
     public void A_node_hears_what_was_due_to_it_before_it_introduced_itself()
     {
