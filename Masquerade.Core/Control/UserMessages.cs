@@ -182,6 +182,9 @@ public sealed record UserSessionUsed : ControlMessage
 
     /// <summary>Packets to the client.</summary>
     public ulong PacketsTo { get; init; }
+
+    /// <summary>The policy by which the client's packets are judged, <see cref="UserSession.PolicyLength"/> octets: who has missed a change is told again. Empty: it is not said.</summary>
+    public Octets Policy { get; init; } = Octets.Empty;
 }
 
 /// <summary>Coordinator → agent (repeated until acknowledged): all user sessions of a user have ended.</summary>

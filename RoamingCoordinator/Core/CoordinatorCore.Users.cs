@@ -94,7 +94,7 @@ public sealed partial class CoordinatorCore
                 Ask(node, query, query.Client, (state, _) => UserStep.Query(state, node.Id, query, users, UnixNow));
                 break;
             case UserSessionUsed used:
-                Ask(node, used, used.Client, (state, _) => UserStep.Used(state, node.Id, used));
+                Ask(node, used, used.Client, (state, _) => UserStep.Used(state, node.Id, used, users, UnixNow));
                 break;
             case PolicyQuery query:
                 Send(node, new PolicyReply { Id = query.Id, Policy = query.Policy, Text = users.TextOf(query.Policy) });

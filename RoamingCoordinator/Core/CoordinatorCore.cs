@@ -72,6 +72,7 @@ public sealed partial class CoordinatorCore
             next = _toTell.TryPeek(out var tell) ? Instant.Min(next, tell.Due) : next;
             next = _renewals.TryPeek(out _, out var renewal) ? Instant.Min(next, renewal) : next;
             next = Instant.Min(next, NextMoveDeadline);
+            next = _walks.Count > 0 ? Instant.Min(next, _walks.Min(w => w.NextTurn)) : next;
             foreach (var node in Nodes.Nodes)
             {
                 next = Instant.Min(next, node.Inquest?.Deadline ?? node.WatchAt);
@@ -183,6 +184,7 @@ public sealed partial class CoordinatorCore
 
         AdvanceParked(now);
         AdvanceRetries(now);
+        AdvanceWalks(now);
         AdvanceShared(now);
         AdvanceAddresses(now);
         AdvanceMoves(now);

@@ -77,6 +77,15 @@ public sealed record UserAuthenticated(MacAddress Client, string User, NodeId No
 /// <summary>A user's session is used at an access point, which knows the client by <paramref name="Proof"/>.</summary>
 public sealed record UserServed(MacAddress Client, string User, NodeId Node, SessionProof Proof) : CoordinatorEvent;
 
+/// <summary>A user session goes on with other terms.</summary>
+public sealed record UserSessionChanged(MacAddress Client, string User, string Reason) : CoordinatorEvent;
+
+/// <summary>A guest has been admitted until a time in Unix milliseconds.</summary>
+public sealed record GuestAdmitted(MacAddress Client, string User, string Role, long Ends) : CoordinatorEvent;
+
+/// <summary>A guest who was admitted is captive again, before his time.</summary>
+public sealed record GuestRevoked(MacAddress Client, string User) : CoordinatorEvent;
+
 /// <summary>A user session is over.</summary>
 public sealed record UserSessionEnded(MacAddress Client, string User, string Reason) : CoordinatorEvent;
 

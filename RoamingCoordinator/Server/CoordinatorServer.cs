@@ -24,6 +24,7 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
     private readonly CoordinatorApi? _api;
     private readonly SharedStore? _shared;
     private readonly UserDirectory? _users;
+    private RadiusDoor? _radius;
     private long _unsent;
 
     private CoordinatorServer(ServerConfig config, LineLog log, ulong origin, SharedStore? shared, Channel<SessionInput> inputs)
@@ -40,6 +41,7 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
             _api = new CoordinatorApi(config.Api, options, this, log.Write, config.Telemetry);
             _api.AddMetrics(metrics => metrics.Counter("masq_messages_unsent_total", "Messages that an agent would have had to refuse.", Interlocked.Read(ref _unsent)));
             _api.AddMetrics(_door.Measure);
+            _api.AddMetrics(metrics => _radius?.Measure(metrics));
             if (shared is not null)
             {
                 _api.AddMetrics(shared.Measure);
@@ -79,7 +81,7 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
             await shared.Peers.StartAsync(server).ConfigureAwait(false);
         }
 
-        if (!TryOpen(() => listener.Listen(512), config, log))
+        if (!await server.OpenRadiusAsync(config).ConfigureAwait(false) || !TryOpen(() => listener.Listen(512), config, log))
         {
             await stop.CancelAsync().ConfigureAwait(false);
             await status.ConfigureAwait(false);
@@ -113,6 +115,11 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
     /// <summary>Ends the API and the key holder.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_radius is not null)
+        {
+            await _radius.DisposeAsync().ConfigureAwait(false);
+        }
+
         if (_api is not null)
         {
             await _api.DisposeAsync().ConfigureAwait(false);
@@ -234,6 +241,23 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
         }
 
         return true;
+    }
+
+    private async Task<bool> OpenRadiusAsync(ServerConfig config)
+    {
+        if (_users is null || config.Users is null)
+        {
+            return true;
+        }
+
+        var (door, mistake) = await RadiusDoor.OpenAsync(config.Users, config.Options.Name.Name!, _users, _inputs.Writer, _log.Write).ConfigureAwait(false);
+        _radius = door;
+        if (door is null)
+        {
+            _log.Write("error", mistake);
+        }
+
+        return door is not null;
     }
 
     private void OnUnsent(string reason)

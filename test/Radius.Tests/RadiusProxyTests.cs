@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Text.RegularExpressions;
 using Masquerade.Auth.KeyHolder;
@@ -101,31 +100,13 @@ public sealed partial class RadiusProxyTests(ITestOutputHelper output) : IDispos
 
     private string EapolTest(RadiusProxy proxy, string method, string user, string password, bool succeeds = true)
     {
-        var configuration = Path.Combine(_server.Directory, $"{method}.conf");
-        File.WriteAllText(configuration, $$"""
-            network={
-              key_mgmt=WPA-EAP
-              eap={{method}}
-              identity="{{user}}"
-              password="{{password}}"
-              ca_cert="{{_server.Directory}}/ca.pem"
-              client_cert="{{_server.Directory}}/{{user}}.pem"
-              private_key="{{_server.Directory}}/{{user}}.key"
-              phase2="auth=MSCHAPV2"
-            }
-
-            """);
-        string[] arguments =
-        [
-            "-c", configuration, "-a", proxy.EndPoint.Address.ToString(), "-p", proxy.EndPoint.Port.ToString(CultureInfo.InvariantCulture), "-s", _secret, "-M", Mac, "-t", "20",
-        ];
-        var (code, said, errors) = OutsideProgram.Run("eapol_test", arguments);
-        if ((code == 0) != succeeds)
+        var (isIn, said) = Testing.EapolTest.Run(_server, proxy.EndPoint, _secret, Mac, method, user, password);
+        if (isIn != succeeds)
         {
-            output.WriteLine(said + errors + _server.Log);
+            output.WriteLine(said + _server.Log);
         }
 
-        Assert.Equal(succeeds, code == 0);
+        Assert.Equal(succeeds, isIn);
         return said;
     }
 

@@ -355,7 +355,7 @@ internal sealed partial class UserSide
         var sent = _host.Ask(id => new UserSessionUsed
         {
             Id = id, Client = client.Mac, Session = client.Session!.Session, Proof = proof, OctetsFrom = client.OctetsFrom, OctetsTo = client.OctetsTo,
-            PacketsFrom = client.PacketsFrom, PacketsTo = client.PacketsTo,
+            PacketsFrom = client.PacketsFrom, PacketsTo = client.PacketsTo, Policy = client.Session.Policy,
         });
         if (sent != 0)
         {

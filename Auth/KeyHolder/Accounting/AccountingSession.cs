@@ -69,6 +69,18 @@ public sealed class AccountingSession
         }
     }
 
+    /// <summary>The server has changed what it says of the session (RFC 5176 section 2.2): what it speaks of is as it says now.</summary>
+    public void Change(SessionTerms change)
+    {
+        lock (_gate)
+        {
+            if (SessionTermsReader.TryChange(_terms, change, out var terms))
+            {
+                _terms = terms;
+            }
+        }
+    }
+
     /// <summary>Tells how far the session is, if Acct-Interim-Interval has passed since the last word.</summary>
     public void InterimIfDue()
     {

@@ -21,12 +21,9 @@ public sealed class RadiusProxy : IAsyncDisposable
     private readonly Func<NodeId, SessionGrant, CancellationToken, Task<bool>> _granted;
     private readonly TimeProvider _time;
     private readonly ProxyMemory _memory;
-    private readonly Socket _socket;
     private readonly Lock _gate = new();
-    private readonly CancellationTokenSource _stop = new();
-    private readonly SemaphoreSlim _room = new(MaximumUnderWay);
     private readonly long[] _counts = new long[Enum.GetValues<RadiusProxyCount>().Length];
-    private readonly Task _loop;
+    private readonly UdpRequests _requests;
 
     /// <summary>Listens.</summary>
     /// <param name="settings">Whom it serves.</param>
@@ -39,92 +36,27 @@ public sealed class RadiusProxy : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(settings);
         (_settings, _radius, _granted, _time) = (settings, radius, granted, time ?? TimeProvider.System);
         _memory = new ProxyMemory(settings.MaximumRemembered, settings.Remember, _time);
-        _socket = new Socket(settings.Listen.AddressFamily, SocketType.Dgram, ProtocolType.Udp) { ReceiveBufferSize = 1 << 20 };
-        try
-        {
-            _socket.Bind(settings.Listen);
-        }
-        catch (SocketException)
-        {
-            _socket.Dispose();
-            throw;
-        }
-
-        _loop = Task.Run(RunAsync);
+        _requests = new UdpRequests(settings.Listen, MaximumUnderWay, receiveBuffer: 1 << 20, Take);
     }
 
     /// <summary>Where it listens.</summary>
-    public IPEndPoint EndPoint => (IPEndPoint)_socket.LocalEndPoint!;
+    public IPEndPoint EndPoint => _requests.EndPoint;
 
     /// <summary>How often something has happened.</summary>
     public long this[RadiusProxyCount count] => Interlocked.Read(ref _counts[(int)count]);
 
     /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync() => _requests.DisposeAsync();
+
+    private UdpTaken Take(ReadOnlyMemory<byte> datagram, IPEndPoint from)
     {
-        await _stop.CancelAsync();
-        await _loop;
-        for (var i = 0; i < MaximumUnderWay; i++)
+        if (Check(datagram, from, out var packet, out var client, out var answer) is { } count)
         {
-            // Whoever is at it gives back its place first.
-            await _room.WaitAsync();
+            Count(count);
+            return new UdpTaken(answer);
         }
 
-        _socket.Dispose();
-        _room.Dispose();
-        _stop.Dispose();
-    }
-
-    private async Task RunAsync()
-    {
-        var buffer = new byte[RadiusPacket.MaximumLength + 1];
-        var any = new IPEndPoint(_socket.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0);
-        while (true)
-        {
-            try
-            {
-                await _room.WaitAsync(_stop.Token);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-
-            var handed = false;
-            try
-            {
-                var received = await _socket.ReceiveFromAsync(buffer, SocketFlags.None, any, _stop.Token);
-                var from = (IPEndPoint)received.RemoteEndPoint;
-                if (Check(buffer.AsMemory(0, received.ReceivedBytes).ToArray(), from, out var packet, out var client, out var answer) is { } count)
-                {
-                    Count(count);
-                    if (answer is not null)
-                    {
-                        await _socket.SendToAsync(answer, SocketFlags.None, from, _stop.Token);
-                    }
-                }
-                else
-                {
-                    handed = true;
-                    _ = Task.Run(() => ServeAsync(packet, from, client!));
-                }
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-            catch (SocketException)
-            {
-                // The answer's way is blocked just now; the access point asks again.
-            }
-            finally
-            {
-                if (!handed)
-                {
-                    _room.Release();
-                }
-            }
-        }
+        return new UdpTaken(null, cancel => ServeAsync(packet, from, client!, cancel));
     }
 
     private RadiusProxyCount? Check(ReadOnlyMemory<byte> datagram, IPEndPoint from, out RadiusPacket packet, out RadiusProxyClient? client, out byte[]? answer)
@@ -163,27 +95,23 @@ public sealed class RadiusProxy : IAsyncDisposable
         }
     }
 
-    private async Task ServeAsync(RadiusPacket request, IPEndPoint from, RadiusProxyClient client)
+    private async Task<byte[]?> ServeAsync(RadiusPacket request, IPEndPoint from, RadiusProxyClient client, CancellationToken cancel)
     {
         byte[]? answer = null;
         try
         {
             Count(RadiusProxyCount.Requests);
-            var reply = await _radius.SendAsync(RadiusCode.AccessRequest, ProxyAttributes.ForServer(request), ServerOf(request), _stop.Token);
+            var reply = await _radius.SendAsync(RadiusCode.AccessRequest, ProxyAttributes.ForServer(request), ServerOf(request), cancel);
             if (reply.Outcome != RadiusOutcome.Answered)
             {
                 // Silence makes the access point try its next server, as it would without us.
                 Count(RadiusProxyCount.NoServer);
-                return;
+                return null;
             }
 
-            answer = await AnswerAsync(request, reply, client);
-            await _socket.SendToAsync(answer, SocketFlags.None, from, _stop.Token);
+            answer = await AnswerAsync(request, reply, client, cancel);
             Count(RadiusProxyCount.Answers);
-        }
-        catch (Exception e) when (e is OperationCanceledException or SocketException)
-        {
-            // Stopped, or the answer is lost; it is remembered, and the access point asks again.
+            return answer;
         }
         finally
         {
@@ -191,12 +119,10 @@ public sealed class RadiusProxy : IAsyncDisposable
             {
                 _memory.End(Key(request, from), answer);
             }
-
-            _room.Release();
         }
     }
 
-    private async Task<byte[]> AnswerAsync(RadiusPacket request, RadiusReply reply, RadiusProxyClient client)
+    private async Task<byte[]> AnswerAsync(RadiusPacket request, RadiusReply reply, RadiusProxyClient client, CancellationToken cancel)
     {
         if (reply.Packet.Code == RadiusCode.AccessChallenge && reply.Packet.TryGet(RadiusAttributeType.State, out var state))
         {
@@ -206,7 +132,7 @@ public sealed class RadiusProxy : IAsyncDisposable
             }
         }
 
-        if (reply.Packet.Code == RadiusCode.AccessAccept && await LearnAsync(request, reply, client) is { } failure)
+        if (reply.Packet.Code == RadiusCode.AccessAccept && await LearnAsync(request, reply, client, cancel) is { } failure)
         {
             Count(RadiusProxyCount.Refused);
             return RadiusEncoder.Response(RadiusCode.AccessReject, request.Identifier, request.Authenticator, ProxyAttributes.Refusal(request, failure), client.Secret);
@@ -219,7 +145,7 @@ public sealed class RadiusProxy : IAsyncDisposable
     }
 
     /// <summary>Takes the session from an accept; gives back the EAP-Failure to send instead if that is not possible.</summary>
-    private async Task<byte[]?> LearnAsync(RadiusPacket request, RadiusReply reply, RadiusProxyClient client)
+    private async Task<byte[]?> LearnAsync(RadiusPacket request, RadiusReply reply, RadiusProxyClient client, CancellationToken cancel)
     {
         var eap = request.Concatenate(RadiusAttributeType.EapMessage);
         if (!EapMessage.TryRead(eap, out _, out var response) || !ProxyAttributes.TryReadClient(request, out var mac))
@@ -230,7 +156,7 @@ public sealed class RadiusProxy : IAsyncDisposable
         var identity = request.TryGet(RadiusAttributeType.UserName, out var name) && name.TryGetText(out var text) ? text : string.Empty;
         var exchange = new Exchange(new ExchangeName(client.Node, mac, 0), identity, SessionId.Draw(RandomNumberGenerator.Fill));
         var answer = AcceptReader.Read(reply, exchange, response, _settings.IsKeyed, _time.GetUtcNow());
-        if (answer.Grant is not { } grant || answer.Outcome != EapOutcome.Accept || !await _granted(client.Node, grant, _stop.Token))
+        if (answer.Grant is not { } grant || answer.Outcome != EapOutcome.Accept || !await _granted(client.Node, grant, cancel))
         {
             return EapMessage.FailureTo(response.Span);
         }

@@ -10,11 +10,8 @@ public sealed class DynamicAuthorisationServer : IAsyncDisposable
     private readonly DynamicAuthorisation _checker;
     private readonly IDynamicAuthorisationHandler _handler;
     private readonly TimeProvider _time;
-    private readonly Socket _socket;
     private readonly Lock _gate = new();
-    private readonly CancellationTokenSource _stop = new();
-    private readonly SemaphoreSlim _room = new(MaximumUnderWay);
-    private readonly Task _loop;
+    private readonly UdpRequests _requests;
 
     /// <summary>Listens.</summary>
     /// <param name="checker">Checks; is this server's alone.</param>
@@ -24,125 +21,43 @@ public sealed class DynamicAuthorisationServer : IAsyncDisposable
     /// <exception cref="SocketException">The port is not to be had.</exception>
     public DynamicAuthorisationServer(DynamicAuthorisation checker, IPEndPoint listen, IDynamicAuthorisationHandler handler, TimeProvider? time = null)
     {
-        ArgumentNullException.ThrowIfNull(listen);
         (_checker, _handler, _time) = (checker, handler, time ?? TimeProvider.System);
-        _socket = new Socket(listen.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
-        try
-        {
-            _socket.Bind(listen);
-        }
-        catch (SocketException)
-        {
-            _socket.Dispose();
-            throw;
-        }
-
-        _loop = Task.Run(RunAsync);
+        _requests = new UdpRequests(listen, MaximumUnderWay, receiveBuffer: 0, Take);
     }
 
     /// <summary>Where it listens.</summary>
-    public IPEndPoint EndPoint => (IPEndPoint)_socket.LocalEndPoint!;
+    public IPEndPoint EndPoint => _requests.EndPoint;
 
     /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync() => _requests.DisposeAsync();
+
+    private UdpTaken Take(ReadOnlyMemory<byte> datagram, IPEndPoint from)
     {
-        await _stop.CancelAsync();
-        await _loop;
-        for (var i = 0; i < MaximumUnderWay; i++)
+        DynamicVerdict verdict;
+        lock (_gate)
         {
-            // Whoever is at it gives back its place first.
-            await _room.WaitAsync();
+            verdict = _checker.Receive(datagram, from.Address, _time.GetUtcNow());
         }
 
-        _socket.Dispose();
-        _room.Dispose();
-        _stop.Dispose();
+        return verdict.Request is { } request ? new UdpTaken(null, cancel => MakeAsync(request, cancel)) : new UdpTaken(verdict.Answer);
     }
 
-    private async Task RunAsync()
+    private async Task<byte[]?> MakeAsync(DynamicRequest request, CancellationToken cancel)
     {
-        var buffer = new byte[RadiusPacket.MaximumLength + 1];
-        var any = new IPEndPoint(_socket.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0);
-        while (true)
+        var result = await AskAsync(request, cancel);
+        lock (_gate)
         {
-            try
-            {
-                await _room.WaitAsync(_stop.Token);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-
-            var handed = false;
-            try
-            {
-                var received = await _socket.ReceiveFromAsync(buffer, SocketFlags.None, any, _stop.Token);
-                var from = (IPEndPoint)received.RemoteEndPoint;
-                DynamicVerdict verdict;
-                lock (_gate)
-                {
-                    verdict = _checker.Receive(buffer.AsMemory(0, received.ReceivedBytes).ToArray(), from.Address, _time.GetUtcNow());
-                }
-
-                if (verdict.Request is { } request)
-                {
-                    handed = true;
-                    _ = Task.Run(() => MakeAsync(request, from));
-                }
-                else if (verdict.Answer is { } answer)
-                {
-                    await _socket.SendToAsync(answer, SocketFlags.None, from, _stop.Token);
-                }
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-            catch (SocketException)
-            {
-                // The answer's way is blocked just now; the server asks again.
-            }
-            finally
-            {
-                if (!handed)
-                {
-                    _room.Release();
-                }
-            }
+            return _checker.Complete(request, result);
         }
     }
 
-    private async Task MakeAsync(DynamicRequest request, IPEndPoint from)
-    {
-        try
-        {
-            var result = await AskAsync(request);
-            byte[] answer;
-            lock (_gate)
-            {
-                answer = _checker.Complete(request, result);
-            }
-
-            await _socket.SendToAsync(answer, SocketFlags.None, from, _stop.Token);
-        }
-        catch (Exception e) when (e is OperationCanceledException or SocketException)
-        {
-            // Stopped, or the answer is lost; it is remembered, and the server asks again.
-        }
-        finally
-        {
-            _room.Release();
-        }
-    }
-
-    private async Task<ErrorCause> AskAsync(DynamicRequest request)
+    private async Task<ErrorCause> AskAsync(DynamicRequest request, CancellationToken cancel)
     {
         try
         {
             return request.Terms is { } terms
-                ? await _handler.ChangeAsync(request.Selector, terms, _stop.Token)
-                : await _handler.DisconnectAsync(request.Selector, _stop.Token);
+                ? await _handler.ChangeAsync(request.Selector, terms, cancel)
+                : await _handler.DisconnectAsync(request.Selector, cancel);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {

@@ -59,6 +59,56 @@ public static class SessionTermsReader
         return true;
     }
 
+    /// <summary>What a session may do after a change (RFC 5176 section 3): what the change speaks of is as it says, the rest stays as it was.</summary>
+    /// <param name="before">What it may do now.</param>
+    /// <param name="change">What a CoA-Request says.</param>
+    /// <param name="terms">Both together.</param>
+    /// <returns>False: they are too much for one session; nothing has changed.</returns>
+    public static bool TryChange(SessionTerms before, SessionTerms change, out SessionTerms terms)
+    {
+        ArgumentNullException.ThrowIfNull(before);
+        ArgumentNullException.ThrowIfNull(change);
+        var spokenOf = new HashSet<RadiusAttributeType>();
+        foreach (var type in TypesIn(change.Octets.Span))
+        {
+            spokenOf.UnionWith(TogetherWith(type));
+        }
+
+        var both = new byte[before.Octets.Length + change.Octets.Length];
+        var length = 0;
+        for (var rest = before.Octets.Span; rest.Length >= 2; rest = rest[rest[1]..])
+        {
+            if (!spokenOf.Contains((RadiusAttributeType)rest[0]))
+            {
+                rest[..rest[1]].CopyTo(both.AsSpan(length));
+                length += rest[1];
+            }
+        }
+
+        change.Octets.Span.CopyTo(both.AsSpan(length));
+        return TryRead(both.AsSpan(0, length + change.Octets.Length), out terms, out _);
+    }
+
+    private static List<RadiusAttributeType> TypesIn(ReadOnlySpan<byte> attributes)
+    {
+        var types = new List<RadiusAttributeType>();
+        for (; attributes.Length >= 2; attributes = attributes[attributes[1]..])
+        {
+            types.Add((RadiusAttributeType)attributes[0]);
+        }
+
+        return types;
+    }
+
+    /// <summary>What goes when an attribute comes: a filter takes the place of the filter before, in whichever way that was said; a tunnel is three attributes.</summary>
+    private static RadiusAttributeType[] TogetherWith(RadiusAttributeType type) => type switch
+    {
+        RadiusAttributeType.FilterId or RadiusAttributeType.NasFilterRule => [RadiusAttributeType.FilterId, RadiusAttributeType.NasFilterRule],
+        RadiusAttributeType.TunnelType or RadiusAttributeType.TunnelMediumType or RadiusAttributeType.TunnelPrivateGroupId =>
+            [RadiusAttributeType.TunnelType, RadiusAttributeType.TunnelMediumType, RadiusAttributeType.TunnelPrivateGroupId],
+        _ => [type],
+    };
+
     private sealed class Reading(SessionTerms terms)
     {
         private readonly List<byte[]> _class = [];

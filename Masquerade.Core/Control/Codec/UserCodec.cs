@@ -47,7 +47,7 @@ public static partial class ControlCodec
                 writer.Write(change.Reason);
                 break;
             case UserSessionUsed used:
-                Begin(writer, message, 7);
+                Begin(writer, message, 8);
                 Write(writer, used.Client);
                 writer.Write(used.Session.Span);
                 writer.Write((ulong)used.Proof);
@@ -55,6 +55,7 @@ public static partial class ControlCodec
                 writer.Write(used.OctetsTo);
                 writer.Write(used.PacketsFrom);
                 writer.Write(used.PacketsTo);
+                writer.Write(used.Policy.Span);
                 break;
             case UserDenied denied:
                 Begin(writer, message, 1);
@@ -81,7 +82,7 @@ public static partial class ControlCodec
         87 => new UserSessionUsed
         {
             Id = id, Client = fields.Mac(), Session = fields.Octets(UserSession.IdLength, UserSession.IdLength), Proof = fields.SessionProof(), OctetsFrom = fields.UInt64(),
-            OctetsTo = fields.UInt64(), PacketsFrom = fields.UInt64(), PacketsTo = fields.UInt64(),
+            OctetsTo = fields.UInt64(), PacketsFrom = fields.UInt64(), PacketsTo = fields.UInt64(), Policy = fields.Octets(0, UserSession.PolicyLength),
         },
         88 => new UserDenied { Id = id, User = fields.Text(ControlLimits.MaxReasonLength) },
         _ => null,

@@ -65,6 +65,9 @@ internal sealed class MetricsSource(Site site, IReadOnlyList<Action<MetricsSnaps
     private static void Chronicle(MetricsSnapshot snapshot, Chronicle chronicle)
     {
         snapshot.Counter("masq_users_authenticated_total", "Users that have authenticated.", chronicle.UsersAuthenticated);
+        snapshot.Counter("masq_user_sessions_changed_total", "User sessions that a RADIUS server has changed.", chronicle.UsersChanged);
+        snapshot.Counter("masq_guests_admitted_total", "Guests that were admitted for a time.", chronicle.GuestsAdmitted);
+        snapshot.Counter("masq_guests_revoked_total", "Guests that were made captive again before their time.", chronicle.GuestsRevoked);
         snapshot.Counter("masq_sessions_opened_total", "Sessions of nodes that came up.", chronicle.SessionsOpened);
         snapshot.Counter("masq_sessions_replaced_total", "Sessions of nodes that were replaced by a newer one.", chronicle.SessionsReplaced);
         snapshot.Counter("masq_nodes_behind_total", "How often a node did not take its news and had to start over.", chronicle.NodesBehind);

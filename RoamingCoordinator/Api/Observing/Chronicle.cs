@@ -62,6 +62,15 @@ internal sealed class Chronicle
     /// <summary>How often a user has authenticated.</summary>
     public long UsersAuthenticated { get; private set; }
 
+    /// <summary>How often a RADIUS server has changed what a session may do.</summary>
+    public long UsersChanged { get; private set; }
+
+    /// <summary>How often a guest has been admitted.</summary>
+    public long GuestsAdmitted { get; private set; }
+
+    /// <summary>How often a guest has been made captive again before his time.</summary>
+    public long GuestsRevoked { get; private set; }
+
     /// <summary>How often an address has changed its owner, by cause.</summary>
     public long[] AddressesMoved { get; } = new long[Enum.GetValues<MoveCause>().Length];
 
@@ -118,6 +127,18 @@ internal sealed class Chronicle
                 break;
             case UserServed served:
                 Tell(new UserAt(served.Client, served.User, served.Node, served.Proof));
+                break;
+            case UserSessionChanged changed:
+                UsersChanged++;
+                Tell(new UserChanged(changed.Client, changed.User, changed.Reason));
+                break;
+            case GuestAdmitted guest:
+                GuestsAdmitted++;
+                Tell(new GuestIn(guest.Client, guest.User, guest.Role, DateTimeOffset.FromUnixTimeMilliseconds(guest.Ends)));
+                break;
+            case GuestRevoked guest:
+                GuestsRevoked++;
+                Tell(new GuestOut(guest.Client, guest.User));
                 break;
             case UserSessionEnded ended:
                 Tell(new UserOut(ended.Client, ended.User, ended.Reason));

@@ -57,6 +57,15 @@ internal sealed record UserIn(MacAddress Client, string User, NodeId Node) : Sit
 /// <summary>A user's session is used at an access point.</summary>
 internal sealed record UserAt(MacAddress Client, string User, NodeId Node, SessionProof Proof) : SiteEvent("userServed", Client);
 
+/// <summary>A user session goes on with other terms.</summary>
+internal sealed record UserChanged(MacAddress Client, string User, string Reason) : SiteEvent("userSessionChanged", Client);
+
+/// <summary>A guest has been admitted for a time.</summary>
+internal sealed record GuestIn(MacAddress Client, string User, string Role, DateTimeOffset Ends) : SiteEvent("guestAdmitted", Client);
+
+/// <summary>A guest is captive again before his time.</summary>
+internal sealed record GuestOut(MacAddress Client, string User) : SiteEvent("guestRevoked", Client);
+
 /// <summary>A user session is over.</summary>
 internal sealed record UserOut(MacAddress Client, string User, string Reason) : SiteEvent("userSessionEnded", Client);
 

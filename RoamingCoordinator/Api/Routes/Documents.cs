@@ -234,6 +234,18 @@ internal static class Documents
                 json.WriteString("ap", Name(served.Node));
                 json.WriteString("proof", Camel(served.Proof));
                 break;
+            case UserChanged changed:
+                json.WriteString("user", changed.User);
+                json.WriteString("reason", changed.Reason);
+                break;
+            case GuestIn guest:
+                json.WriteString("user", guest.User);
+                json.WriteString("role", guest.Role);
+                json.WriteString("ends", Time(guest.Ends));
+                break;
+            case GuestOut guest:
+                json.WriteString("user", guest.User);
+                break;
             case UserOut ended:
                 json.WriteString("user", ended.User);
                 json.WriteString("reason", ended.Reason);

@@ -21,7 +21,7 @@ internal sealed class EventRoute(Site site, int maxStreams, TimeSpan patience, C
 
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(15);
     private static readonly string[] Types =
-        ["apUp", "apDown", "apReplaced", "apBehind", "apFailed", "apDrained", "apUndrained", "addressMoved", "clientArrived", "clientFound", "clientRoamed", "clientReturned", "clientLeft", "claimRefused", "userAuthenticated", "userServed", "userSessionEnded", "placementLoop", "storeTrouble", "storeForgot"];
+        ["apUp", "apDown", "apReplaced", "apBehind", "apFailed", "apDrained", "apUndrained", "addressMoved", "clientArrived", "clientFound", "clientRoamed", "clientReturned", "clientLeft", "claimRefused", "userAuthenticated", "userServed", "userSessionChanged", "userSessionEnded", "guestAdmitted", "guestRevoked", "placementLoop", "storeTrouble", "storeForgot"];
 
     private int _open;
     private long _overrun;

@@ -49,6 +49,26 @@ public static class UserStep
         return decision;
     }
 
+    /// <summary>A user has authenticated by the access point's own link layer, and the key holder has passed it on (RADIUS proxy): it is not used yet, and what proves the client there is the link.</summary>
+    public static Decision? Learn(ClientRecord? state, NodeId node, MacAddress client, UserRecord user, IUsers users, long time, out bool isTaken)
+    {
+        var asked = new EapFromClient { Id = 0, Client = client, Exchange = 0, Eap = Octets.Empty };
+        var decision = Accept(state, node, asked, new EapVerdict(EapOutcome.Accept, Octets.Empty, user), users, time);
+        isTaken = decision.Answer is EapToClient { Outcome: EapOutcome.Accept };
+        if (!isTaken)
+        {
+            return decision with { Answer = null };
+        }
+
+        if (state?.User is { } before && before.At == node && users.For(client, decision.Next!.User!, node, time) is { } session)
+        {
+            // It goes on with the session of now, and the link that is up is its proof.
+            decision.Pushes.Add((node, new UserSessionChange { Id = 0, Client = client, Session = before.Session, Now = session, Reason = "authenticated again" }));
+        }
+
+        return decision with { Answer = null };
+    }
+
     /// <summary>An access point meets a client that it does not know .</summary>
     public static Decision Query(ClientRecord? state, NodeId node, UserSessionQuery asked, IUsers users, long time)
     {
@@ -79,7 +99,7 @@ public static class UserStep
     }
 
     /// <summary>An access point uses a session, or uses it no more.</summary>
-    public static Decision Used(ClientRecord? state, NodeId node, UserSessionUsed used)
+    public static Decision Used(ClientRecord? state, NodeId node, UserSessionUsed used, IUsers users, long time)
     {
         if (state?.User is not { } user || !user.Session.Equals(used.Session))
         {
@@ -103,6 +123,12 @@ public static class UserStep
         if (used.Proof is not (SessionProof.None or SessionProof.Over) && (user.At != node || user.Proof != used.Proof))
         {
             decision.Events.Add(new UserServed(used.Client, user.User, node, used.Proof));
+        }
+
+        if (used.Proof is not (SessionProof.None or SessionProof.Over) && used.Policy.Length > 0 && !used.Policy.Equals(users.PolicyOf(used.Client, next) ?? Octets.Empty))
+        {
+            // It has not heard of a change.
+            return UserChangeStep.Tell(decision.Next ?? state, "another policy holds", users, time) is { } news ? news.After(decision) with { Answer = decision.Answer } : decision;
         }
 
         return decision;

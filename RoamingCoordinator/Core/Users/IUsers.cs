@@ -37,6 +37,14 @@ public interface IUsers
     /// <param name="unixMilliseconds">The time.</param>
     UserRecord? WithoutProof(MacAddress client, long unixMilliseconds);
 
+    /// <summary>The name of the policy that holds now for a session; null if nothing can be told of it any more.</summary>
+    /// <param name="client">The client.</param>
+    /// <param name="user">The session.</param>
+    Octets? PolicyOf(MacAddress client, UserRecord user);
+
+    /// <summary>The policies, as operators see them.</summary>
+    IPolicyDesk? Policies { get; }
+
     /// <summary>Users who are denied, in order.</summary>
     IReadOnlyList<string> Denied { get; }
 

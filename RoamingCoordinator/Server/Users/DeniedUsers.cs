@@ -1,3 +1,4 @@
+using System.Text;
 using Masquerade.Core.Control;
 
 namespace Masquerade.RoamingCoordinator.Server.Users;
@@ -72,29 +73,5 @@ internal sealed class DeniedUsers
         }
     }
 
-    private bool TryWrite()
-    {
-        var next = _path + ".new";
-        try
-        {
-            using (var file = new FileStream(next, FileMode.Create, FileAccess.Write))
-            {
-                using var text = new StreamWriter(file, leaveOpen: true);
-                foreach (var name in Names)
-                {
-                    text.WriteLine(name);
-                }
-
-                text.Flush();
-                file.Flush(flushToDisk: true);
-            }
-
-            File.Move(next, _path, overwrite: true);
-            return true;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return false;
-        }
-    }
+    private bool TryWrite() => DurableFile.TryReplace(_path, Encoding.UTF8.GetBytes(string.Concat(Names.Select(name => name + "\n"))));
 }

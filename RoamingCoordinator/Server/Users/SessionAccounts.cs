@@ -52,6 +52,18 @@ internal sealed class SessionAccounts : IAsyncDisposable
         account.Add(new Usage(used.OctetsFrom, used.OctetsTo, used.PacketsFrom, used.PacketsTo));
     }
 
+    /// <summary>The name by which a session is accounted for: that of its user's first authentication; null if it is not (yet).</summary>
+    public string? NameOf(MacAddress client, UserRecord user) => _accounts.TryGetValue(client, out var known) && Same(known.User, user.User) ? known.Account.Session.ToString() : null;
+
+    /// <summary>What the server says of a session has changed.</summary>
+    public void Change(MacAddress client, SessionTerms change)
+    {
+        if (_accounts.TryGetValue(client, out var known))
+        {
+            known.Account.Change(change);
+        }
+    }
+
     /// <summary>Tells what is due.</summary>
     public void Tick()
     {

@@ -19,7 +19,7 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
     private readonly KeyHolder _holder;
     private readonly RadiusClient _radius;
     private readonly SiteKeys _siteKeys = new();
-    private readonly PolicyBook _book;
+    private readonly PolicyDesk _desk;
     private readonly PolicyShelf _shelf = new();
     private readonly DeniedUsers _denied;
     private readonly SessionAccounts? _accounts;
@@ -32,7 +32,7 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
     {
         (_settings, _loop, _log) = (settings, loop, log);
         _denied = DeniedUsers.Open(settings.DeniedFile);
-        _book = settings.Policies ?? Everything();
+        _desk = new PolicyDesk(settings.Policies ?? PolicyFile.Everything, settings.PoliciesPath, loop, log);
         foreach (var (number, key) in settings.SiteKeys.Count > 0 ? settings.SiteKeys.Reverse() : [(1U, RandomNumberGenerator.GetBytes(SiteKeys.KeyLength))])
         {
             // The one that is added last seals.
@@ -97,21 +97,21 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
         _ = Task.Run(() => ExchangeAsync(request, done));
     }
 
+    public IPolicyDesk? Policies => _desk;
+
+    /// <summary>Asks the servers.</summary>
+    public RadiusClient Radius => _radius;
+
+    public Octets? PolicyOf(MacAddress client, UserRecord user) => Resolve(user, []) is { IsRefused: false } choice ? _shelf.NameOf(choice.Policy) : null;
+
     public UserSession? For(MacAddress client, UserRecord user, NodeId node, long unixMilliseconds)
     {
-        if (_denied.Contains(user.User) || !SessionTermsReader.TryRead(user.Terms.Span, out var terms, out _))
+        var mistakes = new List<PolicyMistake>();
+        if (Resolve(user, mistakes) is not { } choice)
         {
             return null;
         }
 
-        var mistakes = new List<PolicyMistake>();
-        var choice = _book.Resolve(
-            new PolicyQuestion
-            {
-                User = user.Role.Length > 0 ? null : user.User, Role = user.Role.Length > 0 ? user.Role : null, FilterIds = terms.FilterIds,
-                FilterRules = terms.FilterRules.Length == 0 ? [] : [terms.FilterRules], Segment = terms.Segment,
-            },
-            mistakes);
         if (choice.IsRefused || _shelf.NameOf(choice.Policy) is not { } policy)
         {
             _log("warning", $"{user.User} is not let in: {choice.Why}{string.Concat(mistakes.Take(3).Select(m => "; " + m))}");
@@ -153,6 +153,55 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
 
     public void Ended(UserRecord user, MacAddress client, string reason) => _accounts?.Ended(user, client);
 
+    /// <summary>Whether the site has given a session by itself, and no server has.</summary>
+    public bool IsOfSite(MacAddress client, UserRecord user) => user.Role.Length > 0 || IsTrusted(client, user);
+
+    /// <summary>Whether a RADIUS server means this session: all that it names must be so of it. In the loop.</summary>
+    public bool IsMeant(SessionSelector selector, MacAddress client, UserRecord user) =>
+        (selector.User is not { } name || string.Equals(name, user.User, StringComparison.OrdinalIgnoreCase))
+        && (selector.Client is not { } mac || mac == client)
+        && (selector.AccountingSession is not { } session || string.Equals(session, _accounts?.NameOf(client, user) ?? SessionId.FromBytes(user.Session.Span).ToString(), StringComparison.OrdinalIgnoreCase))
+        && (selector.ChargeableUser is not { } chargeable
+            || (SessionTermsReader.TryRead(user.Terms.Span, out var terms, out _) && terms.ChargeableUserIdentity is { } identity && identity.AsSpan().SequenceEqual(chargeable)));
+
+    /// <summary>A session with other terms; null if they cannot be.</summary>
+    public UserRecord? Change(UserRecord user, SessionTerms change, long unixMilliseconds)
+    {
+        if (!SessionTermsReader.TryRead(user.Terms.Span, out var before, out _) || !SessionTermsReader.TryChange(before, change, out var terms))
+        {
+            return null;
+        }
+
+        // A time that the server says now counts from now (RFC 2865 section 5.27: service that is left).
+        return WithTerms(user with { Ends = change.SessionTimeout is { } time ? unixMilliseconds + (long)time.TotalMilliseconds : user.Ends }, terms);
+    }
+
+    /// <summary>Accounting goes on by what a change says. In the loop.</summary>
+    public void AccountAnew(MacAddress client, SessionTerms change) => _accounts?.Change(client, change);
+
+    /// <summary>A user has authenticated at an access point that asks by RADIUS. Owns the grant; false refuses him.</summary>
+    public async Task<bool> TakeAsync(NodeId node, SessionGrant grant, CancellationToken cancel)
+    {
+        using var owned = grant;
+        var key = grant.Key is { } secret ? Seal(secret) : Octets.Empty;
+        var answer = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await _loop.WriteAsync(
+            new Question((core, now) =>
+            {
+                if (RecordOf(grant, key) is { } user)
+                {
+                    _accounts?.Start(grant);
+                    core.TakeUser(grant.Client, node, user, isTaken => answer.TrySetResult(isTaken), now);
+                }
+                else
+                {
+                    answer.TrySetResult(false);
+                }
+            }),
+            cancel).ConfigureAwait(false);
+        return await answer.Task.WaitAsync(cancel).ConfigureAwait(false);
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync().ConfigureAwait(false);
@@ -165,6 +214,7 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
         }
 
         _siteKeys.Dispose();
+        _desk.Dispose();
         _stop.Dispose();
     }
 
@@ -176,11 +226,6 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
     {
         Servers = [.. servers.Select(s => new RadiusServerSettings { Name = $"radius{s.Number + 1}", EndPoint = s.EndPoint, Secret = new RadiusSecret(s.Secret) })],
     });
-
-    /// <summary>Where no policies are configured, whoever is known may do everything.</summary>
-    private static PolicyBook Everything() => PolicyDocument.Parse(
-        """{ "policies": { "everything": ["allow both any"] }, "roles": { "guest": "everything" }, "default": "everything" }"""u8.ToArray(), out var mistakes)
-        ?? throw new InvalidOperationException(string.Join("; ", mistakes));
 
     private async Task ExchangeAsync(KeyHolderRequest request, Action<EapVerdict> done)
     {
@@ -220,35 +265,51 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
             return new EapVerdict(answer.Outcome, eap);
         }
 
+        if (RecordOf(grant, sealedKey) is not { } user)
+        {
+            return new EapVerdict(EapOutcome.Reject, eap);
+        }
+
+        _accounts?.Start(grant);
+        return new EapVerdict(EapOutcome.Accept, eap, user);
+    }
+
+    /// <summary>The session as it is kept; null if he cannot be let in.</summary>
+    private UserRecord? RecordOf(SessionGrant grant, Octets sealedKey)
+    {
         if (grant.User.Length is 0 or > ControlLimits.MaxReasonLength)
         {
             _log("warning", $"a user of {grant.User.Length} characters is not let in: at most {ControlLimits.MaxReasonLength}");
-            return new EapVerdict(EapOutcome.Reject, eap);
+            return null;
         }
 
         if (grant.Terms.UserName is null && !_settings.TrustIdentity)
         {
             // The identity outside the tunnel is whatever the client likes.
             _log("warning", $"{grant.Client} is not let in: the RADIUS server has accepted it without saying who it is (User-Name in the Access-Accept; or users.trustIdentity)");
-            return new EapVerdict(EapOutcome.Reject, eap);
+            return null;
         }
 
         var session = new byte[UserSession.IdLength];
         grant.Session.WriteTo(session);
         var began = grant.At.ToUnixTimeMilliseconds();
-        _accounts?.Start(grant);
-        return new EapVerdict(EapOutcome.Accept, eap, new UserRecord
-        {
-            Session = new Octets(session),
-            User = grant.User,
-            SealedKey = sealedKey,
-            Terms = new Octets(grant.Terms.Octets.Span),
-            Began = began,
-            Ends = grant.Terms.SessionTimeout is { } time ? began + (long)time.TotalMilliseconds : 0,
-            IdleSeconds = (uint)Math.Min(grant.Terms.IdleTimeout?.TotalSeconds ?? 0, uint.MaxValue),
-            Segment = grant.Terms.Segment is { Length: <= ControlLimits.MaxReasonLength } segment ? segment : string.Empty,
-        });
+        return WithTerms(
+            new UserRecord
+            {
+                Session = new Octets(session), User = grant.User, SealedKey = sealedKey, Began = began, Ends = grant.Terms.SessionTimeout is { } time ? began + (long)time.TotalMilliseconds : 0,
+            },
+            grant.Terms);
     }
+
+    private static UserRecord WithTerms(UserRecord user, SessionTerms terms) => user with
+    {
+        Terms = new Octets(terms.Octets.Span),
+        IdleSeconds = (uint)Math.Min(terms.IdleTimeout?.TotalSeconds ?? 0, uint.MaxValue),
+        Segment = terms.Segment is { Length: <= ControlLimits.MaxReasonLength } segment ? segment : string.Empty,
+    };
+
+    private PolicyChoice? Resolve(UserRecord user, List<PolicyMistake> mistakes) =>
+        _denied.Contains(user.User) || UserPolicies.QuestionAbout(user) is not { } question ? null : _desk.Book.Resolve(question, mistakes);
 
     private Octets Seal(SessionKey key)
     {

@@ -15,7 +15,7 @@ internal static class UsersSection
     private const int MaxServers = 16;
     private const int MaxTrusted = 4_096;
     private const string ServerText = "address:port, for example 192.0.2.5:1812 or [2001:db8::5]:1812";
-    private const string SecretText = "a file that can be read, with the secret in its first line";
+    internal const string SecretText = "a file that can be read, with the secret in its first line";
     private const string KeysText = "a file that can be read, with a number and 64 hexadecimal digits in each line, the highest number for what is sealed from now on";
     private const string PoliciesText = "a file with a policy document (docs/auth.md)";
 
@@ -36,6 +36,7 @@ internal static class UsersSection
             users.Mistake("radius", users.Has("radius") ? "[]" : string.Empty, $"1 to {MaxServers} objects with server, secretFile and, where it is told what users use, accounting");
         }
 
+        var path = users.Optional("policies", Values.Text, PoliciesText, string.Empty);
         var settings = new UsersSettings
         {
             Radius = [.. servers.Select(ReadServer)],
@@ -43,7 +44,10 @@ internal static class UsersSection
             RequireKey = users.Optional("requireKey", Values.Flag, "true or false", true),
             TrustIdentity = users.Optional("trustIdentity", Values.Flag, "true or false", false),
             SiteKeys = users.Optional<IReadOnlyList<(uint Number, byte[] Key)>>("siteKeyFile", SiteKeyFile, KeysText, []),
-            Policies = users.Optional<PolicyBook?>("policies", (JsonElement element, out PolicyBook? book) => Policies(element, users, out book), PoliciesText, null),
+            Policies = users.Optional<PolicyFile?>("policies", (JsonElement element, out PolicyFile? file) => Policies(element, users, out file), PoliciesText, null),
+            PoliciesPath = path,
+            Changes = RadiusSections.ReadChanges(users),
+            Proxy = RadiusSections.ReadProxy(users),
             DeniedFile = users.Optional("deniedFile", Values.Text, Values.TextText, string.Empty),
             Trusted = users.Objects("trusted", MaxTrusted).Select(ReadTrusted).DistinctBy(t => t.Client).ToDictionary(t => t.Client, t => t.User),
             Guests = users.Optional("guests", Values.Flag, "true or false", false),
@@ -82,7 +86,7 @@ internal static class UsersSection
 
     private static bool UserName(JsonElement element, out string value) => Values.Text(element, out value) && value.Length <= ControlLimits.MaxReasonLength;
 
-    private static bool FirstLine(JsonElement element, out string value)
+    internal static bool FirstLine(JsonElement element, out string value)
     {
         value = TryReadLines(element, out var lines) && lines.Length > 0 ? lines[0] : string.Empty;
         return value.Length > 0;
@@ -118,7 +122,7 @@ internal static class UsersSection
         return keys.Count is >= 1 and <= Masquerade.Auth.Keys.SiteKeys.MaxKeys;
     }
 
-    private static bool Policies(JsonElement element, ConfigObject users, out PolicyBook? value)
+    private static bool Policies(JsonElement element, ConfigObject users, out PolicyFile? value)
     {
         value = null;
         byte[] text;
@@ -136,14 +140,14 @@ internal static class UsersSection
             return false;
         }
 
-        value = PolicyDocument.Parse(text, out var mistakes);
+        var book = PolicyDocument.Parse(text, out var mistakes);
         foreach (var mistake in mistakes)
         {
             users.Mistake("policies", mistake.ToString(), "a document without mistakes");
         }
 
         // What is wrong with it has been said.
-        value ??= PolicyBook.Empty;
+        value = new PolicyFile(text, book ?? PolicyBook.Empty);
         return true;
     }
 

@@ -1,5 +1,4 @@
 using System.Net;
-using Masquerade.Auth.Filter;
 using Masquerade.Core.Flow;
 
 namespace Masquerade.RoamingCoordinator.Server.Users;
@@ -31,7 +30,16 @@ internal sealed record UsersSettings
     public required IReadOnlyList<(uint Number, byte[] Key)> SiteKeys { get; init; }
 
     /// <summary>Who has which policy; null: whoever is known may do everything.</summary>
-    public required PolicyBook? Policies { get; init; }
+    public required PolicyFile? Policies { get; init; }
+
+    /// <summary>The file of <see cref="Policies"/>; empty if there is none.</summary>
+    public required string PoliciesPath { get; init; }
+
+    /// <summary>Who may change sessions by RADIUS; null: nobody.</summary>
+    public required ChangesEntry? Changes { get; init; }
+
+    /// <summary>Which access points authenticate by themselves and ask by RADIUS; null: none.</summary>
+    public required ProxyEntry? Proxy { get; init; }
 
     /// <summary>The file of users who are denied; empty: a denial lives as long as the process.</summary>
     public required string DeniedFile { get; init; }

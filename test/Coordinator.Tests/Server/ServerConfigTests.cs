@@ -253,7 +253,9 @@ public sealed class ServerConfigTests
             "telemetry.otlp.endpoint", "telemetry.otlp.protocol", "telemetry.otlp.headersFile", "telemetry.otlp.serviceName", "telemetry.otlp.instance", "telemetry.otlp.attributes",
             .. telemetry.Select(k => "telemetry.otlp." + k.Key),
             "users.radius[].server", "users.radius[].accounting", "users.radius[].secretFile", "users.siteKeyFile", "users.policies", "users.deniedFile", "users.network", "users.requireKey", "users.trustIdentity",
-            "users.guests", "users.trusted[].client", "users.trusted[].user",
+            "users.guests", "users.trusted[].client", "users.trusted[].user", "users.dynamicAuthorisation.listen", "users.dynamicAuthorisation.clients[].address",
+            "users.dynamicAuthorisation.clients[].secretFile", "users.dynamicAuthorisation.nasAddress", "users.dynamicAuthorisation.requireTimestamp", "users.proxy.listen", "users.proxy.clients[].address",
+            "users.proxy.clients[].secretFile", "users.proxy.clients[].node", "users.proxy.requireKey",
             "insecure", "tls.ca", "tls.certificate", "tls.key", "tls.crl",
             .. knobs.Select(k => "roaming." + k.Key), .. balance.Select(k => "balance." + k.Key), .. tls.Select(k => "tls." + k.Key),
         ];

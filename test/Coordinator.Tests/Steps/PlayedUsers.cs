@@ -40,15 +40,26 @@ internal sealed class PlayedUsers : IUsers
 
     public void Exchange(EapQuestion question, Action<EapVerdict> done) => Asked.Enqueue((question, done));
 
-    public UserSession? For(MacAddress client, UserRecord user, NodeId node, long unixMilliseconds) => DeniedUsers.Contains(user.User) ? null : new UserSession
+    /// <summary>The number that fills the name of the policy of everybody, or of a role.</summary>
+    public byte Policy { get; set; }
+
+    public HashSet<string> RefusedSegments { get; } = new(StringComparer.Ordinal);
+
+    public IPolicyDesk? Policies => null;
+
+    public Octets? PolicyOf(MacAddress client, UserRecord user) => DeniedUsers.Contains(user.User) || RefusedSegments.Contains(user.Segment) || user.Role is "unknown"
+        ? null
+        : new Octets([.. Enumerable.Repeat(Policy, UserSession.PolicyLength - 1), (byte)user.Role.Length]);
+
+    public UserSession? For(MacAddress client, UserRecord user, NodeId node, long unixMilliseconds) => PolicyOf(client, user) is null ? null : new UserSession
     {
         Session = user.Session,
         User = user.User,
         Key = user.SealedKey.Length == 0 ? Octets.Empty : Key(user.SealedKey.Span[0], node),
-        Policy = new Octets(new byte[UserSession.PolicyLength]),
+        Policy = PolicyOf(client, user) ?? Octets.Empty,
         SecondsLeft = user.Ends == 0 ? 0 : (uint)((user.Ends - unixMilliseconds) / 1_000),
         IdleSeconds = user.IdleSeconds,
-        IsTrusted = Trusted.Contains(client),
+        IsTrusted = user.Role.Length > 0 || Trusted.Contains(client),
         Segment = user.Segment,
     };
 

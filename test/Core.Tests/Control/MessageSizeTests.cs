@@ -285,7 +285,7 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
             nameof(UserSessionUsed) => new UserSessionUsed
             {
                 Id = Id, Client = Client, Session = LongSession.Session, Proof = SessionProof.Trusted, OctetsFrom = ulong.MaxValue, OctetsTo = ulong.MaxValue, PacketsFrom = ulong.MaxValue,
-                PacketsTo = ulong.MaxValue,
+                PacketsTo = ulong.MaxValue, Policy = LongSession.Policy,
             },
             nameof(UserDenied) => new UserDenied { Id = Id, User = new string('€', ControlLimits.MaxReasonLength) },
             nameof(ProbeResult) => new ProbeResult { Id = Id, Alive = true },

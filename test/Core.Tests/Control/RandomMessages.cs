@@ -53,6 +53,7 @@ internal sealed class RandomMessages(ulong seed)
     {
         "UserSession.Session" or "UserSessionChange.Session" or "UserSessionUsed.Session" => UserSession.IdLength,
         "UserSession.Key" => _random.Chance(0.5) ? 0 : UserSession.KeyLength,
+        "UserSessionUsed.Policy" => _random.Chance(0.5) ? 0 : UserSession.PolicyLength,
         "UserSession.Policy" or "PolicyQuery.Policy" or "PolicyReply.Policy" => UserSession.PolicyLength,
         _ => _random.NextInt(200),
     };
