@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using Masquerade.Lab;
+using Masquerade.Lab.FreeRadius;
 using Masquerade.Lab.Net;
 using Masquerade.Lab.Scenario;
 using Masquerade.Lab.Traffic;

@@ -2,6 +2,7 @@ using Masquerade.Auth.KeyHolder;
 using Masquerade.Auth.Keys;
 using Masquerade.Auth.Radius;
 using Masquerade.Core.Flow;
+using Masquerade.Lab.FreeRadius;
 
 namespace Masquerade.Radius.Tests;
 

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
+using Masquerade.Lab.FreeRadius;
 
 namespace Masquerade.Radius.Tests;
 
@@ -27,7 +28,7 @@ internal sealed class EapTlsPeer : IAsyncDisposable
         policy.CustomTrustStore.Add(authority);
         _handshake = _tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
         {
-            TargetHost = Testing.FreeRadiusProcess.ServerName, ClientCertificates = [certificate], CertificateChainPolicy = policy, EnabledSslProtocols = SslProtocols.Tls12,
+            TargetHost = FreeRadiusProcess.ServerName, ClientCertificates = [certificate], CertificateChainPolicy = policy, EnabledSslProtocols = SslProtocols.Tls12,
         });
     }
 

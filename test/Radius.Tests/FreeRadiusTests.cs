@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using Masquerade.Auth.Radius;
+using Masquerade.Lab.FreeRadius;
 using Xunit.Abstractions;
 
 namespace Masquerade.Radius.Tests;
@@ -54,7 +55,7 @@ public sealed class FreeRadiusTests(ITestOutputHelper output) : IDisposable
     [Fact]
     public async Task A_TLS_server_of_another_authority_or_name_is_not_spoken_to()
     {
-        using var stranger = new TestCertificates();
+        using var stranger = new RadiusCertificates();
         using var certificate = _server.Certificates.Issue("access");
         var good = Settings(tls: true, accounting: false, certificate);
         RadiusServerSettings[] wrong =

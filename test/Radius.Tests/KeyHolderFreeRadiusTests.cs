@@ -3,6 +3,7 @@ using Masquerade.Auth.KeyHolder;
 using Masquerade.Auth.Radius;
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
+using Masquerade.Lab.FreeRadius;
 using Xunit.Abstractions;
 
 namespace Masquerade.Radius.Tests;
@@ -61,7 +62,7 @@ public sealed class KeyHolderFreeRadiusTests(ITestOutputHelper output) : IDispos
     [Fact]
     public async Task A_client_without_a_good_certificate_is_refused()
     {
-        using var stranger = new TestCertificates();
+        using var stranger = new RadiusCertificates();
         await using var radius = Radius(null);
         await using var holder = Holder(radius);
         var answer = await AuthenticateAsync(holder, "alice", 1, stranger);
@@ -96,7 +97,7 @@ public sealed class KeyHolderFreeRadiusTests(ITestOutputHelper output) : IDispos
 
     private static KeyHolder Holder(RadiusClient radius) => new(new KeyHolderSettings { Nas = new NasSettings { Identifier = "site", Ssid = "office" } }, radius);
 
-    private async Task<KeyHolderAnswer> AuthenticateAsync(KeyHolder holder, string user, ulong exchange, TestCertificates? authority = null)
+    private async Task<KeyHolderAnswer> AuthenticateAsync(KeyHolder holder, string user, ulong exchange, RadiusCertificates? authority = null)
     {
         using var certificate = (authority ?? _server.Certificates).Issue(user);
         await using var peer = new EapTlsPeer(user, certificate, _server.Certificates.Authority);

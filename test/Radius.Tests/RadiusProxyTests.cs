@@ -4,6 +4,7 @@ using Masquerade.Auth.KeyHolder;
 using Masquerade.Auth.Keys;
 using Masquerade.Auth.Radius;
 using Masquerade.Core.Flow;
+using Masquerade.Lab.FreeRadius;
 using Xunit.Abstractions;
 
 namespace Masquerade.Radius.Tests;

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
+using Masquerade.Lab.FreeRadius;
 using Masquerade.RoamingCoordinator.Server;
 using Xunit.Abstractions;
 using static Masquerade.Coordinator.Tests.CoordinatorBench;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using Masquerade.Lab.FreeRadius;
 
 namespace Masquerade.Testing;
 

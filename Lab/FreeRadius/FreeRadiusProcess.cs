@@ -3,17 +3,18 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 
-namespace Masquerade.Testing;
+namespace Masquerade.Lab.FreeRadius;
 
 /// <summary>
-/// A real FreeRADIUS of the test's own: its configuration, secret and certificates are made for it in a scratch directory, and it is ended by its process id. EAP-TLS, PEAP-MSCHAPv2, TTLS and EAP-MD5; RADIUS over
+/// A real FreeRADIUS of the laboratory's own: its configuration, secret and certificates are made for it in a scratch directory, and it is ended by its process id. EAP-TLS, PEAP-MSCHAPv2, TTLS and EAP-MD5; RADIUS over
 /// UDP and TLS. Certificates: <c>ca.pem</c>, <c>server.pem</c> (for <c>radius.test</c>), and <c>USER.pem</c> with <c>USER.key</c> for each user.
 /// </summary>
 public sealed class FreeRadiusProcess : IDisposable
 {
     private readonly FreeRadiusOptions _options;
-    private readonly SharedText _log = new();
+    private readonly StringBuilder _log = new();
     private Process? _process;
 
     /// <summary>Starts it and waits until it is ready.</summary>
@@ -52,7 +53,7 @@ public sealed class FreeRadiusProcess : IDisposable
     public string Secret { get; } = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
 
     /// <summary>Its certification authority.</summary>
-    public TestCertificates Certificates { get; } = new();
+    public RadiusCertificates Certificates { get; } = new();
 
     /// <summary>Where it is asked about users.</summary>
     public IPEndPoint AuthEndPoint { get; }
@@ -64,7 +65,16 @@ public sealed class FreeRadiusProcess : IDisposable
     public IPEndPoint TlsEndPoint { get; }
 
     /// <summary>What it has said so far.</summary>
-    public string Log => _log.ToString();
+    public string Log
+    {
+        get
+        {
+            lock (_log)
+            {
+                return _log.ToString();
+            }
+        }
+    }
 
     /// <summary>What accounting has recorded, in the form of its detail files.</summary>
     public string Accounting => File.Exists(DetailFile) ? File.ReadAllText(DetailFile) : string.Empty;
@@ -87,7 +97,7 @@ public sealed class FreeRadiusProcess : IDisposable
         if (!ready.Wait(TimeSpan.FromSeconds(30)) || process.HasExited)
         {
             Kill();
-            Assert.Fail("freeradius does not start:\n" + Log);
+            throw new LabException("freeradius does not start:\n" + Log);
         }
     }
 
@@ -130,7 +140,11 @@ public sealed class FreeRadiusProcess : IDisposable
             return;
         }
 
-        _log.WriteLine(line);
+        lock (_log)
+        {
+            _log.AppendLine(line);
+        }
+
         if (line.Contains("Ready to process requests", StringComparison.Ordinal))
         {
             ready.Set();

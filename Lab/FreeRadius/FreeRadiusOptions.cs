@@ -1,14 +1,14 @@
 using System.Net;
 
-namespace Masquerade.Testing;
+namespace Masquerade.Lab.FreeRadius;
 
-/// <summary>A user of a test's RADIUS server.</summary>
+/// <summary>A user of the laboratory's RADIUS server.</summary>
 /// <param name="Name">What the user is called; for EAP-TLS the client certificate is for this name.</param>
 /// <param name="Password">For PEAP, TTLS and EAP-MD5; null where only a certificate counts.</param>
 /// <param name="Reply">Attributes of the Access-Accept in FreeRADIUS's words, such as <c>Session-Timeout = 3600</c> or <c>Class += 0x01</c>.</param>
 public sealed record FreeRadiusUser(string Name, string? Password, params string[] Reply);
 
-/// <summary>How a test wants its RADIUS server.</summary>
+/// <summary>How the laboratory's RADIUS server is to be.</summary>
 public sealed record FreeRadiusOptions
 {
     /// <summary>Where it listens.</summary>

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
 
-namespace Masquerade.Testing;
+namespace Masquerade.Lab.FreeRadius;
 
 /// <summary>Writes all that a FreeRADIUS needs, and nothing of the machine's own configuration but its dictionaries.</summary>
 internal static class FreeRadiusConfiguration

@@ -2,18 +2,18 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
-namespace Masquerade.Testing;
+namespace Masquerade.Lab.FreeRadius;
 
-/// <summary>A certification authority for one test, and certificates from it.</summary>
-public sealed class TestCertificates : IDisposable
+/// <summary>A certification authority for one run, and certificates from it.</summary>
+public sealed class RadiusCertificates : IDisposable
 {
     private readonly ECDsa _key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
     private readonly X509Certificate2 _authority;
 
     /// <summary>A fresh authority.</summary>
-    public TestCertificates()
+    public RadiusCertificates()
     {
-        var request = new CertificateRequest("CN=Test authority", _key, HashAlgorithmName.SHA256);
+        var request = new CertificateRequest("CN=Laboratory authority", _key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: true, hasPathLengthConstraint: false, 0, critical: true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, critical: true));
         request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, critical: false));
