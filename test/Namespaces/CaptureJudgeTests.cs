@@ -114,7 +114,7 @@ public sealed partial class CaptureJudgeTests(ITestOutputHelper output)
     private Captured Capture(LabSite site, NetNamespace where, string port)
     {
         var path = Path.Combine(site.Topology.ScratchDirectory, where.Name + ".pcap");
-        var program = new Companion(output, where, "dumpcap", "-q", "-P", "-B", "32", "-i", port, "-w", path);
+        var program = new Companion(where, output.Lines(), "dumpcap", "-q", "-P", "-B", "32", "-i", port, "-w", path);
 
         // The file is there when the first octets are, and those come with the interface.
         site.WaitFor(() => program.HasEnded || (File.Exists(path) && program.Said.Any(l => l.StartsWith("File: ", StringComparison.Ordinal))), $"dumpcap does not begin at {where.Name}");

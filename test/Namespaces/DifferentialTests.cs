@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using Masquerade.Lab.Net;
 using Masquerade.Lab.Radio;
 using Masquerade.Lab.Scenario;
+using Masquerade.Testing;
 using Xunit.Abstractions;
 
 namespace Masquerade.Namespaces.Tests;
@@ -118,8 +119,7 @@ public sealed partial class DifferentialTests(ITestOutputHelper output)
     {
         var router = Mac().Match(Tool.Run("ip", ["-n", topology.Router.Name, "link", "show", "dev", "s0"])).Groups[1].Value;
         return new Companion(
-            output, null, "/usr/bin/python3", "-B", Path.Combine(AppContext.BaseDirectory, "Judges", "sequences.py"), topology.Clients[0].Name, topology.Server.Name, LabTopology.GatewayMac, router, $"{rounds}")
-        { IsQuiet = true };
+            where: null, heard: null, "/usr/bin/python3", "-B", Path.Combine(AppContext.BaseDirectory, "Judges", "sequences.py"), topology.Clients[0].Name, topology.Server.Name, LabTopology.GatewayMac, router, $"{rounds}");
     }
 
     /// <summary>What came of every step.</summary>

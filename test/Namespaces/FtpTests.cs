@@ -1,6 +1,8 @@
 using System.Net;
 using System.Security.Cryptography;
 using Masquerade.Lab.Net;
+using Masquerade.Lab.Scenario;
+using Masquerade.Testing;
 using Xunit.Abstractions;
 
 namespace Masquerade.Namespaces.Tests;
@@ -100,5 +102,5 @@ public sealed class FtpTests(ITestOutputHelper output)
         void Heard(string what) => client.WaitFor($"{what} {Convert.ToHexStringLower(SHA256.HashData(content))}", s_patience);
     }
 
-    private Companion Start(NetNamespace where, string script, params string[] arguments) => new(output, where, ["/usr/bin/python3", "-c", script, .. arguments]);
+    private Companion Start(NetNamespace where, string script, params string[] arguments) => new(where, output.Lines(), ["/usr/bin/python3", "-c", script, .. arguments]);
 }

@@ -3,6 +3,7 @@ using System.Net;
 using System.Text.RegularExpressions;
 using Masquerade.Lab.Net;
 using Masquerade.Lab.Scenario;
+using Masquerade.Testing;
 using Xunit.Abstractions;
 
 namespace Masquerade.Namespaces.Tests;
@@ -77,8 +78,8 @@ public sealed partial class NatDiscoveryTests(ITestOutputHelper output)
     {
         var scratch = site.Topology.ScratchDirectory;
         var server = new Companion(
-            output, site.Topology.Server, "turnserver", "-n", "-S", "--no-cli", "--no-tls", "--no-dtls", "-m", "1", "-L", LabTopology.ServerAddress.ToString(), "-L", SecondAddress,
-            "--userdb", Path.Combine(scratch, "turndb"), "--pidfile", Path.Combine(scratch, "turn.pid"), "--log-file", "stdout") { IsQuiet = true };
+            site.Topology.Server, heard: null, "turnserver", "-n", "-S", "--no-cli", "--no-tls", "--no-dtls", "-m", "1", "-L", LabTopology.ServerAddress.ToString(), "-L", SecondAddress,
+            "--userdb", Path.Combine(scratch, "turndb"), "--pidfile", Path.Combine(scratch, "turn.pid"), "--log-file", "stdout");
         try
         {
             site.WaitFor(

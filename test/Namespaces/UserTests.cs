@@ -5,6 +5,7 @@ using Masquerade.Lab.FreeRadius;
 using Masquerade.Lab.Net;
 using Masquerade.Lab.Scenario;
 using Masquerade.Lab.Traffic;
+using Masquerade.Lab.Users;
 using Masquerade.Testing;
 using Xunit.Abstractions;
 
@@ -120,8 +121,8 @@ public sealed class UserTests(ITestOutputHelper output) : IDisposable
         Assert.True(answer.GetProperty("denied").GetBoolean());
     }
 
-    private Supplicant Supplicant(LabSite site, int client, string method, string user, string password) =>
-        new(output, site.Topology.Clients[client], client, method, user, password, Path.Combine(_radius!.Directory, "ca.pem"));
+    private WpaSupplicant Supplicant(LabSite site, int client, string method, string user, string password) =>
+        new(output.Lines(), site.Topology.Clients[client], client, method, user, password, Path.Combine(_radius!.Directory, "ca.pem"));
 
     private LabSite Site(Func<LabUsers, LabUsers> change) => new(
         _ => new DemoOptions

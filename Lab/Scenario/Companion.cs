@@ -1,26 +1,27 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Globalization;
 using Masquerade.Lab.Net;
-using Xunit.Abstractions;
 
-namespace Masquerade.Namespaces.Tests;
+namespace Masquerade.Lab.Scenario;
 
-/// <summary>A program of the machine that runs beside a test, in a namespace or outside all, and what it says, line by line. It is ended with the test.</summary>
+/// <summary>A program of the machine that runs beside a run, in a namespace or outside all, and what it says, line by line. It is ended with the run, by its process id.</summary>
 internal sealed class Companion : IDisposable
 {
+    private const int TailLines = 12;
     private readonly Process _process;
-    private readonly ITestOutputHelper _output;
+    private readonly Action<string>? _heard;
     private readonly ConcurrentQueue<string> _said = new();
 
-    /// <param name="output">Where what it says is put, unless it is quiet.</param>
-    /// <param name="where">Where it runs; null: where the test runs.</param>
+    /// <param name="where">Where it runs; null: where the caller runs.</param>
+    /// <param name="heard">Is given each line, on a thread of its own; null: nobody listens.</param>
     /// <param name="command">Program and arguments.</param>
-    public Companion(ITestOutputHelper output, NetNamespace? where, params string[] command)
+    public Companion(NetNamespace? where, Action<string>? heard, params string[] command)
     {
-        _output = output;
+        _heard = heard;
         var all = where is null ? command : ["ip", "netns", "exec", where.Name, .. command];
         var start = new ProcessStartInfo(all[0], all[1..]) { RedirectStandardInput = true, RedirectStandardError = true, RedirectStandardOutput = true, UseShellExecute = false };
-        _process = Process.Start(start)!;
+        _process = Process.Start(start) ?? throw new LabException($"{command[0]} did not start");
         _process.OutputDataReceived += (_, e) => Note(e.Data);
         _process.ErrorDataReceived += (_, e) => Note(e.Data);
         _process.BeginOutputReadLine();
@@ -31,9 +32,6 @@ internal sealed class Companion : IDisposable
     public IReadOnlyCollection<string> Said => _said;
 
     public bool HasEnded => _process.HasExited;
-
-    /// <summary>Whether what it says is kept out of the test's output.</summary>
-    public bool IsQuiet { get; init; }
 
     /// <summary>Forgets what it has said.</summary>
     public void Clear() => _said.Clear();
@@ -48,8 +46,12 @@ internal sealed class Companion : IDisposable
     /// <summary>Asks it to end (SIGINT), and waits for that.</summary>
     public void Interrupt()
     {
-        _ = Tool.TryRun("kill", ["-INT", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
-        Assert.True(_process.WaitForExit(TimeSpan.FromSeconds(30)), "it does not end");
+        _ = Tool.TryRun("kill", ["-INT", _process.Id.ToString(CultureInfo.InvariantCulture)]);
+        if (!_process.WaitForExit(TimeSpan.FromSeconds(30)))
+        {
+            throw new LabException("it does not end");
+        }
+
         _process.WaitForExit();
     }
 
@@ -62,10 +64,16 @@ internal sealed class Companion : IDisposable
             {
                 // Its last words may still be on their way.
                 _process.WaitForExit();
-                Assert.True(_said.Contains(line, StringComparer.Ordinal), $"it has ended ({_process.ExitCode}) without saying '{line}': {string.Join('\n', _said.TakeLast(12))}");
+                if (!_said.Contains(line, StringComparer.Ordinal))
+                {
+                    throw new LabException($"it has ended ({_process.ExitCode}) without saying '{line}': {Tail()}");
+                }
             }
 
-            Assert.True(clock.Elapsed < within, $"it does not say '{line}': {string.Join('\n', _said.TakeLast(12))}");
+            if (clock.Elapsed > within)
+            {
+                throw new LabException($"it does not say '{line}': {Tail()}");
+            }
         }
     }
 
@@ -80,6 +88,8 @@ internal sealed class Companion : IDisposable
         _process.Dispose();
     }
 
+    private string Tail() => string.Join('\n', _said.TakeLast(TailLines));
+
     private void Note(string? line)
     {
         if (line is null)
@@ -88,16 +98,6 @@ internal sealed class Companion : IDisposable
         }
 
         _said.Enqueue(line);
-        try
-        {
-            if (!IsQuiet)
-            {
-                _output.WriteLine(line);
-            }
-        }
-        catch (InvalidOperationException)
-        {
-            // The last words of a program that is ended with the test.
-        }
+        _heard?.Invoke(line);
     }
 }
