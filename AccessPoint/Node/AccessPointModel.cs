@@ -1,3 +1,4 @@
+using Masquerade.Auth.Keys;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Fragments;
@@ -52,6 +53,9 @@ public sealed record AccessPointModel
 
     /// <summary>Whether clients' users must be known.</summary>
     public Users.UsersConfig Users { get; init; } = AccessPoint.Users.UsersConfig.Off;
+
+    /// <summary>Where the nonces of handshakes come from: the system's generator. Needed where links are protected.</summary>
+    public FillRandom? LinkRandom { get; init; }
 
     /// <summary>What clients' policies say; null: everybody may do everything.</summary>
     public IClientFilter? Filter { get; init; }

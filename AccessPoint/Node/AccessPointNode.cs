@@ -3,6 +3,7 @@ using Masquerade.AccessPoint.Link;
 using Masquerade.AccessPoint.Pcp;
 using Masquerade.AccessPoint.Users;
 using Masquerade.AccessPoint.Ways;
+using Masquerade.Auth.Protection;
 using Masquerade.Core.Control;
 using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Engine;
@@ -59,7 +60,17 @@ public sealed partial class AccessPointNode
             _pcpPacket = new byte[UdpPackets.HeadersLength(ipv4: false) + PcpProtocol.MaxLength];
         }
 
-        _users = model.Users.Enabled ? new UserSide(model.Users, new UserHost(this), Drops, new SeededRandom(~seed >> 4)) : null;
+        if (model.Users.Enabled)
+        {
+            if (model.Users.Protection != LinkProtection.Off && model.LinkRandom is null)
+            {
+                throw new ArgumentException("links cannot be protected without a source of random numbers", nameof(model));
+            }
+
+            _unprotected = new byte[EthernetHeader.Length + model.Clients.Mtu + MacsecChannel.FrameOverhead];
+            _users = new UserSide(model.Users, new UserHost(this), Drops, new SeededRandom(~seed >> 4)) { Node = model.Node, Gateway = model.Clients.GatewayMac, Random = model.LinkRandom };
+        }
+
         _identifications = new IdentificationSource(new SeededRandom(~seed));
         _clientLink = new ClientLink(model.Clients, output, Drops, _identifications) { Users = _users };
         _uplinkLink = new UplinkLink(model.Uplink, output, Drops, _identifications);

@@ -202,7 +202,7 @@ public sealed partial class AccessPointNode
         var isBroadcast = message.Type == DhcpMessageType.Refuse || (message.Flags & DhcpMessage.BroadcastFlag) != 0 || address == DhcpMessage.NoAddress;
         var destination = isBroadcast ? IpAddress.FromV4(uint.MaxValue) : address;
         UdpPackets.WriteHeaders(packet, new TransportEndpoint(_dhcpGateway, DhcpPort.Server), new TransportEndpoint(destination, DhcpPort.Client));
-        _clientLink.SendCopy(packet, OffloadInfo.None, isBroadcast ? MacAddress.Broadcast : message.Client);
+        _clientLink.SendCopy(packet, OffloadInfo.None, isBroadcast && !_clientLink.IsProtected(message.Client) ? MacAddress.Broadcast : message.Client);
     }
 
     private DropReason AskForLease(in DhcpMessage message, ReadOnlySpan<byte> octets, IpAddress destination, Instant now)

@@ -17,11 +17,22 @@ public sealed partial class AccessPointNode
     public void OnClientFrame(Span<byte> frame, in OffloadInfo offload, Instant now)
     {
         _now = now;
-        if (_users is not null && IsStoppedByUsers(_users, frame))
+        if (_users is null)
         {
-            return;
+            TakeClientFrame(frame, offload, now);
         }
+        else if (IsProtected(frame))
+        {
+            TakeProtected(_users, frame, now);
+        }
+        else if (!IsStoppedByUsers(_users, frame))
+        {
+            TakeClientFrame(frame, offload, now);
+        }
+    }
 
+    private void TakeClientFrame(Span<byte> frame, in OffloadInfo offload, Instant now)
+    {
         if (TryTakeDhcp(frame, offload, now) || TryTakePcp(frame, offload, now))
         {
             return;
@@ -66,6 +77,13 @@ public sealed partial class AccessPointNode
     private Verdict ProcessOutbound(Span<byte> frame, in PacketSummary summary, MacAddress client, in OffloadInfo offload)
     {
         var packet = frame[EthernetHeader.Length..];
+        if (summary.Kind == PacketKind.Udp && (summary.Tuple.Source.Port, summary.Tuple.Destination.Port) is (67, 68) or (547, 546))
+        {
+            // DHCP servers are elsewhere; which of its clients believes what it is told is not to be found out.
+            Drops.Count(DropReason.RogueServer);
+            return Verdict.Drop(DropReason.RogueServer);
+        }
+
         if (_clientLink.IsGateway(summary.Tuple.Destination.Address))
         {
             AnswerAtGateway(frame, packet, summary, client, offload);

@@ -1,5 +1,7 @@
+using System.Buffers.Binary;
 using Masquerade.AccessPoint.Users;
 using Masquerade.Core.Control;
+using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
@@ -11,6 +13,7 @@ namespace Masquerade.AccessPoint;
 public sealed partial class AccessPointNode
 {
     private readonly UserSide? _users;
+    private readonly byte[] _unprotected = [];
 
     /// <summary>Clients that are let in; -1: nobody is asked who he is.</summary>
     public int AdmittedClients => _users?.AdmittedCount ?? -1;
@@ -21,7 +24,38 @@ public sealed partial class AccessPointNode
     /// <summary>Whether a frame for this address would be sent.</summary>
     internal bool AdmitsTo(MacAddress client) => _users?.AdmitsTo(client, 0) ?? true;
 
+    /// <summary>What has become of handshakes and protected frames; null: nobody is asked who he is.</summary>
+    public LinkCounters? Links => _users?.Links;
+
+    /// <summary>Clients whose links are protected.</summary>
+    public int ProtectedClients => _users?.Protected.Count ?? 0;
+
     private Instant NextUserDeadline => _users?.NextDeadline ?? Instant.Never;
+
+    private static bool IsProtected(ReadOnlySpan<byte> frame) => frame.Length > EthernetHeader.Length && BinaryPrimitives.ReadUInt16BigEndian(frame[12..]) == EtherType.Macsec;
+
+    /// <summary>A protected frame from the client device: what is inside goes on like any other.</summary>
+    private void TakeProtected(UserSide users, ReadOnlySpan<byte> frame, Instant now)
+    {
+        var source = MacAddress.FromBytes(frame[6..]);
+        var destination = MacAddress.FromBytes(frame);
+        if (source.IsGroup || source.IsNone)
+        {
+            Drops.Count(DropReason.Malformed);
+        }
+        else if (source == _model.Clients.GatewayMac || (destination != _model.Clients.GatewayMac && !destination.IsGroup))
+        {
+            Drops.Count(DropReason.NotForUs);
+        }
+        else if (frame.Length > _unprotected.Length)
+        {
+            Drops.Count(DropReason.TooBig);
+        }
+        else if (users.TryUnprotect(source, frame, _unprotected, now, out var length))
+        {
+            TakeClientFrame(_unprotected.AsSpan(0, length), OffloadInfo.None, now);
+        }
+    }
 
     /// <summary>Whether a frame from the client device is finished here: it is EAPOL, or from somebody who is not let in.</summary>
     private bool IsStoppedByUsers(UserSide users, ReadOnlySpan<byte> frame)
@@ -103,6 +137,8 @@ public sealed partial class AccessPointNode
         public DateTimeOffset LocalTime => node._model.LocalTime?.Invoke(node._now) ?? DateTimeOffset.UnixEpoch + TimeSpan.FromTicks(node._now.Nanoseconds / 100);
 
         public void SetPolicy(MacAddress client, int policy) => node.Fam.SetPolicy(client, policy, node._now);
+
+        public void SetLinkOverhead(MacAddress client, int octets) => node.Fam.SetLinkOverhead(client, octets);
 
         public void PolicyChanged(int policy) => node.Fam.OnPolicyChanged(policy);
 

@@ -49,7 +49,7 @@ public static class MessageSize
     public const int Terms = 1 + 14 + 5 + 9 + 1 + 1;
 
     /// <summary>Octets of a user session.</summary>
-    public const int Session = 1 + (2 + UserSession.IdLength) + (2 * Text) + (2 + UserSession.KeyLength) + (2 + UserSession.PolicyLength) + 5 + 5 + 1;
+    public const int Session = 1 + (2 + UserSession.IdLength) + (2 * Text) + (2 + UserSession.KeyLength) + (2 + UserSession.PolicyLength) + 5 + 5 + 1 + 1;
 
     /// <summary>Octets of a text: a character takes up to three.</summary>
     public const int Text = 3 + (3 * ControlLimits.MaxReasonLength);

@@ -75,6 +75,9 @@ public sealed record UserSession
 
     /// <summary>The part of the network that the user belongs to; empty: no particular one.</summary>
     public string Segment { get; init; } = string.Empty;
+
+    /// <summary>Whether the client has had a protected link in this session: then it is let in nowhere without one.</summary>
+    public bool IsProtected { get; init; }
 }
 
 /// <summary>Agent → coordinator (repeated until answered): what a client says by EAP.</summary>

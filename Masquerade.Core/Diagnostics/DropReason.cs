@@ -149,4 +149,19 @@ public enum DropReason : byte
 
     /// <summary>FAM: faster than the rule allows that lets the connection through.</summary>
     RateLimited,
+
+    /// <summary>In the clear, from a client whose link is protected.</summary>
+    NotProtected,
+
+    /// <summary>On a protected link: a wrong check value, another sender, a key that is not in use, or a tag that cannot be.</summary>
+    LinkForged,
+
+    /// <summary>On a protected link: a frame that was there already, or comes too late to tell.</summary>
+    LinkReplayed,
+
+    /// <summary>A protected frame where there is no key for the client, or no packet number is left to send one with.</summary>
+    LinkKeyless,
+
+    /// <summary>A client says what only the access point may say: it answers as DHCP server or advertises itself as router.</summary>
+    RogueServer,
 }

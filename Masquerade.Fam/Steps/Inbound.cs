@@ -31,7 +31,7 @@ public sealed partial class FamEngine
             return SendBackToServer(DropReason.TtlExpired, IcmpError.TimeExceeded, packet, summary, local, mapping.Id.Masquerade, offload);
         }
 
-        var mtu = _clients[mapping.Client].State == ClientState.Superseded ? Mtu.Uplink : Mtu.Clients;
+        var mtu = _clients[mapping.Client].State == ClientState.Superseded ? Mtu.Uplink : ClientMtu(mapping.Client);
         if (LinkMtu.IsExceeded(mtu, summary, offload))
         {
             return SendBackToServer(DropReason.TooBig, IcmpError.TooBig(mtu), packet, summary, local, mapping.Id.Masquerade, offload);
@@ -77,7 +77,7 @@ public sealed partial class FamEngine
             NoteInbound(connection >= 0 ? connection : mapping.FirstConnection, isOfConnection: connection >= 0, packet, summary, now);
         }
 
-        ClampSegments(packet, summary, offload);
+        ClampSegments(mapping.Client, packet, summary, offload);
         RewriteInbound(packet, summary, local == mapping.Fam ? mapping.ToClient : mapping.ReturnToClient, offload);
         return !IsCopy(mapping) ? Verdict.ToClient(_clients[mapping.Client].Mac) : Keep(mapping, packet, summary, offload, now);
     }

@@ -44,7 +44,7 @@ public sealed partial class FamEngine
 
     private Verdict PassToServer(in FamMapping mapping, Span<byte> packet, in PacketSummary summary, in OffloadInfo offload)
     {
-        ClampSegments(packet, summary, offload);
+        ClampSegments(mapping.Client, packet, summary, offload);
         PacketRewriter.Source(packet, summary, mapping.ToServer, offload.ChecksumPartial);
         PacketRewriter.DecrementTtl(packet, summary);
         return Verdict.Uplink;
@@ -54,11 +54,11 @@ public sealed partial class FamEngine
     /// A SYN says how large segments its sender takes. Hosts say what their own link carries; where that is more than the links here, they are told, for there are paths on which what a
     /// router says of it does not come back (RFC 2923 section 2.1).
     /// </summary>
-    private void ClampSegments(Span<byte> packet, in PacketSummary summary, in OffloadInfo offload)
+    private void ClampSegments(int client, Span<byte> packet, in PacketSummary summary, in OffloadInfo offload)
     {
         if (summary.Kind == PacketKind.Tcp && (summary.TcpFlags & TcpFlags.Syn) != 0 && _config.ClampMss)
         {
-            TcpOptions.ClampSegmentSize(packet, summary, Math.Min(Mtu.Uplink, Mtu.Clients), offload.ChecksumPartial);
+            TcpOptions.ClampSegmentSize(packet, summary, Math.Min(Mtu.Uplink, ClientMtu(client)), offload.ChecksumPartial);
         }
     }
 

@@ -112,8 +112,8 @@ public sealed partial class FamEngine
                     return SendBackToServer(DropReason.TtlExpired, IcmpError.TimeExceeded, packet, summary, local, local, offload);
                 }
 
-                return LinkMtu.IsExceeded(Mtu.Clients, summary, offload)
-                    ? SendBackToServer(DropReason.TooBig, IcmpError.TooBig(Mtu.Clients), packet, summary, local, local, offload)
+                return LinkMtu.IsExceeded(ClientMtu(client), summary, offload)
+                    ? SendBackToServer(DropReason.TooBig, IcmpError.TooBig(ClientMtu(client)), packet, summary, local, local, offload)
                     : PassUntouched(packet, summary, Verdict.ToClient(_clients[client].Mac));
             case ClientState.Away or ClientState.Arriving:
                 return Hold(client, packet, offload, HoldInbound, now);

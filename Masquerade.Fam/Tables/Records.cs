@@ -129,6 +129,10 @@ internal struct FamClient
     /// <summary>Since when its explicit mappings have been kept without a loss, here or elsewhere.</summary>
     public Instant ExplicitSince;
     public bool HasExplicitSince;
+
+    /// <summary>How many octets its link needs of each frame.</summary>
+    public int LinkOverhead;
+
     /// <summary>What it may do, and since which change of that; what has been judged before must be judged again.</summary>
     public int Policy;
     public uint PolicyGeneration;

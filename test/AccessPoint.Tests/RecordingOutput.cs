@@ -14,9 +14,30 @@ internal sealed class RecordingOutput : INodeOutput
 
     public List<EngineEvent> Events { get; } = [];
 
-    public void SendUplinkFrame(ReadOnlySpan<byte> frame, in OffloadInfo offload) => Uplink.Add(frame.ToArray());
+    /// <summary>Who gets frames instead.</summary>
+    public INodeOutput? Forward { get; set; }
 
-    public void SendClientFrame(ReadOnlySpan<byte> frame, in OffloadInfo offload) => Client.Add(frame.ToArray());
+    public void SendUplinkFrame(ReadOnlySpan<byte> frame, in OffloadInfo offload)
+    {
+        if (Forward is not null)
+        {
+            Forward.SendUplinkFrame(frame, offload);
+            return;
+        }
+
+        Uplink.Add(frame.ToArray());
+    }
+
+    public void SendClientFrame(ReadOnlySpan<byte> frame, in OffloadInfo offload)
+    {
+        if (Forward is not null)
+        {
+            Forward.SendClientFrame(frame, offload);
+            return;
+        }
+
+        Client.Add(frame.ToArray());
+    }
 
     public void SendControl(ControlMessage message) => Control.Add(message);
 

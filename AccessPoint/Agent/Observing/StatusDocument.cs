@@ -1,6 +1,8 @@
 using System.Buffers;
 using System.Text.Json;
 using Masquerade.AccessPoint.Agent.Devices;
+using Masquerade.Auth.Handshake;
+using Masquerade.Auth.Protection;
 using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Time;
 
@@ -42,6 +44,7 @@ internal static class StatusDocument
         }
 
         WriteNeighbourhood(writer, node);
+        WriteUsers(writer, node);
         shell(writer);
         WriteClients(writer, node);
         WriteMappings(writer, node);
@@ -105,6 +108,43 @@ internal static class StatusDocument
         }
 
         writer.WriteEndObject();
+        writer.WriteEndObject();
+    }
+
+    /// <summary>Who is let in, and what has become of handshakes and protected frames.</summary>
+    private static void WriteUsers(Utf8JsonWriter writer, AccessPointNode node)
+    {
+        if (node.Links is not { } links)
+        {
+            return;
+        }
+
+        writer.WriteStartObject("links");
+        writer.WriteNumber("admitted", node.AdmittedClients);
+        writer.WriteNumber("protected", node.ProtectedClients);
+        writer.WriteNumber("handshakesBegun", links.Begun);
+        writer.WriteNumber("handshakesProven", links.Proven);
+        writer.WriteNumber("handshakesUnanswered", links.Unanswered);
+        writer.WriteNumber("handshakesFailed", links.Failed);
+        writer.WriteNumber("keyFramesUnexpected", links.Unexpected);
+        writer.WriteNumber("logoffsIgnored", links.LogoffsIgnored);
+        WriteCounts<HandshakeDrop>(writer, "keyFrameDrops", reason => links[reason]);
+        WriteCounts<ProtectionDrop>(writer, "frameDrops", reason => links[reason]);
+        writer.WriteEndObject();
+    }
+
+    private static void WriteCounts<TReason>(Utf8JsonWriter writer, string name, Func<TReason, long> count)
+        where TReason : struct, Enum
+    {
+        writer.WriteStartObject(name);
+        foreach (var reason in Enum.GetValues<TReason>())
+        {
+            if (count(reason) is > 0 and var dropped)
+            {
+                writer.WriteNumber(reason.ToString(), dropped);
+            }
+        }
+
         writer.WriteEndObject();
     }
 

@@ -33,6 +33,7 @@ internal sealed class AgentHost(AgentConfig config, CredentialStore? credentials
         model = model with
         {
             // Capture files have their own time of day.
+            LinkRandom = System.Security.Cryptography.RandomNumberGenerator.Fill,
             LocalTime = config.IsOffline ? null : static _ => TimeProvider.System.GetLocalNow(),
             WallClock = config.IsOffline ? static now => now.Nanoseconds / 1_000_000 : static _ => TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds(),
             ReportsConnections = config.MappingLog is { IsOn: true, Destinations: true },

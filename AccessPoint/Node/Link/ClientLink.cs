@@ -1,4 +1,5 @@
 using Masquerade.AccessPoint.Users;
+using Masquerade.Auth.Protection;
 using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
@@ -24,6 +25,7 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
     private readonly byte[] _scratch = new byte[LinkFrames.MaxLength];
     private readonly byte[] _segment = new byte[ushort.MaxValue + EthernetHeader.Length];
     private readonly byte[] _piece = new byte[EthernetHeader.Length + model.Mtu];
+    private readonly byte[] _protected = new byte[EthernetHeader.Length + Math.Max(model.Mtu, LinkFrames.MaxLength) + MacsecChannel.FrameOverhead];
     private readonly byte[] _copy = new byte[ushort.MaxValue + EthernetHeader.Length];
 
     /// <summary>Who is let in; null: everybody is.</summary>
@@ -89,17 +91,52 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
         }
     }
 
-    /// <summary>Sends an IP packet to a client; the Ethernet header in front of it is written here.</summary>
+    /// <summary>Whether a client's link is protected.</summary>
+    public bool IsProtected(MacAddress client) => Users?.LinkTo(client) is not null;
+
+    /// <summary>The largest IP packet that a client's link carries: protection needs room in each frame.</summary>
+    public int MtuTo(MacAddress client) => model.Mtu - (Users?.LinkTo(client)?.Link!.Overhead ?? 0);
+
+    /// <summary>Sends an IP packet to a client, or to a group; the Ethernet header in front of it is written here.</summary>
     public void SendInPlace(Span<byte> frame, in OffloadInfo offload, MacAddress client)
     {
-        if (Users is null || Users.AdmitsTo(client, frame.Length))
+        if (Users is null)
+        {
+            Send(frame, offload, client);
+            return;
+        }
+
+        if (!Users.AdmitsTo(client, frame.Length))
+        {
+            return;
+        }
+
+        if (!client.IsGroup)
+        {
+            Send(frame, offload, client, Users.LinkTo(client));
+            return;
+        }
+
+        // No key is shared: each protected client gets a copy under its own.
+        for (var i = 0; i < Users.Protected.Count; i++)
+        {
+            Send(frame, offload, client, Users.Protected[i]);
+        }
+
+        if (Users.AdmittedCount > Users.Protected.Count)
         {
             Send(frame, offload, client);
         }
     }
 
-    private void Send(Span<byte> frame, in OffloadInfo offload, MacAddress client)
+    private void Send(Span<byte> frame, in OffloadInfo offload, MacAddress client, UserClient? link = null)
     {
+        if (link is not null)
+        {
+            SendProtected(frame, offload, link);
+            return;
+        }
+
         var fitted = offload;
         switch (PacketFrames.Fit(frame, model.Mtu, ref fitted, drops))
         {
@@ -126,6 +163,58 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
                 }
 
                 break;
+        }
+    }
+
+    /// <summary>What is encrypted no device can finish any more: checksums and segments are made here.</summary>
+    private void SendProtected(Span<byte> frame, in OffloadInfo offload, UserClient to)
+    {
+        if (offload.GsoType != 0)
+        {
+            var packet = frame[EthernetHeader.Length..];
+            var reason = PacketParser.Parse(packet, out var summary);
+            if (reason != DropReason.None || summary.Kind is not (PacketKind.Tcp or PacketKind.Udp) || offload.GsoSize == 0)
+            {
+                drops.Count(reason != DropReason.None ? reason : DropReason.Malformed);
+                return;
+            }
+
+            var packets = new SuperPacket(packet, summary, offload, identifications);
+            while (packets.TryNext(_segment.AsSpan(EthernetHeader.Length), out var length))
+            {
+                SendProtected(_segment.AsSpan(0, EthernetHeader.Length + length), OffloadInfo.None, to);
+            }
+
+            return;
+        }
+
+        PacketFrames.FinishChecksum(frame, offload);
+        var mtu = model.Mtu - to.Link!.Overhead;
+        var none = OffloadInfo.None;
+        switch (PacketFrames.Fit(frame, mtu, ref none, drops))
+        {
+            case Fitting.AsIs:
+                EthernetHeader.WriteForIp(frame, to.Mac, model.GatewayMac);
+                Emit(frame, to);
+                break;
+            case Fitting.Cut:
+                var cutter = new Ipv4Cutter(frame[EthernetHeader.Length..], mtu);
+                while (cutter.TryNext(_piece.AsSpan(EthernetHeader.Length), out var length))
+                {
+                    var piece = _piece.AsSpan(0, EthernetHeader.Length + length);
+                    EthernetHeader.WriteForIp(piece, to.Mac, model.GatewayMac);
+                    Emit(piece, to);
+                }
+
+                break;
+        }
+    }
+
+    private void Emit(ReadOnlySpan<byte> frame, UserClient to)
+    {
+        if (Users!.TryProtect(to, frame, _protected, out var length))
+        {
+            output.SendClientFrame(_protected.AsSpan(0, length), OffloadInfo.None);
         }
     }
 
@@ -198,6 +287,12 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
             return IpAddress.None;
         }
 
+        if (message.Type is Icmpv6Type.RouterAdvertisement or Icmpv6Type.Redirect)
+        {
+            drops.Count(DropReason.RogueServer);
+            return IpAddress.None;
+        }
+
         // Who announces an address has it; else who asks has the one that it asks from. A probe (from ::) has none yet.
         var claimed = message.Type == Icmpv6Type.NeighbourAdvertisement ? message.Target : message.Source;
 
@@ -219,10 +314,45 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
         return claimed;
     }
 
-    private void Advertise(MacAddress to, IpAddress destination) =>
-        Send(LinkFrames.RouterAdvertisement(_scratch, to, model.GatewayMac, _routerAddress, destination, model.Mtu, _advertised));
+    private void Advertise(MacAddress to, IpAddress destination)
+    {
+        for (var i = 0; to.IsGroup && i < Users?.Protected.Count; i++)
+        {
+            // Their links carry less.
+            Advertise(Users.Protected[i].Mac, destination);
+        }
 
-    private void Send(int length) => output.SendClientFrame(_scratch.AsSpan(0, length), OffloadInfo.None);
+        var length = LinkFrames.RouterAdvertisement(_scratch, to, model.GatewayMac, _routerAddress, destination, MtuTo(to), _advertised);
+        if (to.IsGroup)
+        {
+            output.SendClientFrame(_scratch.AsSpan(0, length), OffloadInfo.None);
+        }
+        else
+        {
+            Send(length);
+        }
+    }
+
+    /// <summary>Sends what is in the buffer to whom its header says; what is for a group to each protected client by itself as well.</summary>
+    private void Send(int length)
+    {
+        var frame = _scratch.AsSpan(0, length);
+        var to = MacAddress.FromBytes(frame);
+        if (!to.IsGroup && Users?.LinkTo(to) is { } link)
+        {
+            Emit(frame, link);
+            return;
+        }
+
+        for (var i = 0; to.IsGroup && i < Users?.Protected.Count; i++)
+        {
+            Users.Protected[i].Mac.WriteTo(frame);
+            Emit(frame, Users.Protected[i]);
+            to.WriteTo(frame);
+        }
+
+        output.SendClientFrame(frame, OffloadInfo.None);
+    }
 
     private bool IsInSubnet(IpAddress address, out bool isNobodys)
     {

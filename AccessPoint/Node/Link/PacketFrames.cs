@@ -63,7 +63,7 @@ internal static class PacketFrames
         }
 
         var checksum = InternetChecksum.Compute(frame[offload.ChecksumStart..]);
-        var isUdp = frame[EthernetHeader.Length + 9] == IpProtocolNumber.Udp;
+        var isUdp = frame[EthernetHeader.Length + (frame[EthernetHeader.Length] >> 4 == 4 ? 9 : 6)] == IpProtocolNumber.Udp;
         BinaryPrimitives.WriteUInt16BigEndian(frame[(offload.ChecksumStart + offload.ChecksumOffset)..], checksum == 0 && isUdp ? (ushort)0xFFFF : checksum);
     }
 

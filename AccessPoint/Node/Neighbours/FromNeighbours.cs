@@ -130,7 +130,7 @@ public sealed partial class AccessPointNode
             return CountDrop(DropReason.TtlExpired);
         }
 
-        var mtu = place == NeighbourPlace.Here ? _model.Clients.Mtu : _model.Uplink.Mtu;
+        var mtu = place == NeighbourPlace.Here ? _clientLink.MtuTo(client) : _model.Uplink.Mtu;
         if (LinkMtu.IsExceeded(mtu, summary, offload))
         {
             SendError(IcmpError.TooBig(mtu), packet, summary, MacAddress.None);

@@ -55,8 +55,8 @@ public sealed partial class AccessPointNode
         {
             case NeighbourPlace.Here or NeighbourPlace.Waiting when client == from:
                 return CountDrop(DropReason.Martian);
-            case NeighbourPlace.Here when LinkMtu.IsExceeded(_model.Clients.Mtu, summary, offload):
-                return SendBackToNeighbour(DropReason.TooBig, IcmpError.TooBig(_model.Clients.Mtu), packet, summary, from);
+            case NeighbourPlace.Here when LinkMtu.IsExceeded(_clientLink.MtuTo(client), summary, offload):
+                return SendBackToNeighbour(DropReason.TooBig, IcmpError.TooBig(_clientLink.MtuTo(client)), packet, summary, from);
             case NeighbourPlace.Here when IsUnsure(NeighbourPlace.Here, target, client):
                 return HoldForAnswer(_neighbours!.Seeking, packet[..summary.Length], offload, until, from);
             case NeighbourPlace.Here when Fam.JudgeForNeighbour(client, summary, _now) is not DropReason.None and var reason:

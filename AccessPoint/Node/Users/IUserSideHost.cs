@@ -37,6 +37,9 @@ internal interface IUserSideHost
     /// <summary>The hour has changed what a policy says.</summary>
     void PolicyChanged(int policy);
 
+    /// <summary>Frames to a client get so much longer on its link.</summary>
+    void SetLinkOverhead(MacAddress client, int octets);
+
     /// <summary>For operators.</summary>
     void Report(EngineEvent happened);
 }

@@ -60,6 +60,18 @@ internal sealed class UserClient(MacAddress mac)
     /// <summary>The same, towards the client.</summary>
     public ulong PacketsTo { get; set; }
 
+    /// <summary>The key, the handshake and the protection of its link; null: there is none.</summary>
+    public ProtectedLink? Link { get; set; }
+
+    /// <summary>When its link is looked at next.</summary>
+    public Instant LinkAt { get; set; } = Instant.Never;
+
+    /// <summary>Before then it is not asked for new keys again.</summary>
+    public Instant NewKeysAt { get; set; }
+
+    /// <summary>Whether it has said Start, and that has not been passed on.</summary>
+    public bool Insists { get; set; }
+
     /// <summary>Whether packets pass.</summary>
     public bool IsAdmitted => Proof != SessionProof.None;
 }

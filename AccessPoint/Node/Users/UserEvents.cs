@@ -1,3 +1,4 @@
+using Masquerade.Auth.Handshake;
 using Masquerade.Core.Control;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
@@ -19,3 +20,14 @@ public sealed record PolicyUnusable(string Policy) : EngineEvent;
 /// <param name="User">Its user.</param>
 /// <param name="Reason">Why.</param>
 public sealed record ClientShutOut(MacAddress Client, string User, string Reason) : EngineEvent;
+
+/// <summary>The link of a client is protected from now on: nothing passes in the clear.</summary>
+/// <param name="Client">The client.</param>
+/// <param name="User">Its user.</param>
+public sealed record LinkProtected(MacAddress Client, string User) : EngineEvent;
+
+/// <summary>A client that must have a protected link has not proved its key.</summary>
+/// <param name="Client">The client.</param>
+/// <param name="User">Its user.</param>
+/// <param name="Failure">Why.</param>
+public sealed record HandshakeFailed(MacAddress Client, string User, HandshakeFailure Failure) : EngineEvent;

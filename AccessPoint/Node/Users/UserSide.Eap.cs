@@ -33,7 +33,7 @@ internal sealed partial class UserSide : IAuthenticatorOutput
 
     void IAuthenticatorOutput.PortAuthorised(MacAddress supplicant, ulong exchange, AuthorisedReason reason)
     {
-        if (_clients.Find(supplicant) is { Session: not null } client)
+        if (_clients.Find(supplicant) is { Session: { } session } client && MayBeUnprotected(session))
         {
             Admit(client, SessionProof.Eap);
         }
@@ -92,9 +92,18 @@ internal sealed partial class UserSide : IAuthenticatorOutput
             }
 
             Take(client, session);
+            if (client.IsAdmitted && client.Link is null && !MayBeUnprotected(session))
+            {
+                ShutOut(client, "new keys", Ending.Link);
+            }
         }
 
         // How long the session lasts is watched here, wherever the client has authenticated; so the port has no time of its own.
         _authenticator.OnServerAnswer(said.Client, new ServerAnswer { Exchange = said.Exchange, Outcome = outcome, Eap = said.Eap.Span }, _now);
+        if (outcome == EapOutcome.Accept && _authenticator.Find(said.Client) is { IsAuthorised: true } && _clients.Find(said.Client) is { } accepted)
+        {
+            // Who has a key can prove it from now on, and who answers has a protected link.
+            StartHandshake(accepted);
+        }
     }
 }

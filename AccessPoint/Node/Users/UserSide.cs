@@ -1,4 +1,6 @@
 using Masquerade.Auth.Authenticator;
+using Masquerade.Auth.Eapol;
+using Masquerade.Auth.Protection;
 using Masquerade.Core.Control;
 using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Engine;
@@ -41,7 +43,8 @@ internal sealed partial class UserSide
     /// <summary>All clients that are known here.</summary>
     public int Count => _clients.Count;
 
-    public Instant NextDeadline => Instant.Min(Instant.Min(_authenticator.NextDeadline, _policies.NextDeadline), _deadlines.TryPeek(out _, out var due) ? due : Instant.Never);
+    public Instant NextDeadline => Instant.Min(Instant.Min(_authenticator.NextDeadline, _policies.NextDeadline),
+        Instant.Min(_deadlines.TryPeek(out _, out var due) ? due : Instant.Never, _linkDeadlines.TryPeek(out _, out due) ? due : Instant.Never));
 
     /// <summary>Which client may do what.</summary>
     public IClientFilter Policies => _policies.Table;
@@ -56,6 +59,12 @@ internal sealed partial class UserSide
         var client = _clients.Find(mac);
         if (client is { IsAdmitted: true })
         {
+            if (client.Link is { IsUp: true })
+            {
+                _drops.Count(Links.Count(ProtectionDrop.NotProtected));
+                return false;
+            }
+
             client.LastHeard = now;
             client.OctetsFrom += (ulong)length;
             client.PacketsFrom++;
@@ -91,7 +100,24 @@ internal sealed partial class UserSide
     public void OnEapol(MacAddress mac, ReadOnlySpan<byte> frame, Instant now)
     {
         _now = now;
-        _authenticator.OnEapol(mac, frame, now);
+        if (EapolFrame.TryParse(frame, out var pdu))
+        {
+            if (pdu.Type == EapolType.Start && TakesStart(mac))
+            {
+                return;
+            }
+
+            if (pdu.Type == EapolType.Logoff && _clients.Find(mac) is { Link.IsUp: true })
+            {
+                Links.LogoffsIgnored++;
+                return;
+            }
+        }
+
+        if (_authenticator.OnEapol(mac, frame, now) == EapolVerdict.NotMine && pdu.Type == EapolType.Key)
+        {
+            OnKeyFrame(mac, pdu.Pdu);
+        }
     }
 
     /// <summary>A link is up. Where the link layer has proved a key of its own, that is proof enough for a session that there is.</summary>
@@ -102,6 +128,7 @@ internal sealed partial class UserSide
         {
             // A new link has proved nothing of what the old one had.
             client.Proved = SessionProof.None;
+            DropLink(client);
             ShutOut(client, "new link", Ending.Link);
             client.AskAt = now;
         }
@@ -182,13 +209,15 @@ internal sealed partial class UserSide
             _deadlines.Dequeue();
             Due(next.Client, next.At);
         }
+
+        AdvanceLinks();
     }
 
     /// <summary>A client of which nothing is known, or nothing is proved: the coordinator is asked, and the client.</summary>
     private void FindOut(UserClient? client, MacAddress mac)
     {
         client ??= _clients.Add(mac);
-        if (client is null || client.IsAsked || _now < client.AskAt)
+        if (client is null || client.IsAsked || _now < client.AskAt || client.Link is { IsUnderWay: true })
         {
             return;
         }
@@ -217,19 +246,19 @@ internal sealed partial class UserSide
         if (session is not null)
         {
             Take(client, session);
-            if (session.IsTrusted)
+            if (session.IsTrusted && MayBeUnprotected(client.Session!))
             {
                 Admit(client, SessionProof.Trusted);
             }
-            else if (_config.TrustLink && _host.IsAssociated(client.Mac))
+            else if (_config.TrustLink && !client.Session!.IsProtected && _host.IsAssociated(client.Mac))
             {
                 Admit(client, SessionProof.Link);
             }
         }
 
-        if (!client.IsAdmitted)
+        if (!client.IsAdmitted && !(client.Session is { } known && ShouldShakeHands(known) && StartHandshake(client)))
         {
-            _authenticator.Begin(client.Mac, _now);
+            AskWhoItIs(client);
         }
     }
 
@@ -239,6 +268,12 @@ internal sealed partial class UserSide
         {
             // What was proved was proved of another session.
             client.Proved = SessionProof.None;
+            DropLink(client);
+        }
+        else if (client.Session.IsProtected)
+        {
+            // The coordinator may not have heard of it yet.
+            session = session with { IsProtected = true };
         }
 
         client.Session = session;
@@ -294,6 +329,7 @@ internal sealed partial class UserSide
             _clients.AdmittedCount++;
             _host.Report(new ClientAdmitted(client.Mac, client.Session!.User, proof));
             _host.Arrived(client.Mac);
+            _host.SetLinkOverhead(client.Mac, client.Link is { IsUp: true } link ? link.Overhead : 0);
         }
     }
 
@@ -307,6 +343,7 @@ internal sealed partial class UserSide
 
     private void ShutOut(UserClient client, string reason, Ending ending)
     {
+        DropLink(client);
         if (!client.IsAdmitted)
         {
             return;
@@ -341,6 +378,7 @@ internal sealed partial class UserSide
             _authenticator.Disconnect(client.Mac, UnauthorisedReason.Administrative, _now);
         }
 
+        DropLink(client);
         _policies.Release(client.Mac);
         if (client.IsAsked)
         {
@@ -362,62 +400,6 @@ internal sealed partial class UserSide
             client.LastReport = sent;
             (client.OctetsFrom, client.OctetsTo, client.PacketsFrom, client.PacketsTo) = (0, 0, 0, 0);
         }
-    }
-
-    private void Watch(UserClient client)
-    {
-        if (!client.IsAdmitted)
-        {
-            // There is nothing that could end.
-            return;
-        }
-
-        var at = Instant.Min(client.Ends, client.ReportAt);
-        if (client.Session is { IdleSeconds: > 0 } session)
-        {
-            at = Instant.Min(at, client.LastHeard + TimeSpan.FromSeconds(session.IdleSeconds));
-        }
-
-        at = at <= _now ? _now + TimeSpan.FromMilliseconds(1) : at;
-        if (at != client.WatchAt && at != Instant.Never)
-        {
-            client.WatchAt = at;
-            _deadlines.Enqueue((client, at), at);
-        }
-    }
-
-    private void Due(UserClient client, Instant at)
-    {
-        if (!_clients.Has(client) || client.WatchAt != at || client.Session is not { } session)
-        {
-            return;
-        }
-
-        client.WatchAt = Instant.Never;
-
-        if (client.Ends <= _now)
-        {
-            End(client, "session time is over");
-            return;
-        }
-
-        if (session.IdleSeconds > 0 && _now - client.LastHeard >= TimeSpan.FromSeconds(session.IdleSeconds))
-        {
-            End(client, "idle");
-            return;
-        }
-
-        if (client.IsAdmitted && client.ReportAt <= _now)
-        {
-            client.ReportAt = _now + _config.ReportInterval;
-            if (!_host.IsWaiting(client.LastReport))
-            {
-                // While nobody listens it goes on counting: one report, not one a minute, waits for the coordinator.
-                Report(client, client.Proof);
-            }
-        }
-
-        Watch(client);
     }
 
     /// <summary>What is over when a client is let in no more.</summary>

@@ -1,5 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using Masquerade.Auth.Authenticator;
+using Masquerade.Auth.Handshake;
+using Masquerade.Auth.Protection;
 
 namespace Masquerade.AccessPoint.Users;
 
@@ -17,6 +19,13 @@ public sealed record UsersConfig
     /// what happens here proves anything.
     /// </summary>
     public bool TrustLink { get; init; }
+
+    /// <summary>Whether clients' links are protected.</summary>
+    public LinkProtection Protection { get; init; } = LinkProtection.Optional;
+
+    /// <summary>How long the keys of a protected link are used before new ones are made, without harm to the link; zero: until their packet numbers run out.</summary>
+    [Range(0, 2_592_000_000)]
+    public TimeSpan KeyLifetime { get; init; } = TimeSpan.FromHours(24);
 
     /// <summary>Whether methods that make no key are refused (MD5-Challenge, one-time password, token card: RFC 3748 sections 5.4 to 5.6).</summary>
     public bool RequireKey { get; init; } = true;
@@ -40,6 +49,12 @@ public sealed record UsersConfig
     /// <summary>How often the coordinator is told what a client has used.</summary>
     [Range(1_000, 86_400_000)]
     public TimeSpan ReportInterval { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>The settings of protected links.</summary>
+    internal MacsecConfig Macsec { get; init; } = new();
+
+    /// <summary>The handshake's settings.</summary>
+    internal HandshakeConfig ToHandshake() => new() { NewKeysAfter = KeyLifetime };
 
     /// <summary>The authenticator's settings.</summary>
     internal AuthenticatorConfig ToAuthenticator() => new()

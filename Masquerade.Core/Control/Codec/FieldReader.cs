@@ -283,7 +283,7 @@ internal ref struct FieldReader
 
     private UserSession? ReadUserSession()
     {
-        var inner = Open(8);
+        var inner = Open(9);
         var session = new UserSession
         {
             Session = ReadOctets(Control.UserSession.IdLength, Control.UserSession.IdLength),
@@ -294,6 +294,7 @@ internal ref struct FieldReader
             IdleSeconds = Check(_reader.TryReadUInt32(out var idle)) ? idle : 0,
             IsTrusted = Check(_reader.TryReadBoolean(out var trusted)) && trusted,
             Segment = ReadText(ControlLimits.MaxReasonLength),
+            IsProtected = Check(_reader.TryReadBoolean(out var isProtected)) && isProtected,
         };
         Check(session.Key.Length is 0 or Control.UserSession.KeyLength);
         Close(inner);

@@ -96,7 +96,7 @@ public static partial class ControlCodec
             return;
         }
 
-        writer.WriteArrayHeader(8);
+        writer.WriteArrayHeader(9);
         writer.Write(session.Session.Span);
         writer.Write(session.User);
         writer.Write(session.Key.Span);
@@ -105,5 +105,6 @@ public static partial class ControlCodec
         writer.Write((ulong)session.IdleSeconds);
         writer.Write(session.IsTrusted);
         writer.Write(session.Segment);
+        writer.Write(session.IsProtected);
     }
 }

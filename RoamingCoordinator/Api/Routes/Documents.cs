@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
 using Masquerade.RoamingCoordinator.Api.Asking;
 using Masquerade.RoamingCoordinator.Api.Observing;
@@ -64,6 +65,7 @@ internal static class Documents
         json.WriteString("session", Convert.ToHexStringLower(user.Session.Span));
         json.WriteString("ap", Name(user.At));
         json.WriteString("proof", Camel(user.Proof));
+        json.WriteBoolean("protected", user.Proof == SessionProof.Handshake);
         json.WriteString("began", Time(DateTimeOffset.FromUnixTimeMilliseconds(user.Began)));
         json.WriteString("ends", user.Ends == 0 ? null : Time(DateTimeOffset.FromUnixTimeMilliseconds(user.Ends)));
         json.WriteString("segment", user.Segment);

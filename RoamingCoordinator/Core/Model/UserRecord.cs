@@ -46,6 +46,9 @@ public sealed record UserRecord
     /// <summary>How it knows that the client is the user's.</summary>
     public SessionProof Proof { get; init; }
 
+    /// <summary>Whether the client has had a protected link in this session: it is not let in without one any more.</summary>
+    public bool IsProtected { get; init; }
+
     /// <summary>Whether it is over.</summary>
     /// <param name="unixMilliseconds">The time.</param>
     public bool HasEnded(long unixMilliseconds) => Ends != 0 && Ends <= unixMilliseconds;

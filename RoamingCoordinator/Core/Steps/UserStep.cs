@@ -117,7 +117,7 @@ public static class UserStep
 
         var next = used.Proof is SessionProof.None or SessionProof.Over
             ? user.At == node ? user with { At = NodeId.None, Proof = SessionProof.None } : user
-            : user with { At = node, Proof = used.Proof };
+            : user with { At = node, Proof = used.Proof, IsProtected = user.IsProtected || used.Proof == SessionProof.Handshake };
         var decision = new Decision(next == user ? null : state with { User = next }, new Ack { Id = used.Id, Status = AckStatus.Ok });
         decision.Events.Add(new UserSessionUse(next, node, used));
         if (used.Proof is not (SessionProof.None or SessionProof.Over) && (user.At != node || user.Proof != used.Proof))

@@ -142,7 +142,13 @@ public static partial class ClientRecordCodec
                 Proof = (SessionProof)Math.Min(UInt64(), (ulong)SessionProof.Trusted),
                 Role = Text(),
             };
-            for (; inner > 11 && !_failed; inner--)
+            if (inner > 11)
+            {
+                // Records from before have none.
+                user = user with { IsProtected = UInt64() != 0 };
+            }
+
+            for (; inner > 12 && !_failed; inner--)
             {
                 Check(_reader.TrySkip());
             }

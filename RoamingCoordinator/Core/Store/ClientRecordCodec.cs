@@ -145,7 +145,7 @@ public static partial class ClientRecordCodec
     /// <summary>Its times are wall-clock times already: other programs speak of them.</summary>
     private static void Write(UserRecord user, Tables tables, MessagePackWriter writer)
     {
-        writer.WriteArrayHeader(11);
+        writer.WriteArrayHeader(12);
         writer.Write(user.Session.Span);
         writer.Write(user.User);
         writer.Write(user.SealedKey.Span);
@@ -157,6 +157,7 @@ public static partial class ClientRecordCodec
         writer.Write(tables.Node(user.At));
         writer.Write((ulong)user.Proof);
         writer.Write(user.Role);
+        writer.Write(user.IsProtected ? 1UL : 0UL);
     }
 
     private static void Write(MappingEntry entry, long origin, Tables tables, MessagePackWriter writer)

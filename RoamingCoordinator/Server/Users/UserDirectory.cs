@@ -133,6 +133,7 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
             IdleSeconds = user.IdleSeconds,
             IsTrusted = user.Role.Length > 0 || IsTrusted(client, user),
             Segment = user.Segment,
+            IsProtected = user.IsProtected,
         };
     }
 

@@ -34,6 +34,7 @@ internal sealed class UserBench
             },
             Clients = new ClientSideModel { GatewayAddresses = [IpAddress.Parse("192.168.77.1")], Prefixes = [IpPrefix.Parse("192.168.77.0/24")] },
             Users = users ?? new UsersConfig { Enabled = true },
+            LinkRandom = System.Security.Cryptography.RandomNumberGenerator.Fill,
         };
         Node = new AccessPointNode(change is null ? model : change(model), 42, Output);
         Node.OnControlConnected(Now);
@@ -99,10 +100,20 @@ internal sealed class UserBench
     public bool Speak(MacAddress client, int port = 40_000)
     {
         Output.Uplink.Clear();
-        var source = new TransportEndpoint(IpAddress.Parse(client == Client ? "192.168.77.101" : "192.168.77.102"), (ushort)port);
-        Node.OnClientFrame(Frames.Build(AccessPointModel.DefaultGatewayMac, client, TransportProtocol.Udp, source, Server, "hello"u8), OffloadInfo.None, Now);
+        Node.OnClientFrame(Packet(client, port), OffloadInfo.None, Now);
         return Output.Uplink.Count > 0;
     }
+
+    /// <summary>A client's frame to the server.</summary>
+    public byte[] Packet(MacAddress client, int port = 40_000, string? source = null) => Frames.Build(
+        AccessPointModel.DefaultGatewayMac, client, TransportProtocol.Udp, new TransportEndpoint(IpAddress.Parse(source ?? (client == Client ? "192.168.77.101" : "192.168.77.102")), (ushort)port), Server, "hello"u8);
+
+    /// <summary>A frame of the server to the uplink.</summary>
+    public void Inbound(byte[] frame, in OffloadInfo offload) => Node.OnUplinkFrame(frame, offload, Now);
+
+    /// <summary>What the server sends to a masquerade endpoint.</summary>
+    public static byte[] FromServer(TransportEndpoint masquerade, int payload, TransportProtocol protocol = TransportProtocol.Udp) =>
+        Frames.Build(s_own, s_router, protocol, Server, masquerade, new byte[payload], TcpFlags.Ack);
 
     /// <summary>The server answers the connection that was opened last; whether the client got it.</summary>
     public bool Answer(TransportEndpoint masquerade)
@@ -122,6 +133,11 @@ internal sealed class UserBench
         (frame[14], frame[15], frame[16], frame[17]) = (2, type, (byte)(body.Length >> 8), (byte)body.Length);
         body.CopyTo(frame, 18);
         Node.OnClientFrame(frame, OffloadInfo.None, Now);
+        if (type == 1 && Output.Control.OfType<UserSessionQuery>().Any(q => q.Client == client))
+        {
+            // A Start waits for what the coordinator knows of its sender; here that is nothing.
+            Tell(client, null);
+        }
     }
 
     /// <summary>The coordinator answers the last question about a client.</summary>
@@ -132,10 +148,14 @@ internal sealed class UserBench
     }
 
     /// <summary>A client that nobody knows authenticates by a method of one round.</summary>
-    public void Authenticate(MacAddress client, UserSession session)
+    public void Authenticate(MacAddress client, UserSession session, byte[]? identity = null)
     {
-        Eapol(client, 1);
-        var request = TakeEapol(client).Last();
+        if (identity is null)
+        {
+            Eapol(client, 1);
+        }
+
+        var request = identity ?? TakeEapol(client).Last();
         Eapol(client, 0, 2, request[5], 0, 7, 1, (byte)'b', (byte)'o');
         var asked = Take<EapFromClient>().Last();
         Hear(new EapToClient { Id = asked.Id, Client = client, Exchange = asked.Exchange, Outcome = EapOutcome.Continue, Eap = new Octets([1, 77, 0, 6, 13, 0x20]) });

@@ -150,6 +150,7 @@ public sealed class ClientRecordCodecTests(ITestOutputHelper output)
                 Role = random.Chance(0.5) ? string.Empty : "guest",
                 At = random.Chance(0.5) ? NodeId.None : NextNode(),
                 Proof = (SessionProof)random.NextInt((int)SessionProof.Trusted + 1),
+                IsProtected = random.Chance(0.5),
             },
             Pending = random.Chance(0.5) ? null : new PendingArrival(
                 [new AwaitedFam(NextNode(), 9)], Instant.FromMilliseconds(random.NextInt(1_000)), [new FamOffer(NextProtocol(), NextEndpoint())]),

@@ -1,0 +1,63 @@
+using Masquerade.Core.Time;
+
+namespace Masquerade.AccessPoint.Users;
+
+/// <summary>Sessions that end by themselves, and what is told of them from time to time.</summary>
+internal sealed partial class UserSide
+{
+    private void Watch(UserClient client)
+    {
+        if (!client.IsAdmitted)
+        {
+            // There is nothing that could end.
+            return;
+        }
+
+        var at = Instant.Min(client.Ends, client.ReportAt);
+        if (client.Session is { IdleSeconds: > 0 } session)
+        {
+            at = Instant.Min(at, client.LastHeard + TimeSpan.FromSeconds(session.IdleSeconds));
+        }
+
+        at = at <= _now ? _now + TimeSpan.FromMilliseconds(1) : at;
+        if (at != client.WatchAt && at != Instant.Never)
+        {
+            client.WatchAt = at;
+            _deadlines.Enqueue((client, at), at);
+        }
+    }
+
+    private void Due(UserClient client, Instant at)
+    {
+        if (!_clients.Has(client) || client.WatchAt != at || client.Session is not { } session)
+        {
+            return;
+        }
+
+        client.WatchAt = Instant.Never;
+
+        if (client.Ends <= _now)
+        {
+            End(client, "session time is over");
+            return;
+        }
+
+        if (session.IdleSeconds > 0 && _now - client.LastHeard >= TimeSpan.FromSeconds(session.IdleSeconds))
+        {
+            End(client, "idle");
+            return;
+        }
+
+        if (client.IsAdmitted && client.ReportAt <= _now)
+        {
+            client.ReportAt = _now + _config.ReportInterval;
+            if (!_host.IsWaiting(client.LastReport))
+            {
+                // While nobody listens it goes on counting: one report, not one a minute, waits for the coordinator.
+                Report(client, client.Proof);
+            }
+        }
+
+        Watch(client);
+    }
+}

@@ -1,0 +1,501 @@
+using Masquerade.AccessPoint.Users;
+using Masquerade.Auth.Handshake;
+using Masquerade.Auth.Protection;
+using Masquerade.Core.Control;
+using Masquerade.Core.Diagnostics;
+using Masquerade.Core.Engine;
+using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
+using Masquerade.Testing;
+using Xunit.Abstractions;
+using static Masquerade.AccessPoint.Tests.Users.UserBench;
+
+namespace Masquerade.AccessPoint.Tests.Users;
+
+/// <summary>The handshake and protected links at an access point: who gets one, what passes then, and that nobody comes in beside it.</summary>
+public sealed class LinkTests(ITestOutputHelper output) : IDisposable
+{
+    private readonly UserBench _bench = new();
+    private readonly PlayedClient _client = new(Client);
+
+    public void Dispose() => _client.Dispose();
+
+    [Fact]
+    [Trait("Req", "A-24")]
+    public void After_an_authentication_the_client_proves_its_key_and_everything_is_protected_from_then_on()
+    {
+        LetIn();
+        Assert.Equal(1, _client.Rounds);
+        Assert.Equal(1, _bench.Node.ProtectedClients);
+        Assert.Equal(SessionProof.Handshake, _bench.Take<UserSessionUsed>().MaxBy(u => u.Id)!.Proof);
+        Assert.Contains(new LinkProtected(Client, "bob"), _bench.Output.Events);
+
+        Assert.True(_client.Speak(_bench));
+        Assert.False(_bench.Speak(Client));
+        Assert.Equal(1, _bench.Node.Drops[DropReason.NotProtected]);
+
+        Assert.True(_client.Speak(_bench));
+        Assert.True(_bench.Answer(_bench.LastSource()));
+        _client.Inside.Clear();
+        _client.Pump(_bench);
+        Assert.Empty(_client.Clear);
+        Assert.Equal("world"u8, _client.Inside.Single().AsSpan(^5));
+    }
+
+    [Fact]
+    [Trait("Req", "A-25")]
+    public void At_the_next_access_point_the_session_is_proved_in_two_round_trips_without_EAP()
+    {
+        LetIn();
+        var next = Next();
+        Arrive(next);
+        Assert.Equal(SessionProof.Handshake, Assert.Single(next.Take<UserSessionUsed>()).Proof);
+        Assert.Empty(next.Take<EapFromClient>());
+        Assert.Equal(4, _client.Said.Count);
+        next.Admit(Client);
+        Assert.True(_client.Speak(next));
+        Assert.False(next.Speak(Client));
+
+        // And back: what was at the first one is nobody's any more.
+        _bench.Push(id => new FamChange { Id = id, Client = Client, Epoch = new Epoch(6), NewFam = new NodeId("ap2"), PreviousFam = new NodeId("ap1"), Token = 7, Routes = [] });
+        Assert.Equal(0, _bench.Node.ProtectedClients);
+        Assert.False(_client.Speak(_bench));
+    }
+
+    /// <summary>The domino rule: what one access point was told opens nothing at another.</summary>
+    [Fact]
+    [Trait("Req", "A-24")]
+    public void An_access_point_with_the_key_of_another_proves_nobody()
+    {
+        LetIn();
+        var next = Next();
+        _client.Join(next);
+        next.Speak(Client);
+        next.Tell(Client, _client.SessionFor("ap1", isProtected: true));
+        _client.Pump(next);
+        Assert.Equal(0, next.Node.AdmittedClients);
+        Assert.True(next.Node.Links![HandshakeDrop.BadMic] > 0);
+    }
+
+    [Fact]
+    public void Who_has_an_ordinary_supplicant_is_let_in_by_EAP_where_that_is_allowed()
+    {
+        _bench.Authenticate(Client, _client.SessionFor("ap1"));
+        _bench.Admit(Client);
+        Settle(_bench);
+        Assert.True(_bench.Speak(Client));
+        Assert.Equal((1L, 0L), (_bench.Node.Links!.Unanswered, _bench.Node.Links.Proven));
+        Assert.DoesNotContain(_bench.Output.Events, e => e is HandshakeFailed);
+        Assert.Equal(0, _bench.Node.ProtectedClients);
+    }
+
+    [Fact]
+    public void Where_it_is_required_nothing_passes_before_the_handshake()
+    {
+        var bench = new UserBench(new UsersConfig { Enabled = true, Protection = LinkProtection.Required });
+        bench.Authenticate(Client, _client.SessionFor("ap1"));
+        bench.TellPolicy();
+        Assert.False(bench.Speak(Client));
+        Assert.Empty(bench.Take<Arrive>());
+        _client.Join(bench);
+        _client.Pump(bench);
+        bench.Admit(Client);
+        Assert.True(_client.Speak(bench));
+
+        // A trusted address proves nothing and protects nothing.
+        bench.Speak(Other);
+        bench.Tell(Other, Session("printer", 2, trusted: true));
+        bench.TellPolicy();
+        Settle(bench);
+        Assert.False(bench.Speak(Other));
+    }
+
+    [Fact]
+    public void Where_it_is_required_an_ordinary_supplicant_does_not_get_in()
+    {
+        var bench = new UserBench(new UsersConfig { Enabled = true, Protection = LinkProtection.Required });
+        bench.Authenticate(Client, _client.SessionFor("ap1"));
+        bench.TellPolicy();
+        Settle(bench);
+        Assert.False(bench.Speak(Client));
+        Assert.Empty(bench.Take<Arrive>());
+        Assert.Contains(bench.Output.Events, e => e is HandshakeFailed { Failure: HandshakeFailure.Timeout });
+    }
+
+    /// <summary>A session that has had a protected link is let in nowhere without one, whatever the link layer says.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    [Trait("Req", "A-25")]
+    public void Whose_link_was_protected_once_gets_in_nowhere_in_the_clear(bool trustLink)
+    {
+        var bench = new UserBench(new UsersConfig { Enabled = true, TrustLink = trustLink });
+        bench.Node.OnAssociated(Client, bench.Now);
+        bench.Tell(Client, _client.SessionFor("ap1", isProtected: true));
+        bench.TellPolicy();
+        Settle(bench);
+        Assert.False(bench.Speak(Client));
+        Assert.Equal(0, bench.Node.AdmittedClients);
+
+        // Without an answer it is asked who it is, by EAP.
+        Assert.Contains(bench.TakeEapol(Client), f => f[1] == 0 && f[4] == 1 && f[8] == 1);
+    }
+
+    /// <summary>Until the coordinator has heard that the link is protected, this access point remembers it by itself.</summary>
+    [Fact]
+    [Trait("Req", "A-25")]
+    public void An_old_word_of_the_session_does_not_make_it_unprotected_again()
+    {
+        LetIn();
+        _bench.Node.OnAssociated(Client, _bench.Now);
+        Assert.Equal(0, _bench.Node.ProtectedClients);
+        _bench.Tell(Client, _client.SessionFor("ap1", isProtected: false));
+        _client.Join(_bench);
+        _client.Pump(_bench);
+        Assert.Equal(1, _bench.Node.ProtectedClients);
+        Assert.False(_bench.Speak(Client));
+        Assert.True(_client.Speak(_bench));
+    }
+
+    [Fact]
+    public void A_logoff_in_the_name_of_a_protected_client_does_nothing()
+    {
+        LetIn();
+        _bench.Eapol(Client, 2);
+        Assert.True(_client.Speak(_bench));
+        Assert.Equal(1, _bench.Node.Links!.LogoffsIgnored);
+    }
+
+    [Fact]
+    public void A_start_makes_new_keys_without_loss_and_a_forged_one_does_no_harm()
+    {
+        LetIn();
+        for (var i = 0; i < 5; i++)
+        {
+            _bench.Eapol(Client, 1);
+            Assert.True(_client.Speak(_bench));
+            _client.Pump(_bench);
+            Assert.True(_client.Speak(_bench));
+            Assert.Equal(i + 2, _client.Rounds);
+            _bench.Wait(10);
+        }
+
+        Assert.Empty(_bench.Take<EapFromClient>());
+
+        // The client does not hear it: the link is as good as before.
+        _bench.Eapol(Client, 1);
+        Settle(_bench);
+        Assert.True(_client.Speak(_bench));
+        Assert.Equal(1, _bench.Node.AdmittedClients);
+    }
+
+    /// <summary>A client program that was begun anew has no key: it is asked who it is, and gets a session of its own.</summary>
+    [Fact]
+    [Trait("Req", "A-23")]
+    public void A_client_that_has_lost_its_key_authenticates_anew()
+    {
+        LetIn();
+        _bench.Eapol(Client, 1);
+        Settle(_bench);
+        var request = _bench.TakeEapol(Client).Last(f => f[1] == 0 && f[4] == 1 && f[8] == 1);
+        using var again = new PlayedClient(Client, 2);
+        again.Join(_bench);
+        _bench.Authenticate(Client, again.SessionFor("ap1"), request);
+        again.Pump(_bench);
+        Assert.True(again.Speak(_bench));
+        Assert.False(_client.Speak(_bench));
+        Assert.Equal(1, _bench.Node.ProtectedClients);
+    }
+
+    /// <summary>Any one message of the handshake gets lost, then any two in a row.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Lost_messages_only_delay_it(int inARow)
+    {
+        for (var lost = 0; lost < 4; lost++)
+        {
+            using var client = new PlayedClient(Client);
+            var bench = new UserBench();
+            client.Join(bench);
+            client.Loses = n => n >= lost && n < lost + inARow;
+            bench.Authenticate(Client, client.SessionFor("ap1"));
+            for (var i = 0; i < 40; i++)
+            {
+                client.Pump(bench);
+                bench.Wait(100);
+            }
+
+            bench.Admit(Client);
+            Assert.True(client.Speak(bench), $"message {lost + 1} lost");
+        }
+    }
+
+    [Fact]
+    public void Replayed_frames_and_messages_change_nothing()
+    {
+        LetIn();
+        var frame = _client.Protect(_bench.Packet(Client));
+        for (var i = 0; i < 1_000; i++)
+        {
+            _bench.Node.OnClientFrame(frame.ToArray(), OffloadInfo.None, _bench.Now);
+            foreach (var said in _client.Said)
+            {
+                _bench.Node.OnClientFrame(said.ToArray(), OffloadInfo.None, _bench.Now);
+            }
+        }
+
+        Assert.Equal(999, _bench.Node.Drops[DropReason.LinkReplayed]);
+        Assert.Equal(2_000, _bench.Node.Links![HandshakeDrop.Unexpected]);
+        Assert.Equal(1, _bench.Node.Links.Proven);
+        Assert.True(_client.Speak(_bench));
+    }
+
+    [Fact]
+    public void Forged_key_frames_and_forged_data_do_nothing()
+    {
+        LetIn();
+        var seed = Seed.Number(output);
+        var random = new Random((int)seed);
+        var clients = _bench.Node.UserClients;
+        var message = _client.Said[0];
+        for (var i = 0; i < 1_000; i++)
+        {
+            var forged = message.ToArray();
+            forged[14 + 4 + random.Next(forged.Length - 18)] ^= (byte)(1 << random.Next(8));
+            _bench.Node.OnClientFrame(forged, OffloadInfo.None, _bench.Now);
+            _bench.Eapol(Client, 3, [.. Enumerable.Range(0, random.Next(300)).Select(_ => (byte)random.Next(256))]);
+            _bench.Eapol(new MacAddress(0x0200_0002_0000 + (ulong)i), 3, new byte[95]);
+            var frame = _client.Protect(_bench.Packet(Client));
+            frame[random.Next(14, frame.Length)] ^= (byte)(1 << random.Next(8));
+            _bench.Node.OnClientFrame(frame, OffloadInfo.None, _bench.Now);
+        }
+
+        Assert.True(_client.Speak(_bench), $"seed {seed}");
+        Assert.Equal(clients, _bench.Node.UserClients);
+        Assert.Equal(1_000, _bench.Node.Links!.Unexpected);
+        Assert.Equal(1, _bench.Node.Links.Proven);
+        Assert.Equal(1, _client.Rounds);
+        Assert.InRange(_bench.Node.Drops[DropReason.LinkForged] + _bench.Node.Drops[DropReason.LinkReplayed] + _bench.Node.Drops[DropReason.Truncated], 1_000, 1_000);
+    }
+
+    [Fact]
+    public void What_goes_to_everybody_comes_to_each_protected_client_under_its_own_key()
+    {
+        var bench = new UserBench(change: m => m with
+        {
+            Clients = m.Clients with { GatewayAddresses = [IpAddress.Parse("192.168.77.1"), IpAddress.Parse("fe80::1")], Prefixes = [IpPrefix.Parse("192.168.77.0/24"), IpPrefix.Parse("2001:db8:77::/64")] },
+        });
+        using var other = new PlayedClient(Other, 2);
+        LetIn(bench, _client);
+        LetIn(bench, other);
+        bench.Output.Client.Clear();
+        bench.Wait(250_000);
+        var advertisements = bench.Output.Client.Where(f => f[12] == 0x88 && f[13] == 0xE5).ToArray();
+        Assert.Equal([Client, Other], advertisements.Select(f => MacAddress.FromBytes(f)).Order());
+        var all = bench.Output.Client.ToArray();
+        _client.Inside.Clear();
+        other.Inside.Clear();
+        bench.Output.Client.Clear();
+        bench.Output.Client.AddRange(all);
+        _client.Pump(bench);
+        bench.Output.Client.AddRange(all);
+        other.Pump(bench);
+        foreach (var inside in new[] { _client.Inside.Single(), other.Inside.Single() })
+        {
+            // A router advertisement, with an MTU that leaves room for the protection.
+            Assert.Equal(134, inside[54]);
+            Assert.Contains(inside.AsSpan(70).ToArray().Chunk(8), o => o is [5, 1, ..] && ((o[6] << 8) | o[7]) == 1_468);
+        }
+    }
+
+    [Fact]
+    public void Nothing_longer_than_the_link_carries_is_sent_and_the_server_hears_of_it()
+    {
+        LetIn();
+        Assert.True(_client.Speak(_bench));
+        var masquerade = _bench.LastSource();
+        _client.Inside.Clear();
+        var fits = FromServer(masquerade, 1_468 - 28);
+        fits[20] |= 0x40;
+        Fix(fits);
+        _bench.Inbound(fits, OffloadInfo.None);
+        Assert.Equal(1_514, _bench.Output.Client.Single(f => f[13] == 0xE5).Length);
+        _client.Pump(_bench);
+        Assert.Equal(1_482, _client.Inside.Single().Length);
+
+        var tooBig = FromServer(masquerade, 1_469 - 28);
+        tooBig[20] |= 0x40;
+        Fix(tooBig);
+        _bench.Output.Uplink.Clear();
+        _bench.Inbound(tooBig, OffloadInfo.None);
+        Assert.Empty(_bench.Output.Client);
+        var error = _bench.Output.Uplink.Single().AsSpan(14);
+        Assert.Equal((3, 4, 1_468), (error[20], error[21], (error[26] << 8) | error[27]));
+
+        // Who lets it be cut gets it whole.
+        _client.Inside.Clear();
+        var cut = FromServer(masquerade, 1_472);
+        cut[20] &= 0xBF;
+        Fix(cut);
+        _bench.Inbound(cut, OffloadInfo.None);
+        _client.Pump(_bench);
+        Assert.Equal(2, _client.Inside.Count);
+        Assert.All(_client.Inside, f => Assert.InRange(f.Length, 34, 1_482));
+    }
+
+    [Fact]
+    public void A_super_packet_becomes_packets_with_right_checksums()
+    {
+        LetIn();
+        Assert.True(_client.Speak(_bench));
+        var masquerade = _bench.LastSource();
+        _client.Inside.Clear();
+        var frame = FromServer(masquerade, 10_000);
+        _bench.Inbound(frame, new OffloadInfo(false, 0, 0, 5, 1_400, 42));
+        Assert.All(_bench.Output.Client, f => Assert.InRange(f.Length, 60, 1_514));
+        _client.Pump(_bench);
+        Assert.Equal(8, _client.Inside.Count);
+        Assert.Equal(10_000, _client.Inside.Sum(f => f.Length - 42));
+        Assert.All(_client.Inside, f => Assert.Equal(Server, Frames.Read(f).Source));
+    }
+
+    [Fact]
+    [Trait("Req", "A-24")]
+    public void Keys_are_replaced_when_their_time_is_over_and_before_packet_numbers_end()
+    {
+        var bench = new UserBench(new UsersConfig { Enabled = true, KeyLifetime = TimeSpan.FromMinutes(10) });
+        LetIn(bench, _client);
+        for (var minute = 0; minute < 25; minute++)
+        {
+            bench.Wait(60_000);
+            _client.Pump(bench);
+            Assert.True(_client.Speak(bench));
+        }
+
+        Assert.Equal(3, _client.Rounds);
+
+        using var other = new PlayedClient(Client, 3);
+        bench = new UserBench(new UsersConfig { Enabled = true, Macsec = new MacsecConfig { NewKeyFrom = 100 } });
+        LetIn(bench, other);
+        for (var i = 0; i < 1_000; i++)
+        {
+            Assert.True(other.Speak(bench), $"frame {i}");
+            other.Pump(bench);
+            bench.Wait(100);
+        }
+
+        Assert.InRange(other.Rounds, 9, 12);
+    }
+
+    [Fact]
+    public void Whose_link_is_gone_has_no_key_left_here()
+    {
+        LetIn();
+        _bench.Node.OnDisassociated(Client, _bench.Now);
+        Assert.Equal(0, _bench.Node.ProtectedClients);
+        Assert.False(_client.Speak(_bench));
+        _bench.Output.Client.Clear();
+        _bench.Answer(new TransportEndpoint(IpAddress.Parse("10.1.1.10"), 40_000));
+        Assert.Empty(_bench.Output.Client);
+    }
+
+    /// <summary>Frames that come protected find out who is there like any others: an access point that has forgotten everything gets its clients back without EAP.</summary>
+    [Fact]
+    [Trait("Req", "A-25")]
+    public void An_access_point_that_has_forgotten_everything_asks_for_the_session_and_the_handshake()
+    {
+        LetIn();
+        var again = new UserBench();
+        Assert.False(_client.Speak(again));
+        again.Tell(Client, _client.SessionFor("ap1", isProtected: true));
+        _client.Pump(again);
+        again.Admit(Client);
+        Assert.True(_client.Speak(again));
+        Assert.Equal(2, _client.Rounds);
+        Assert.Empty(again.Take<EapFromClient>());
+    }
+
+    [Fact]
+    public void Protected_frames_cost_no_allocation_either_way()
+    {
+        var bench = new UserBench();
+        LetIn(bench, _client);
+        Assert.True(_client.Speak(bench));
+        var masquerade = bench.LastSource();
+        var quiet = new QuietOutput();
+        var frames = Enumerable.Range(0, 600).Select(_ => _client.Protect(bench.Packet(Client))).ToArray();
+        var answer = FromServer(masquerade, 900);
+        var copy = new byte[answer.Length];
+        bench.Output.Forward = quiet;
+        var next = 0;
+        Assert.Equal(0, Allocations.Least(() =>
+        {
+            for (var i = 0; i < 100; i++)
+            {
+                bench.Node.OnClientFrame(frames[next++], OffloadInfo.None, bench.Now);
+                answer.CopyTo(copy, 0);
+                bench.Node.OnUplinkFrame(copy, OffloadInfo.None, bench.Now);
+            }
+        }));
+        Assert.Equal((500, 500), (quiet.Uplink, quiet.Client));
+    }
+
+    private static void Fix(byte[] frame)
+    {
+        frame[24] = frame[25] = 0;
+        var sum = Masquerade.Core.Checksum.InternetChecksum.Compute(frame.AsSpan(14, 20));
+        (frame[24], frame[25]) = ((byte)(sum >> 8), (byte)sum);
+    }
+
+    /// <summary>Long enough for a handshake to be given up.</summary>
+    private static void Settle(UserBench bench)
+    {
+        for (var i = 0; i < 50; i++)
+        {
+            bench.Wait(100);
+        }
+    }
+
+    private static UserBench Next() => new(change: m => m with { Node = new NodeId("ap2") });
+
+    private void Arrive(UserBench next)
+    {
+        _client.Join(next);
+        next.Speak(Client);
+        next.Tell(Client, _client.SessionFor("ap2", isProtected: true));
+        _client.Pump(next);
+        next.TellPolicy();
+    }
+
+    private void LetIn() => LetIn(_bench, _client);
+
+    private static void LetIn(UserBench bench, PlayedClient client)
+    {
+        client.Join(bench);
+        bench.Authenticate(client.Mac, client.SessionFor("ap1"));
+        client.Pump(bench);
+        bench.Admit(client.Mac);
+    }
+
+    private sealed class QuietOutput : INodeOutput
+    {
+        public int Uplink { get; private set; }
+
+        public int Client { get; private set; }
+
+        public void SendUplinkFrame(ReadOnlySpan<byte> frame, in OffloadInfo offload) => Uplink++;
+
+        public void SendClientFrame(ReadOnlySpan<byte> frame, in OffloadInfo offload) => Client++;
+
+        public void SendControl(ControlMessage message)
+        {
+            // Nobody listens.
+        }
+
+        public void Report(EngineEvent engineEvent)
+        {
+            // Nobody listens.
+        }
+    }
+}
