@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Masquerade.Cli.Client;
 using Masquerade.Cli.Demo;
 using Masquerade.Cli.Logs;
 using Masquerade.Cli.Pki;
@@ -10,6 +11,7 @@ var root = new RootCommand("Masquerade: connections that survive a walk across a
 {
     DemoCommand.Create(),
     PkiCommand.Create(),
+    ClientCommand.Create(),
     TokenCommand.Create(),
     LogCommand.Create(),
     UserCommands.Create(),

@@ -12,6 +12,7 @@ internal static class FreeRadiusConfiguration
         var directory = server.Directory;
         File.WriteAllText(Path.Combine(directory, "dictionary"), "$INCLUDE /usr/share/freeradius/dictionary\n");
         File.WriteAllText(Path.Combine(directory, "users"), Users(options));
+        Directory.CreateDirectory(Path.Combine(directory, "sessions"));
         File.WriteAllText(Path.Combine(directory, "radiusd.conf"), Main(server, options));
     }
 
@@ -41,6 +42,7 @@ internal static class FreeRadiusConfiguration
             .Replace("@TLS@", server.TlsEndPoint.Port.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
             .Replace("@METHOD@", options.Method, StringComparison.Ordinal)
             .Replace("@NEWEST@", options.NewestTls, StringComparison.Ordinal)
+            .Replace("@PERSIST@", options.KeepsSessions ? $"persist_dir = {server.Directory}/sessions" : string.Empty, StringComparison.Ordinal)
             .Replace("@RESUMES@", options.Resumes ? "yes" : "no", StringComparison.Ordinal);
     }
 
@@ -121,6 +123,7 @@ internal static class FreeRadiusConfiguration
                 enable = @RESUMES@
                 lifetime = 24
                 name = "test"
+                @PERSIST@
               }
             }
             tls {

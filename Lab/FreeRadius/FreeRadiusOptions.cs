@@ -40,4 +40,7 @@ public sealed record FreeRadiusOptions
 
     /// <summary>Whether it remembers TLS sessions, so that a client resumes.</summary>
     public bool Resumes { get; init; } = true;
+
+    /// <summary>Whether TLS sessions are kept in files. From memory alone FreeRADIUS 3.2 resumes none.</summary>
+    public bool KeepsSessions { get; init; }
 }

@@ -14,6 +14,7 @@ public sealed partial class ArrowTests
         { "Masquerade.Auth", ["Masquerade.Core"], "whoever builds an authenticator or a supplicant needs no translator" },
         { "Masquerade.Auth.Radius", ["Masquerade.Core", "Masquerade.Auth"], "RADIUS is an adapter: a proxy and a client use it without a coordinator" },
         { "Masquerade.Auth.KeyHolder", ["Masquerade.Core", "Masquerade.Auth", "Masquerade.Auth.Radius"], "the key holder can run apart from the coordinator" },
+        { "Masquerade.Client", ["Masquerade.Core", "Masquerade.Configuration", "Masquerade.Auth"], "a client has nothing of the site's: neither access point nor coordinator" },
         { "Masquerade.AccessPoint", ["Masquerade.Core", "Masquerade.Ham", "Masquerade.Fam", "Masquerade.Auth"], "the node composes the engines and must run in a simulation, without an agent" },
         { "Masquerade.Configuration", ["Masquerade.Core"], "how settings are read is the same for every program" },
         { "Masquerade.RoamingCoordinator.Redis", ["Masquerade.Core", "Masquerade.RoamingCoordinator"], "the adapter knows the coordinator's contracts; nobody but the server knows the adapter" },

@@ -248,7 +248,8 @@ public sealed class EapPeer : IDisposable
             return EapPeerVerdict.Succeeded;
         }
 
-        if (state == PeerMethodState.Continue || (packet.Code == EapCode.Failure && decision == PeerDecision.UnconditionalSuccess))
+        // Beyond RFC 4137: a Failure ends a method that must go on, too, because servers refuse a client's certificate without a word of TLS (FreeRADIUS 3.2).
+        if (packet.Code == EapCode.Success ? state == PeerMethodState.Continue : decision == PeerDecision.UnconditionalSuccess)
         {
             return Drop(EapPeerDrop.NotFitting);
         }

@@ -209,18 +209,20 @@ internal sealed class TlsMethod : IDisposable
 
     private bool TryMakeMsk()
     {
-        Span<byte> key = stackalloc byte[MskLength];
+        // MSK and EMSK are one piece; how long it is goes into what TLS 1.3 exports (RFC 9190 section 2.3).
+        Span<byte> material = stackalloc byte[2 * MskLength];
+        var key = material[..MskLength];
         ReadOnlySpan<byte> type = [(byte)_config.Method];
         var good = _tls.IsTls13
-            ? _tls.TryExport("EXPORTER_EAP_TLS_Key_Material", type, key)
-            : _tls.TryExport(_tunnel is null ? "client EAP encryption" : "ttls keying material", default, key);
+            ? _tls.TryExport("EXPORTER_EAP_TLS_Key_Material", type, material)
+            : _tls.TryExport(_tunnel is null ? "client EAP encryption" : "ttls keying material", default, material);
         good = good && SecretBytes.IsKey(key, MskLength);
         if (good)
         {
             _msk = new SecretBytes(key);
         }
 
-        CryptographicOperations.ZeroMemory(key);
+        CryptographicOperations.ZeroMemory(material);
         return good;
     }
 

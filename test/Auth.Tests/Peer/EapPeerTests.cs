@@ -27,7 +27,7 @@ public sealed class EapPeerTests(ITestOutputHelper output)
         Assert.Equal(101, Tell(peer, [0x20]).Length);
         Tell(peer, "\0h50"u8);
         Assert.Equal(EapPeerVerdict.Dropped, Result(peer, EapCode.Success));
-        Assert.Equal(EapPeerVerdict.Dropped, Result(peer, EapCode.Failure));
+        Assert.Equal(EapPeerVerdict.Dropped, Result(peer, EapCode.Failure, 1));
         Tell(peer, "\0f30"u8);
         if (is13)
         {
@@ -40,7 +40,7 @@ public sealed class EapPeerTests(ITestOutputHelper output)
         Assert.Equal(EapPeerVerdict.Succeeded, Result(peer, EapCode.Success));
         var msk = new byte[SessionKey.MskLength];
         Assert.True(peer.TryTakeMsk(msk));
-        Assert.Equal(is13 ? FakeTls.Export("EXPORTER_EAP_TLS_Key_Material", [13], 64) : FakeTls.Export("client EAP encryption", [], 64), msk);
+        Assert.Equal(is13 ? FakeTls.Export("EXPORTER_EAP_TLS_Key_Material", [13], 128)[..64] : FakeTls.Export("client EAP encryption", [], 128)[..64], msk);
         Assert.False(peer.TryTakeMsk(msk));
         Assert.True(Tls.Concluded);
         Assert.Equal(EapPeerVerdict.Dropped, Result(peer, EapCode.Failure));
@@ -73,7 +73,7 @@ public sealed class EapPeerTests(ITestOutputHelper output)
         Assert.Equal(EapPeerVerdict.Succeeded, Result(peer, EapCode.Success));
         var msk = new byte[SessionKey.MskLength];
         Assert.True(peer.TryTakeMsk(msk));
-        Assert.Equal(is13 ? FakeTls.Export("EXPORTER_EAP_TLS_Key_Material", [21], 64) : FakeTls.Export("ttls keying material", [], 64), msk);
+        Assert.Equal(is13 ? FakeTls.Export("EXPORTER_EAP_TLS_Key_Material", [21], 128)[..64] : FakeTls.Export("ttls keying material", [], 128)[..64], msk);
     }
 
     [Fact]
@@ -125,6 +125,17 @@ public sealed class EapPeerTests(ITestOutputHelper output)
         Assert.Empty(Tls.Written);
         Assert.Equal(EapPeerVerdict.Failed, Result(peer, EapCode.Success));
         Assert.Equal((EapPeerFailure.ServerNotTrusted, "a stranger"), (peer.Failure, peer.Detail));
+    }
+
+    [Fact]
+    public void A_server_that_says_no_in_the_middle_is_believed_and_one_that_says_yes_is_not()
+    {
+        using var peer = Peer(EapType.Tls);
+        Ask(peer, EapType.Identity, []);
+        Tell(peer, [0x20]);
+        Assert.Equal(EapPeerVerdict.Dropped, Result(peer, EapCode.Success));
+        Assert.Equal(EapPeerVerdict.Failed, Result(peer, EapCode.Failure));
+        Assert.Equal(EapPeerFailure.Rejected, peer.Failure);
     }
 
     [Fact]

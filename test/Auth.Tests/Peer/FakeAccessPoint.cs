@@ -144,7 +144,7 @@ internal sealed class FakeAccessPoint
                     return [Eapol(last)];
                 }
 
-                Assert.True(SessionKey.TryDerive(FakeTls.Export("client EAP encryption", [], 64), SessionId.Draw(FakeTls.Random), _client, out var session));
+                Assert.True(SessionKey.TryDerive(FakeTls.Export("client EAP encryption", [], 128).AsSpan(0, 64), SessionId.Draw(FakeTls.Random), _client, out var session));
                 Session = session;
                 Know(session, isAnew: false);
                 return [Eapol(last), Offer(now)];

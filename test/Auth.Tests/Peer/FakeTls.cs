@@ -42,7 +42,7 @@ internal sealed class FakeTls : ITlsEngine
     public static FillRandom Random => span => KeyJudge.Draw(Chance, span.Length).CopyTo(span);
 
     public static byte[] Export(string label, ReadOnlySpan<byte> context, int length) =>
-        HKDF.Expand(HashAlgorithmName.SHA256, new byte[32], length, [.. Encoding.ASCII.GetBytes(label), 0, .. context]);
+        HKDF.Expand(HashAlgorithmName.SHA256, new byte[32], length, [.. Encoding.ASCII.GetBytes(label), 0, (byte)length, .. context]);
 
     public void Begin() => Say(HelloLength);
 
