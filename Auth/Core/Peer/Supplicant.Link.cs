@@ -219,8 +219,10 @@ public sealed partial class Supplicant
             _keysBefore = null;
         }
 
-        if (State == SupplicantState.Connecting)
+        if (State is SupplicantState.Connecting or SupplicantState.Held || (State == SupplicantState.Authenticating && !_peer.IsInMethod))
         {
+            // The session was enough; if the access point has asked for the identity, too, it needs it no more.
+            _peer.Restart();
             State = SupplicantState.Authenticated;
             _deadline = Instant.Never;
         }

@@ -130,7 +130,17 @@ public sealed partial class Supplicant
             case SupplicantState.Authenticating:
                 _peer.Abandon(EapPeerFailure.Timeout);
                 Reject(now);
-                Connect(now);
+                if (_link?.Address == _authenticator)
+                {
+                    // The access point did not go on with it, and has not ended what there was.
+                    State = SupplicantState.Authenticated;
+                    _deadline = Instant.Never;
+                }
+                else
+                {
+                    Connect(now);
+                }
+
                 break;
             case SupplicantState.Held:
                 Connect(now);
@@ -176,7 +186,7 @@ public sealed partial class Supplicant
 
             Enter(source, now);
         }
-        else if (isRequest && packet.Type == EapType.Identity && (source != _authenticator || (_peer.IsInMethod && now - _lastRequest >= BeginsAnew)))
+        else if (isRequest && packet.Type == EapType.Identity && (_peer.IsInMethod ? now - _lastRequest >= BeginsAnew : source != _authenticator))
         {
             Enter(source, now);
         }

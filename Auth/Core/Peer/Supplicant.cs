@@ -99,6 +99,12 @@ public sealed partial class Supplicant : IDisposable
             return;
         }
 
+        if (header.Destination != _own && !header.Destination.IsGroup)
+        {
+            Counters.Count(SupplicantDrop.DestinationAddress);
+            return;
+        }
+
         if (State is SupplicantState.Disconnected or SupplicantState.LoggedOff)
         {
             Counters.Count(SupplicantDrop.Disconnected);

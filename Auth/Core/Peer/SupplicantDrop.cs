@@ -15,6 +15,9 @@ public enum SupplicantDrop : byte
     /// <summary>The sender's address is a group's, none, or the client's own.</summary>
     SourceAddress,
 
+    /// <summary>For another station.</summary>
+    DestinationAddress,
+
     /// <summary>No EAPOL frame, or of a type that only authenticators take.</summary>
     Eapol,
 

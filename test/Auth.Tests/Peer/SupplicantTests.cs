@@ -123,6 +123,26 @@ public sealed class SupplicantTests : ISupplicantOutput, IDisposable
     }
 
     [Fact]
+    public void An_access_point_that_asks_who_is_there_before_it_hears_of_the_session_needs_no_answer()
+    {
+        Enter();
+        _client.LinkDown(_now);
+        _at = _second;
+        _second.IsSilent = true;
+        _client.LinkUp(_now);
+        _sent.Clear();
+        ToClient(_second.AskIdentity());
+        _sent.Clear();
+        _second.Know(_first.Session!);
+        ToClient(_second.Offer(_now));
+        Run();
+        Assert.Equal(("ap2", SupplicantState.Authenticated), (_client.Node.Name, _client.State));
+        Pass(TimeSpan.FromSeconds(60));
+        Assert.DoesNotContain(_told, e => e.Kind == SupplicantEventKind.Rejected);
+        AssertTraffic();
+    }
+
+    [Fact]
     public void Another_authentication_on_a_protected_link_changes_the_session_without_a_gap()
     {
         Enter();
@@ -266,6 +286,10 @@ public sealed class SupplicantTests : ISupplicantOutput, IDisposable
             ToClient(good[..length]);
         }
 
+        var other = good.ToArray();
+        other[5] ^= 1;
+        ToClient(other);
+        Assert.Equal(1, _client.Counters[SupplicantDrop.DestinationAddress]);
         for (var i = 14; i < good.Length; i++)
         {
             var altered = good.ToArray();
