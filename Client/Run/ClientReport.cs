@@ -156,7 +156,7 @@ internal sealed class ClientReport(TextWriter output, bool json, string user, Ti
         _ => failure.ToString(),
     };
 
-    private JsonObject Begin(string name) => new() { ["time"] = time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture), ["event"] = name };
+    private JsonObject Begin(string name) => new() { ["time"] = time.GetUtcNow().ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture), ["event"] = name };
 
     private void Line(string words) => Write(string.Create(CultureInfo.InvariantCulture, $"{time.GetLocalNow():HH:mm:ss.fff} {words}"));
 

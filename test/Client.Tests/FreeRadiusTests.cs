@@ -8,6 +8,7 @@ using Masquerade.Auth.Radius;
 using Masquerade.Client.Tls;
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
+using Masquerade.Lab.FreeRadius;
 using Xunit.Abstractions;
 
 namespace Masquerade.Client.Tests;
@@ -102,7 +103,7 @@ public sealed class FreeRadiusTests : IDisposable
     public async Task A_server_of_another_authority_is_told_nothing(string method, string tls)
     {
         var server = Start(tls);
-        using var other = new TestCertificates();
+        using var other = new RadiusCertificates();
         var file = Path.Combine(server.Directory, "other.pem");
         await File.WriteAllTextAsync(file, other.AuthorityPem);
         Assert.Equal(EapPeerFailure.ServerNotTrusted, await FailAsync(Options(server, method) with { AuthorityFile = file }, method, _password));
@@ -144,7 +145,7 @@ public sealed class FreeRadiusTests : IDisposable
     public async Task A_client_whose_certificate_the_server_does_not_know_is_told_so(string tls)
     {
         var server = Start(tls);
-        using var other = new TestCertificates();
+        using var other = new RadiusCertificates();
         var folder = Directory.CreateDirectory(Path.Combine(server.Directory, "other")).FullName;
         other.Write(folder, "alice");
         var options = Options(server, "tls") with { CertificateFile = Path.Combine(folder, "alice.pem"), KeyFile = Path.Combine(folder, "alice.key") };
@@ -165,7 +166,7 @@ public sealed class FreeRadiusTests : IDisposable
         var folder = Directory.CreateTempSubdirectory("masq-client-").FullName;
         try
         {
-            using var authority = new TestCertificates();
+            using var authority = new RadiusCertificates();
             var good = Path.Combine(folder, "ca.pem");
             File.WriteAllText(good, authority.AuthorityPem);
             authority.Write(folder, "alice");

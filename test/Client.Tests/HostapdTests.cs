@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using Masquerade.Client.Tests.Wire;
+using Masquerade.Lab.FreeRadius;
 using Xunit.Abstractions;
 
 namespace Masquerade.Client.Tests;

@@ -4,7 +4,10 @@ using Masquerade.Auth.KeyHolder;
 using Masquerade.Auth.Radius;
 using Masquerade.Client.Tests.Wire;
 using Masquerade.Core.Flow;
+using Masquerade.Lab.FreeRadius;
 using Xunit.Abstractions;
+
+[assembly: System.Runtime.Versioning.SupportedOSPlatform("linux")]
 
 namespace Masquerade.Client.Tests;
 
@@ -20,9 +23,9 @@ public sealed class ProgramTests : IAsyncDisposable
     private readonly RadiusClient _radius;
     private readonly KeyHolder _holder;
     private readonly ClientWire _wire = new();
-    private readonly AccessPoint _first;
-    private readonly AccessPoint _second;
-    private AccessPoint? _at;
+    private readonly WireAccessPoint _first;
+    private readonly WireAccessPoint _second;
+    private WireAccessPoint? _at;
 
     public ProgramTests(ITestOutputHelper output)
     {
@@ -30,8 +33,8 @@ public sealed class ProgramTests : IAsyncDisposable
         _server = new FreeRadiusProcess(new FreeRadiusOptions { Method = "tls", NewestTls = "1.3", Users = [new FreeRadiusUser("alice", _password)] });
         _radius = new RadiusClient(new RadiusClientSettings { Servers = [new RadiusServerSettings { Name = "freeradius", EndPoint = _server.AuthEndPoint, Secret = new RadiusSecret(_server.Secret) }] });
         _holder = new KeyHolder(new KeyHolderSettings { Nas = new NasSettings { Identifier = "site", Ssid = "office" } }, _radius);
-        _first = new AccessPoint(_wire, _holder, "ap1", MacAddress.Parse("02:aa:00:00:00:01"), 1_000);
-        _second = new AccessPoint(_wire, _holder, "ap2", MacAddress.Parse("02:aa:00:00:00:02"), 2_000);
+        _first = new WireAccessPoint(_wire, _holder, "ap1", MacAddress.Parse("02:aa:00:00:00:01"), 1_000);
+        _second = new WireAccessPoint(_wire, _holder, "ap2", MacAddress.Parse("02:aa:00:00:00:02"), 2_000);
         _at = _first;
     }
 
@@ -63,7 +66,7 @@ public sealed class ProgramTests : IAsyncDisposable
 
         // A walk: the carrier goes and comes, and another access point is there that was told the session.
         var eap = _first.Eap;
-        Walk(_second);
+        Walk(client, _second);
         RunUntil(client, () => client.Count("linkProtected") == 2);
         var walked = client.Last("linkProtected");
         Assert.Equal(("ap2", false), (walked.GetProperty("node").GetString(), walked.GetProperty("withEap").GetBoolean()));
@@ -142,10 +145,14 @@ public sealed class ProgramTests : IAsyncDisposable
     private ClientProcess Start(string? password = null) => new(
         _output, _wire.Namespace, password ?? _password, "--interface", _wire.Air.Name, "--identity", "alice", "--anonymous", "anonymous", "--method", "ttls-mschapv2", "--ca", Authority, "--server-name", ".test");
 
-    private void Walk(AccessPoint to)
+    private void Walk(ClientProcess client, WireAccessPoint to)
     {
         _at = null;
+        var before = client.Count("disconnected");
+
+        // A carrier that is back at once is no news to the kernel.
         _wire.Air.SetCarrier(false);
+        RunUntil(client, () => client.Count("disconnected") > before);
         to.Know(_first.Grant!.Key!);
         _at = to;
         _wire.Air.SetCarrier(true);

@@ -14,7 +14,7 @@ using Masquerade.Core.Wire;
 namespace Masquerade.Client.Tests.Wire;
 
 /// <summary>An access point made of its parts: the authenticator, a key holder with a real RADIUS server behind, the handshake and the protection.</summary>
-internal sealed class AccessPoint : IAuthenticatorOutput, IDisposable
+internal sealed class WireAccessPoint : IAuthenticatorOutput, IDisposable
 {
     private readonly ClientWire _wire;
     private readonly KeyHolder _holder;
@@ -28,7 +28,7 @@ internal sealed class AccessPoint : IAuthenticatorOutput, IDisposable
     private HandshakeAuthenticator? _handshake;
     private MacsecChannel _channel = new();
 
-    public AccessPoint(ClientWire wire, KeyHolder holder, string node, MacAddress address, ulong firstExchange)
+    public WireAccessPoint(ClientWire wire, KeyHolder holder, string node, MacAddress address, ulong firstExchange)
     {
         (_wire, _holder, _node, _address) = (wire, holder, new NodeId(node), address);
         _table = new AuthenticatorTable(new AuthenticatorConfig { QuietPeriod = TimeSpan.FromSeconds(1) }, this, 7, firstExchange, Now);
