@@ -9,6 +9,9 @@ internal static class ProgramLocator
     /// <summary>The assembly of the coordinator.</summary>
     public static string Coordinator() => Find("RoamingCoordinator/Server", "masq-coordinator.dll");
 
+    /// <summary>The assembly of the command line, for a client's own part.</summary>
+    public static string Client() => Find("Cli", "masq.dll");
+
     private static string Find(string project, string assembly)
     {
         // …/<project>/bin/<configuration>/net10.0/ : use the programs of the same configuration.

@@ -15,6 +15,9 @@ internal sealed class AccessPointLink(MacAddress address, SupplicantKeys keys, H
 
     public MacsecChannel Channel { get; } = channel;
 
+    /// <summary>The access point that was told of.</summary>
+    public NodeId Node { get; set; }
+
     /// <summary>The handshake's rounds that were told of.</summary>
     public int Rounds { get; set; }
 

@@ -108,13 +108,20 @@ public sealed partial class Supplicant
     {
         if (HandshakeFrame.TryParse(pdu, out var frame) == HandshakeDrop.None && (frame.Information & ~Eapol.KeyInformation.Secure) == HandshakeFrame.Message1)
         {
-            if (!HandshakeKde.TryReadIdentity(frame.KeyData, out _, out var session, out _))
+            if (!HandshakeKde.TryReadIdentity(frame.KeyData, out var node, out var session, out _))
             {
                 Counters.Count(SupplicantDrop.Eapol);
             }
             else if (KeysOf(session) is { } keys)
             {
-                _ = Take(LinkFor(source, keys, now), pdu, now);
+                var toward = LinkFor(source, keys, now);
+                if (toward != _link || node != toward.Node)
+                {
+                    // Access points of a site may have one address for all of them.
+                    Begin(now, 1);
+                }
+
+                _ = Take(toward, pdu, now);
             }
             else
             {
@@ -171,8 +178,6 @@ public sealed partial class Supplicant
             _candidates.RemoveAt(0);
         }
 
-        Begin(now, 1);
-
         // New keys with the same access point go into the same channel, which keeps the old ones for what is under way.
         var shared = _link is { } inUse && inUse.Address == source ? inUse.Channel : null;
         var channel = shared ?? new MacsecChannel(_config.Macsec);
@@ -205,7 +210,8 @@ public sealed partial class Supplicant
 
     private void Adopt(AccessPointLink link, Instant now)
     {
-        var isRenewed = _link is { } same && same.Address == link.Address;
+        var isRenewed = _link is { } same && same.Address == link.Address && same.Node == link.Handshake.Node;
+        link.Node = link.Handshake.Node;
         if (_link != link)
         {
             _ = _candidates.Remove(link);

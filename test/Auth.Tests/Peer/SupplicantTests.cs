@@ -89,6 +89,25 @@ public sealed class SupplicantTests : ISupplicantOutput, IDisposable
     }
 
     [Fact]
+    public void Access_points_that_have_one_address_are_told_apart_by_their_names()
+    {
+        Enter();
+        var third = new FakeAccessPoint("ap3", _first.Address, Own);
+        third.Know(_first.Session!);
+        _at = third;
+        ToClient(third.Offer(_now));
+        Run();
+        Assert.Equal((SupplicantEventKind.LinkProtected, "ap3", 2, 2), (_told[^1].Kind, _client.Node.Name, _told[^1].FramesSent, _told[^1].FramesReceived));
+        AssertTraffic();
+        ToClient(third.Offer(_now));
+        Run();
+        Assert.Equal(SupplicantEventKind.KeysRenewed, _told[^1].Kind);
+        Walk(_first);
+        Assert.Equal("ap1", _client.Node.Name);
+        AssertTraffic();
+    }
+
+    [Fact]
     public void New_keys_come_without_harm_and_an_access_point_that_has_lost_its_memory_gets_its_client_back()
     {
         Enter();
