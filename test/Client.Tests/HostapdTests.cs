@@ -11,9 +11,10 @@ namespace Masquerade.Client.Tests;
 [Trait("Req", "A-23")]
 public sealed class HostapdTests : IDisposable
 {
+    private static int s_number;
     private readonly ITestOutputHelper _output;
     private readonly string _password = Convert.ToHexString(RandomNumberGenerator.GetBytes(9));
-    private readonly string _number = string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId % 100_000}{Random.Shared.Next(100):D2}");
+    private readonly string _number = string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId % 100_000}{Interlocked.Increment(ref s_number) % 100:D2}");
     private readonly FreeRadiusProcess _server;
     private readonly Process _hostapd;
     private readonly SharedText _said = new();

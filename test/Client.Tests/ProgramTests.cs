@@ -15,7 +15,7 @@ namespace Masquerade.Client.Tests;
 [Trait("Req", "A-23")]
 [Trait("Req", "A-24")]
 [Trait("Req", "A-25")]
-public sealed class ProgramTests : IAsyncDisposable
+public sealed class ProgramTests : IDisposable
 {
     private readonly ITestOutputHelper _output;
     private readonly string _password = Convert.ToHexString(RandomNumberGenerator.GetBytes(9));
@@ -38,12 +38,12 @@ public sealed class ProgramTests : IAsyncDisposable
         _at = _first;
     }
 
-    public async ValueTask DisposeAsync()
+    public void Dispose()
     {
         _first.Dispose();
         _second.Dispose();
-        await _holder.DisposeAsync();
-        await _radius.DisposeAsync();
+        _holder.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        _radius.DisposeAsync().AsTask().GetAwaiter().GetResult();
         _server.Dispose();
         _wire.Dispose();
     }

@@ -15,7 +15,8 @@ internal sealed class ClientWire : IDisposable
     public static readonly MacAddress Client = MacAddress.Parse("02:00:00:00:0a:0b");
     private static readonly MacAddress Host = MacAddress.Parse("02:00:00:00:0f:01");
 
-    private readonly string _number = string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId % 100_000}{Random.Shared.Next(100):D2}");
+    private static int s_number;
+    private readonly string _number = string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId % 100_000}{Interlocked.Increment(ref s_number) % 100:D2}");
 
     public ClientWire()
     {
