@@ -15,8 +15,9 @@ var root = new RootCommand("Masquerade: connections that survive a walk across a
     TokenCommand.Create(),
     LogCommand.Create(),
     UserCommands.Create(),
+    GuestCommands.Create(),
 };
-foreach (var command in SiteCommands.Create())
+foreach (var command in SiteCommands.Create().Concat(PolicyCommands.Create()))
 {
     root.Subcommands.Add(command);
 }

@@ -50,15 +50,25 @@ internal sealed class ApiClient : IDisposable
     /// <summary>Has something done; the answer says what.</summary>
     public Task<JsonElement> PostAsync(string path, CancellationToken cancel) => AskAsync(HttpMethod.Post, path, cancel);
 
-    private async Task<JsonElement> AskAsync(HttpMethod method, string path, CancellationToken cancel)
+    /// <summary>Has something undone; the answer says what.</summary>
+    public Task<JsonElement> DeleteAsync(string path, CancellationToken cancel) => AskAsync(HttpMethod.Delete, path, cancel);
+
+    /// <summary>Replaces a document; the answer says what has changed.</summary>
+    /// <param name="path">Which.</param>
+    /// <param name="document">What takes its place.</param>
+    /// <param name="tag">The tag of the one that is replaced; null: whichever it is.</param>
+    /// <param name="cancel">Ends it.</param>
+    public Task<JsonElement> PutAsync(string path, byte[] document, string? tag, CancellationToken cancel) => AskAsync(HttpMethod.Put, path, cancel, document, tag);
+
+    private async Task<JsonElement> AskAsync(HttpMethod method, string path, CancellationToken cancel, byte[]? document = null, string? tag = null)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         limit.CancelAfter(Patience);
         try
         {
-            using var response = await OpenAsync(method, path, limit.Token).ConfigureAwait(false);
-            using var document = await JsonDocument.ParseAsync(await response.Content.ReadAsStreamAsync(limit.Token).ConfigureAwait(false), default, limit.Token).ConfigureAwait(false);
-            return document.RootElement.Clone();
+            using var response = await OpenAsync(method, path, limit.Token, document, tag).ConfigureAwait(false);
+            using var answer = await JsonDocument.ParseAsync(await response.Content.ReadAsStreamAsync(limit.Token).ConfigureAwait(false), default, limit.Token).ConfigureAwait(false);
+            return answer.RootElement.Clone();
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
@@ -96,12 +106,17 @@ internal sealed class ApiClient : IDisposable
     /// <exception cref="CliException">It cannot be had.</exception>
     public Task<HttpResponseMessage> OpenAsync(string path, CancellationToken cancel) => OpenAsync(HttpMethod.Get, path, cancel);
 
-    private async Task<HttpResponseMessage> OpenAsync(HttpMethod method, string path, CancellationToken cancel)
+    private async Task<HttpResponseMessage> OpenAsync(HttpMethod method, string path, CancellationToken cancel, byte[]? document = null, string? tag = null)
     {
         HttpResponseMessage response;
         try
         {
-            using var request = new HttpRequestMessage(method, path);
+            using var request = new HttpRequestMessage(method, path) { Content = document is null ? null : new ByteArrayContent(document) };
+            if (tag is not null)
+            {
+                request.Headers.TryAddWithoutValidation("If-Match", $"\"{tag}\"");
+            }
+
             response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel).ConfigureAwait(false);
         }
         catch (Exception e) when (e is HttpRequestException or SocketException)
@@ -134,7 +149,10 @@ internal sealed class ApiClient : IDisposable
         try
         {
             using var document = await JsonDocument.ParseAsync(await response.Content.ReadAsStreamAsync(cancel).ConfigureAwait(false), default, cancel).ConfigureAwait(false);
-            return Printable.Of(document.RootElement.GetProperty("detail").GetString() ?? string.Empty);
+            var detail = Printable.Of(document.RootElement.GetProperty("detail").GetString() ?? string.Empty);
+            return document.RootElement.TryGetProperty("mistakes", out var mistakes)
+                ? string.Join(Environment.NewLine, mistakes.EnumerateArray().Select(m => "  " + Printable.Of(m.GetString() ?? string.Empty)).Prepend(detail))
+                : detail;
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or HttpRequestException)
         {

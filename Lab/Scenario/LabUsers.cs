@@ -16,6 +16,9 @@ internal sealed record LabUsers(IPEndPoint Radius, IPEndPoint Accounting, string
     /// <summary>Whether who is not known is let in with the role <c>guest</c>.</summary>
     public bool Guests { get; init; }
 
+    /// <summary>Keys of the coordinators' <c>users</c> object besides, with their values as they stand in JSON.</summary>
+    public IReadOnlyDictionary<string, string> Coordinator { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
     /// <summary>Keys of the agents' <c>users</c> object besides, with their values as they stand in JSON.</summary>
     public IReadOnlyDictionary<string, string> Agent { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
@@ -46,6 +49,7 @@ internal sealed record LabUsers(IPEndPoint Radius, IPEndPoint Accounting, string
             json.WriteString("policies", Write(files, "policies.json", Policies));
         }
 
+        Write(json, Coordinator);
         json.WriteEndObject();
     }
 
@@ -53,13 +57,17 @@ internal sealed record LabUsers(IPEndPoint Radius, IPEndPoint Accounting, string
     {
         json.WriteStartObject("users");
         json.WriteBoolean("enabled", true);
-        foreach (var (key, value) in Agent)
+        Write(json, Agent);
+        json.WriteEndObject();
+    }
+
+    private static void Write(Utf8JsonWriter json, IReadOnlyDictionary<string, string> keys)
+    {
+        foreach (var (key, value) in keys)
         {
             json.WritePropertyName(key);
             json.WriteRawValue(value);
         }
-
-        json.WriteEndObject();
     }
 
     private static string Write(string directory, string name, string text)

@@ -24,6 +24,9 @@ public sealed record ApiSettings
     /// <summary>The file with the hashes of tokens; empty if no token is asked for.</summary>
     public string Tokens { get; init; } = string.Empty;
 
+    /// <summary>The file with the hashes of tokens that open <c>/v1/guests</c> and nothing else; empty if there are none.</summary>
+    public string GuestTokens { get; init; } = string.Empty;
+
     /// <summary>The server's certificate, followed by those between it and its authority; empty for plain HTTP.</summary>
     public string Certificate { get; init; } = string.Empty;
 
@@ -68,10 +71,16 @@ public sealed record ApiSettings
             IsAskedFor = section.Has("listen"),
             Listen = section.Optional<IPEndPoint?>("listen", EndPoint, ListenText, IPEndPoint.Parse(DefaultListen)),
             Tokens = section.Optional("tokens", Values.Text, TokensText, string.Empty),
+            GuestTokens = section.Optional("guestTokens", Values.Text, TokensText, string.Empty),
             Certificate = section.Optional("certificate", Values.Text, PathText, string.Empty),
             Key = section.Optional("key", Values.Text, PathText, string.Empty),
         };
         OptionGroup.Read(section, settings, nameof(IsAskedFor));
+        if (settings.GuestTokens.Length > 0 && settings.Tokens.Length == 0)
+        {
+            section.Mistake("guestTokens", settings.GuestTokens, "nothing without tokens: then everything is open to everybody on this machine");
+        }
+
         if (settings.Certificate.Length > 0 != settings.Key.Length > 0)
         {
             section.Mistake(settings.Certificate.Length > 0 ? "key" : "certificate", string.Empty, "certificate and key together");

@@ -87,10 +87,17 @@ public sealed class CoordinatorApi : IAsyncDisposable
     private async Task<string> ListenAsync(IPEndPoint listen, CancellationToken cancel)
     {
         TokenFile? tokens = null;
+        TokenFile? guests = null;
         ServerCertificate? certificate = null;
+        string mistake;
         try
         {
-            if (_settings.Tokens.Length > 0 && (tokens = TokenFile.Open(_settings.Tokens, out var mistake)) is null)
+            if (_settings.Tokens.Length > 0 && (tokens = TokenFile.Open(_settings.Tokens, out mistake)) is null)
+            {
+                return mistake;
+            }
+
+            if (_settings.GuestTokens.Length > 0 && (guests = TokenFile.Open(_settings.GuestTokens, out mistake)) is null)
             {
                 return mistake;
             }
@@ -102,7 +109,7 @@ public sealed class CoordinatorApi : IAsyncDisposable
             return $"{_settings.Certificate}: {e.Message}";
         }
 
-        var server = Build(listen, tokens, certificate);
+        var server = Build(listen, tokens, guests, certificate);
         try
         {
             await server.StartAsync(cancel).ConfigureAwait(false);
@@ -137,7 +144,7 @@ public sealed class CoordinatorApi : IAsyncDisposable
 
     private void Trouble(string text) => _log("error", text);
 
-    private WebApplication Build(IPEndPoint listen, TokenFile? tokens, ServerCertificate? certificate)
+    private WebApplication Build(IPEndPoint listen, TokenFile? tokens, TokenFile? guests, ServerCertificate? certificate)
     {
         // Empty: no settings from the environment, no files, no logs but ours.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -171,7 +178,7 @@ public sealed class CoordinatorApi : IAsyncDisposable
             });
         });
         var server = builder.Build();
-        var gatekeeper = new Gatekeeper(tokens, Trouble);
+        var gatekeeper = new Gatekeeper(tokens, guests, Trouble);
         if (certificate is not null)
         {
             AddMetrics(writer => writer.Gauge("masq_api_certificate_expiry_timestamp_seconds", "When the API's certificate ends, in seconds since 1970.", certificate.NotAfter.ToUnixTimeSeconds()));
@@ -188,6 +195,12 @@ public sealed class CoordinatorApi : IAsyncDisposable
         server.MapPost("/v1/users/{user}/deny", context => UserRoute.DenyAsync(context, _site, denied: true));
         server.MapPost("/v1/users/{user}/allow", context => UserRoute.DenyAsync(context, _site, denied: false));
         Map(server, "/v1/users/denied", context => UserRoute.DeniedAsync(context, _site));
+        Map(server, "/v1/users/policies", context => PolicyRoute.ReadAsync(context, _site));
+        server.MapPut("/v1/users/policies", context => PolicyRoute.ApplyAsync(context, _site));
+        Map(server, "/v1/users/explain", context => PolicyRoute.ExplainAsync(context, _site));
+        Map(server, "/v1/guests", context => GuestRoute.ListAsync(context, _site));
+        server.MapPost("/v1/guests/{mac}", context => GuestRoute.AdmitAsync(context, _site));
+        server.MapDelete("/v1/guests/{mac}", context => GuestRoute.RevokeAsync(context, _site));
         Map(server, "/v1/clients", context => ClientRoute.ListAsync(context, _site));
         Map(server, "/v1/clients/{mac}", context => ClientRoute.OneAsync(context, _site));
         Map(server, "/v1/clients/{mac}/location", context => ClientRoute.LocationAsync(context, _site));
@@ -236,7 +249,7 @@ public sealed class CoordinatorApi : IAsyncDisposable
         }
         catch (ProblemException e) when (!context.Response.HasStarted)
         {
-            await Problem.WriteAsync(context, e.Status, e.Message).ConfigureAwait(false);
+            await Problem.WriteAsync(context, e.Status, e.Message, e.Mistakes).ConfigureAwait(false);
         }
         catch (NotAvailableException e) when (!context.Response.HasStarted)
         {

@@ -12,8 +12,11 @@ public sealed partial class CoordinatorCore
     /// <summary>The site's policies; null: this coordinator knows of no users.</summary>
     public IPolicyDesk? Policies => _options.Users?.Policies;
 
-    /// <summary>Whether this coordinator knows of users.</summary>
-    public bool HasUsers => _options.Users is not null;
+    /// <summary>What a portal may give guests; null: there is no portal.</summary>
+    public GuestRules? Guests => _options.Users?.Guests;
+
+    /// <summary>Whether a user is denied.</summary>
+    public bool IsDenied(string user) => _options.Users?.IsDenied(user) == true;
 
     /// <summary>Ends the session of a client, wherever it is (RFC 5176 section 2.1), and says what became of it.</summary>
     /// <param name="client">The client.</param>

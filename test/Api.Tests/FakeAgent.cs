@@ -80,6 +80,41 @@ internal sealed class FakeAgent : IDisposable
         await SendAsync(new HandOver { Id = ++_id, Client = Mac(client), Epoch = epoch });
     }
 
+    /// <summary>What it is told of a client's user.</summary>
+    public async Task<UserSession> SessionAsync(int client)
+    {
+        await SendAsync(new UserSessionQuery { Id = ++_id, Client = Mac(client) });
+        return (await ReadAsync<UserSessionReply>()).Session!;
+    }
+
+    /// <summary>Lets a client in.</summary>
+    public async Task UsedAsync(int client, UserSession session)
+    {
+        await SendAsync(new UserSessionUsed { Id = ++_id, Client = Mac(client), Session = session.Session, Proof = SessionProof.Trusted, Policy = session.Policy });
+        Assert.Equal(AckStatus.Ok, (await ReadAsync<Ack>()).Status);
+    }
+
+    /// <summary>The text of a session's policy.</summary>
+    public async Task<string> PolicyAsync(UserSession session)
+    {
+        await SendAsync(new PolicyQuery { Id = ++_id, Policy = session.Policy });
+        return System.Text.Encoding.UTF8.GetString((await ReadAsync<PolicyReply>()).Text.Span);
+    }
+
+    /// <summary>All that it hears up to the next message of a kind, that one being the last.</summary>
+    public async Task<IReadOnlyList<ControlMessage>> UntilAsync<T>()
+        where T : ControlMessage
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        var heard = new List<ControlMessage>();
+        while (heard.LastOrDefault() is not T)
+        {
+            heard.Add(await _end.NextAsync(limit.Token) ?? throw new InvalidOperationException("the connection has ended"));
+        }
+
+        return heard;
+    }
+
     /// <summary>Claims that are refused, each with an event: a client cannot have a group address.</summary>
     public async Task ClaimNonsenseAsync(int times)
     {

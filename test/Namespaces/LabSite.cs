@@ -136,16 +136,30 @@ internal sealed class LabSite : IDisposable
     /// <summary>Has the coordinator do something, by its API.</summary>
     public JsonElement Post(string path) => Say("POST", path);
 
-    private JsonElement Say(string method, string path) => Topology.Coordinator.Invoke(() =>
+    /// <summary>Has the coordinator undo something.</summary>
+    public JsonElement Delete(string path) => Say("DELETE", path);
+
+    /// <summary>Has the coordinator replace a document.</summary>
+    public JsonElement Put(string path, string body) => Say("PUT", path, body);
+
+    /// <summary>What the coordinator's API says, whatever it is.</summary>
+    public string AskText(string path) => Tell("GET", path, string.Empty);
+
+    private JsonElement Say(string method, string path, string body = "")
+    {
+        using var document = JsonDocument.Parse(Tell(method, path, body));
+        return document.RootElement.Clone();
+    }
+
+    private string Tell(string method, string path, string body) => Topology.Coordinator.Invoke(() =>
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveTimeout = 5_000 };
         socket.Connect(IPAddress.Loopback, 4751);
-        socket.Send(Encoding.ASCII.GetBytes($"{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"));
+        socket.Send(Encoding.ASCII.GetBytes($"{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n{body}"));
         using var stream = new NetworkStream(socket);
         using var reader = new StreamReader(stream);
         var answer = reader.ReadToEnd();
-        using var document = JsonDocument.Parse(answer[(answer.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4)..]);
-        return document.RootElement.Clone();
+        return answer[(answer.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4)..];
     });
 
     /// <summary>Every connection ends in order, every octet verified.</summary>

@@ -57,6 +57,9 @@ public sealed class PolicyBook
 
     internal string? Default { get; init; }
 
+    /// <summary>Whether a policy is for a role.</summary>
+    public bool HasRole(string role) => Roles.ContainsKey(role);
+
     /// <summary>Finds a client's policy.</summary>
     /// <param name="question">What is known of the client.</param>
     /// <param name="mistakes">Where it is written down why rules of RADIUS cannot be applied.</param>

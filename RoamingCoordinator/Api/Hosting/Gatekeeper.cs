@@ -5,8 +5,9 @@ namespace Masquerade.RoamingCoordinator.Api.Hosting;
 
 /// <summary>Decides who may ask.</summary>
 /// <param name="tokens">The tokens; null lets everybody in who can reach loopback.</param>
+/// <param name="guests">Tokens that open <c>/v1/guests</c> and nothing else: a portal's. Null: there are none.</param>
 /// <param name="trouble">Hears of a token file that cannot be used.</param>
-internal sealed class Gatekeeper(TokenFile? tokens, Action<string> trouble)
+internal sealed class Gatekeeper(TokenFile? tokens, TokenFile? guests, Action<string> trouble)
 {
     private const string Bearer = "Bearer ";
     private const int MaxToken = 512;
@@ -36,7 +37,7 @@ internal sealed class Gatekeeper(TokenFile? tokens, Action<string> trouble)
                 return;
             }
         }
-        else if (!Open.Contains(context.Request.Path.Value, StringComparer.Ordinal) && !HasToken(context.Request, tokens))
+        else if (!Open.Contains(context.Request.Path.Value, StringComparer.Ordinal) && !HasToken(context.Request, tokens) && !IsPortal(context.Request))
         {
             Interlocked.Increment(ref _unauthorized);
             context.Response.Headers.WWWAuthenticate = "Bearer";
@@ -46,6 +47,8 @@ internal sealed class Gatekeeper(TokenFile? tokens, Action<string> trouble)
 
         await next().ConfigureAwait(false);
     }
+
+    private bool IsPortal(HttpRequest request) => guests is not null && request.Path.StartsWithSegments("/v1/guests", StringComparison.Ordinal) && HasToken(request, guests);
 
     private static bool IsLoopback(string host) =>
         string.Equals(host, "localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host, out var address) && IPAddress.IsLoopback(address));

@@ -8,12 +8,15 @@ namespace Masquerade.RoamingCoordinator.Api.Hosting;
 internal sealed class ProblemException(int status, string detail) : Exception(detail)
 {
     public int Status { get; } = status;
+
+    /// <summary>All that is wrong, where that is more than one thing.</summary>
+    public IReadOnlyList<string> Mistakes { get; init; } = [];
 }
 
 /// <summary>Writes errors as <c>application/problem+json</c> (RFC 9457).</summary>
 internal static class Problem
 {
-    public static async Task WriteAsync(HttpContext context, int status, string detail)
+    public static async Task WriteAsync(HttpContext context, int status, string detail, IReadOnlyList<string>? mistakes = null)
     {
         context.Response.StatusCode = status;
         if (status == StatusCodes.Status503ServiceUnavailable)
@@ -28,6 +31,11 @@ internal static class Problem
             json.WriteString("title", ReasonPhrases.GetReasonPhrase(status));
             json.WriteNumber("status", status);
             json.WriteString("detail", detail);
+            if (mistakes is { Count: > 0 })
+            {
+                Routes.Documents.Strings(json, "mistakes", mistakes);
+            }
+
             json.WriteEndObject();
         }).ConfigureAwait(false);
     }

@@ -41,5 +41,5 @@ internal static class UserRoute
         }).ConfigureAwait(false);
     }
 
-    private static ProblemException NoUsers() => new(StatusCodes.Status404NotFound, "this coordinator knows of no users: it has no section \"users\"");
+    public static ProblemException NoUsers() => new(StatusCodes.Status404NotFound, "this coordinator knows of no users: it has no section \"users\"");
 }

@@ -57,9 +57,9 @@ public static class GuestStep
 
         outcome = GuestOutcome.Refused;
         var before = state.User is { Role.Length: > 0 } guest ? guest : users.WithoutProof(client, time);
-        if (before is not { Role.Length: > 0 })
+        if (before is not { Role.Length: > 0 } || !users.HasRole(role))
         {
-            // The site lets no guests in.
+            // The site lets no guests in, or none as that.
             return null;
         }
 

@@ -42,6 +42,12 @@ public interface IUsers
     /// <param name="user">The session.</param>
     Octets? PolicyOf(MacAddress client, UserRecord user);
 
+    /// <summary>What a portal may give guests; null: there is no portal.</summary>
+    GuestRules? Guests { get; }
+
+    /// <summary>Whether a policy is for a role.</summary>
+    bool HasRole(string role);
+
     /// <summary>The policies, as operators see them.</summary>
     IPolicyDesk? Policies { get; }
 

@@ -99,6 +99,10 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
 
     public IPolicyDesk? Policies => _desk;
 
+    public GuestRules? Guests => _settings.Portal;
+
+    public bool HasRole(string role) => _desk.Book.HasRole(role);
+
     /// <summary>Asks the servers.</summary>
     public RadiusClient Radius => _radius;
 
@@ -140,7 +144,7 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
     public UserRecord? WithoutProof(MacAddress client, long unixMilliseconds)
     {
         var isTrusted = _settings.Trusted.TryGetValue(client, out var user);
-        return !isTrusted && !_settings.Guests ? null : new UserRecord
+        return !isTrusted && !_settings.LetsGuestsIn ? null : new UserRecord
         {
             Session = new Octets(RandomNumberGenerator.GetBytes(UserSession.IdLength)), User = user ?? "guest", Role = isTrusted ? string.Empty : "guest", Began = unixMilliseconds,
         };

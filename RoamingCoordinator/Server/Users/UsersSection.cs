@@ -6,6 +6,7 @@ using Masquerade.Auth.Keys;
 using Masquerade.Configuration;
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
+using Masquerade.RoamingCoordinator.Users;
 
 namespace Masquerade.RoamingCoordinator.Server.Users;
 
@@ -50,8 +51,19 @@ internal static class UsersSection
             Proxy = RadiusSections.ReadProxy(users),
             DeniedFile = users.Optional("deniedFile", Values.Text, Values.TextText, string.Empty),
             Trusted = users.Objects("trusted", MaxTrusted).Select(ReadTrusted).DistinctBy(t => t.Client).ToDictionary(t => t.Client, t => t.User),
-            Guests = users.Optional("guests", Values.Flag, "true or false", false),
+            Portal = ReadPortal(users),
+            LetsGuestsIn = users.Optional("guests", Values.Flag, "true or false", false),
         };
+        if (settings.Portal is not null && !settings.LetsGuestsIn)
+        {
+            users.Mistake("guests", users.Has("guests") ? "false" : string.Empty, "true, where there is a portal: who is not let in as a guest does not come as far as that");
+        }
+
+        foreach (var role in settings.Portal?.Roles.Where(r => settings.Policies is { } policies && !policies.Book.HasRole(r)) ?? [])
+        {
+            users.Mistake("portal.roles", role, "a role of the policies");
+        }
+
         if (isShared && !users.Has("siteKeyFile"))
         {
             users.Mistake("siteKeyFile", string.Empty, $"{KeysText}: coordinators that share a store need the same keys");
@@ -59,6 +71,20 @@ internal static class UsersSection
 
         users.Finish();
         return settings;
+    }
+
+    private static GuestRules? ReadPortal(ConfigObject users)
+    {
+        if (!users.Has("portal"))
+        {
+            return null;
+        }
+
+        var portal = users.Object("portal");
+        var roles = portal.Has("roles") ? portal.List("roles", (JsonElement element, out string value) => Values.Text(element, out value), "a role of the policies", 1, 64) : ["admitted"];
+        var rules = new GuestRules(roles.Count == 0 ? ["admitted"] : roles, TimeSpan.FromSeconds(portal.Optional("maxSeconds", Values.Number(1, 31_536_000), "a whole number from 1 to 31536000", 604_800)));
+        portal.Finish();
+        return rules;
     }
 
     private static RadiusServerEntry ReadServer(ConfigObject source)

@@ -1,5 +1,6 @@
 using System.Net;
 using Masquerade.Core.Flow;
+using Masquerade.RoamingCoordinator.Users;
 
 namespace Masquerade.RoamingCoordinator.Server.Users;
 
@@ -48,5 +49,8 @@ internal sealed record UsersSettings
     public required IReadOnlyDictionary<MacAddress, string> Trusted { get; init; }
 
     /// <summary>Whether a client of which nothing is known is let in with the role <c>guest</c>.</summary>
-    public required bool Guests { get; init; }
+    public required bool LetsGuestsIn { get; init; }
+
+    /// <summary>What a captive portal may give guests; null: there is none.</summary>
+    public required GuestRules? Portal { get; init; }
 }

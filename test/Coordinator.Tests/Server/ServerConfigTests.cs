@@ -180,7 +180,7 @@ public sealed class ServerConfigTests
             var users = Read(text, out var mistakes)!.Users!;
             Assert.Empty(mistakes);
             Assert.Equal([2U, 1U], users.SiteKeys.Select(k => k.Number));
-            Assert.Equal(("printer", true, true), (users.Trusted.Values.Single(), users.Guests, users.RequireKey));
+            Assert.Equal(("printer", true, true), (users.Trusted.Values.Single(), users.LetsGuestsIn, users.RequireKey));
             Assert.DoesNotContain(secret, users.ToString() + users.Radius[0], StringComparison.OrdinalIgnoreCase);
 
             // A mistake in the policies is named with its place; so are the others, all at once.
@@ -249,13 +249,13 @@ public sealed class ServerConfigTests
             "store", "store.redis.servers", "store.redis.passwordFile", "store.redis.tlsAuthorities", "store.redis.tlsName", "store.redis.prefix", .. redis.Select(k => "store.redis." + k.Key),
             "name", "listen", "statusSocket", "maxSessions", "maxClients", "coordinatorNode", "homes", "placement[].at", "placement[].from", "placement[].protocol", "placement[].ports", "placement[].clients", "services[].endpoint", "services[].protocol", "services[].client", "services[].port",
             "addressing.prefix", "addressing.first", "addressing.last", "addressing.exclude", "addressing.dnsServers", "addressing.domain", .. pool.Select(k => "addressing." + k.Key),
-            "api.listen", "api.tokens", "api.certificate", "api.key", .. api.Select(k => "api." + k.Key),
+            "api.listen", "api.tokens", "api.guestTokens", "api.certificate", "api.key", .. api.Select(k => "api." + k.Key),
             "telemetry.otlp.endpoint", "telemetry.otlp.protocol", "telemetry.otlp.headersFile", "telemetry.otlp.serviceName", "telemetry.otlp.instance", "telemetry.otlp.attributes",
             .. telemetry.Select(k => "telemetry.otlp." + k.Key),
             "users.radius[].server", "users.radius[].accounting", "users.radius[].secretFile", "users.siteKeyFile", "users.policies", "users.deniedFile", "users.network", "users.requireKey", "users.trustIdentity",
             "users.guests", "users.trusted[].client", "users.trusted[].user", "users.dynamicAuthorisation.listen", "users.dynamicAuthorisation.clients[].address",
             "users.dynamicAuthorisation.clients[].secretFile", "users.dynamicAuthorisation.nasAddress", "users.dynamicAuthorisation.requireTimestamp", "users.proxy.listen", "users.proxy.clients[].address",
-            "users.proxy.clients[].secretFile", "users.proxy.clients[].node", "users.proxy.requireKey",
+            "users.proxy.clients[].secretFile", "users.proxy.clients[].node", "users.proxy.requireKey", "users.portal.roles", "users.portal.maxSeconds",
             "insecure", "tls.ca", "tls.certificate", "tls.key", "tls.crl",
             .. knobs.Select(k => "roaming." + k.Key), .. balance.Select(k => "balance." + k.Key), .. tls.Select(k => "tls." + k.Key),
         ];

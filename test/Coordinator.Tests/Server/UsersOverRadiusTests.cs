@@ -1,5 +1,8 @@
 using System.Net;
+using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
+using System.Text.RegularExpressions;
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
 using Masquerade.Lab.FreeRadius;
@@ -16,7 +19,7 @@ namespace Masquerade.Coordinator.Tests.Server;
 #pragma warning disable CA1001 // xunit disposes it through IAsyncLifetime.
 [Trait("Req", "A-23")]
 [Trait("Req", "A-27")]
-public sealed class UsersOverRadiusTests(ITestOutputHelper output) : IAsyncLifetime
+public sealed partial class UsersOverRadiusTests : IAsyncLifetime
 {
     private const string Policies = """
         {
@@ -32,12 +35,24 @@ public sealed class UsersOverRadiusTests(ITestOutputHelper output) : IAsyncLifet
     private readonly IPEndPoint _listen = Loopback.FreeEndPoint();
     private readonly IPEndPoint _proxy = Loopback.FreeEndPoint();
     private readonly IPEndPoint _changes = Loopback.FreeEndPoint();
+    private readonly IPEndPoint _api = Loopback.FreeEndPoint();
+    private readonly string _siteKey = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
+    private readonly string _password = Guid.NewGuid().ToString("n");
     private readonly string _secret = Guid.NewGuid().ToString("n");
-    private readonly FreeRadiusProcess _radius = new(new FreeRadiusOptions { Users = [new FreeRadiusUser("alice", "wonder", "Session-Timeout = 3600"), new FreeRadiusUser("bob", "builder")] });
+    private readonly FreeRadiusProcess _radius;
     private Task<int> _server = Task.FromResult(0);
+    private readonly ITestOutputHelper _output;
     private ulong _id = 100;
 
-    public async Task InitializeAsync()
+    public UsersOverRadiusTests(ITestOutputHelper output)
+    {
+        _output = output;
+        _radius = new FreeRadiusProcess(new FreeRadiusOptions { Users = [new FreeRadiusUser("alice", _password, "Session-Timeout = 3600"), new FreeRadiusUser("bob", "builder")] });
+    }
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    private async Task StartAsync(LogFormat format = LogFormat.Text)
     {
         string Written(string name, string text)
         {
@@ -49,10 +64,11 @@ public sealed class UsersOverRadiusTests(ITestOutputHelper output) : IAsyncLifet
         var config = ServerConfig.Read(
             Encoding.UTF8.GetBytes($$"""
                 {
-                  "listen": "{{_listen}}", "name": "north", "api": { "listen": "none" },
+                  "listen": "{{_listen}}", "name": "north", "api": { "listen": "{{_api}}" },
                   "users": {
                     "radius": [{ "server": "{{_radius.AuthEndPoint}}", "secretFile": "{{Written("radius.secret", _radius.Secret)}}" }],
-                    "policies": "{{Written("policies.json", Policies)}}", "guests": true,
+                    "siteKeyFile": "{{Written("site.keys", $"1 {_siteKey}")}}",
+                    "policies": "{{Written("policies.json", Policies)}}", "guests": true, "portal": { "roles": "guest" },
                     "trusted": [{ "client": "02:00:00:00:00:77", "user": "printer" }],
                     "dynamicAuthorisation": { "listen": "{{_changes}}", "clients": [{ "address": "127.0.0.1", "secretFile": "{{Written("changes.secret", _secret)}}" }] },
                     "proxy": { "listen": "{{_proxy}}", "clients": [{ "address": "127.0.0.1", "secretFile": "{{Written("proxy.secret", _secret)}}", "node": "ap1" }] }
@@ -61,8 +77,8 @@ public sealed class UsersOverRadiusTests(ITestOutputHelper output) : IAsyncLifet
                 """),
             out var mistakes);
         Assert.Empty(mistakes);
-        _server = Task.Run(() => CoordinatorServer.RunAsync(config!, new LineLog(_log), _stop.Token));
-        await Wait.ForAsync(() => _server.IsCompleted || _log.ToString().Contains("listens on", StringComparison.Ordinal), () => _log.ToString());
+        _server = Task.Run(() => CoordinatorServer.RunAsync(config!, new LineLog(_log, format), _stop.Token));
+        await Wait.ForAsync(() => _server.IsCompleted || _log.ToString().Contains("API listens", StringComparison.Ordinal), () => _log.ToString());
     }
 
     public async Task DisposeAsync()
@@ -78,8 +94,9 @@ public sealed class UsersOverRadiusTests(ITestOutputHelper output) : IAsyncLifet
     [Fact]
     public async Task A_user_of_an_access_point_that_asks_by_RADIUS_is_changed_and_disconnected_where_he_is()
     {
+        await StartAsync();
         using var agent = await GreetedAsync(1);
-        LetIn(Client, "alice", "wonder");
+        LetIn(Client, "alice", _password);
         var session = await SessionAsync(agent, Client);
         Assert.Equal(("alice", UserSession.KeyLength, false), (session.User, session.Key.Length, session.IsTrusted));
         Assert.InRange(session.SecondsLeft, 3_500U, 3_600U);
@@ -115,9 +132,10 @@ public sealed class UsersOverRadiusTests(ITestOutputHelper output) : IAsyncLifet
     [Fact]
     public async Task Sessions_that_cannot_be_found_or_changed_or_removed_are_refused_with_their_Error_Cause()
     {
+        await StartAsync();
         using var agent = await GreetedAsync(1);
-        LetIn(Client, "alice", "wonder");
-        LetIn(OtherClient, "alice", "wonder");
+        LetIn(Client, "alice", _password);
+        LetIn(OtherClient, "alice", _password);
         Assert.Contains("Error-Cause = Session-Context-Not-Found", Radclient("coa", "User-Name = nobody\nFilter-Id = staff\n"), StringComparison.Ordinal);
         Assert.Contains("Error-Cause = Session-Context-Not-Found", Radclient("disconnect", "User-Name = bob\nCalling-Station-Id = 02-00-00-00-00-01\n"), StringComparison.Ordinal);
         Assert.Contains("Error-Cause = Multiple-Session-Selection-Unsupported", Radclient("coa", "User-Name = alice\nFilter-Id = staff\n"), StringComparison.Ordinal);
@@ -137,6 +155,7 @@ public sealed class UsersOverRadiusTests(ITestOutputHelper output) : IAsyncLifet
     [Fact]
     public async Task Who_is_denied_gets_in_by_no_door()
     {
+        await StartAsync();
         using var agent = await GreetedAsync(1);
         var (isIn, _) = EapolTest.Run(_radius, _proxy, _secret, Client.ToString(), "PEAP", "bob", "wrong");
         Assert.False(isIn);
@@ -148,27 +167,105 @@ public sealed class UsersOverRadiusTests(ITestOutputHelper output) : IAsyncLifet
         using var other = await GreetedAsync(2);
         await other.SendAsync(new Arrive { Id = ++_id, Client = Client });
         await other.ReadAsync<ArriveReply>();
-        Assert.False(EapolTest.Run(_radius, _proxy, _secret, Client.ToString(), "TTLS", "alice", "wonder").Succeeds);
+        Assert.False(EapolTest.Run(_radius, _proxy, _secret, Client.ToString(), "TTLS", "alice", _password).Succeeds);
         Assert.Equal("bob", (await SessionAsync(agent, Client)).User);
     }
 
-    private void LetIn(MacAddress client, string user, string password)
+    /// <summary>Marker secrets: each that there is, in each form that it could be written in, is looked for in everything that comes out.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    [Trait("Req", "A-24")]
+    public async Task No_secret_is_in_anything_that_is_written_or_answered(bool isJson)
+    {
+        await StartAsync(isJson ? LogFormat.Json : LogFormat.Text);
+        using var http = new HttpClient { BaseAddress = new Uri($"http://{_api}") };
+        using var status = JsonDocument.Parse(await http.GetStringAsync("/v1/status"));
+        var begin = status.RootElement.GetProperty("asOf").GetString();
+        using var agent = await GreetedAsync(1);
+        var said = LetIn(Client, "alice", _password);
+        var session = await SessionAsync(agent, Client);
+        await UsedAsync(agent, session, Client);
+        var answers = new StringBuilder();
+        foreach (var path in new[]
+        {
+            "/v1/status", "/v1/aps", "/v1/clients", $"/v1/clients/{Client}", $"/v1/clients/{Client}/location", "/v1/connections", "/v1/policies", "/v1/users/denied", "/v1/users/policies", "/v1/guests",
+            "/v1/users/explain?user=alice&to=192.0.2.1:1", "/v1/health", "/metrics", "/v1/nothing", $"/v1/clients/{_secret[..4]}",
+        })
+        {
+            using var answer = await http.GetAsync(path);
+            answers.AppendLine(await answer.Content.ReadAsStringAsync());
+        }
+
+        Radclient("coa", "User-Name = alice\nFilter-Id = quarantine\n");
+        Radclient("coa", "User-Name = alice\nFilter-Id = unheard-of\n");
+        Radclient("disconnect", "User-Name = alice\n");
+        using (var denied = await http.PostAsync("/v1/users/alice/deny", null))
+        {
+            answers.AppendLine(await denied.Content.ReadAsStringAsync());
+        }
+
+        Assert.False(EapolTest.Run(_radius, _proxy, _secret, OtherClient.ToString(), "PEAP", "alice", _password).Succeeds);
+        using (var stream = await http.GetStreamAsync($"/v1/events?since={begin}"))
+        {
+            using var reader = new StreamReader(stream);
+            for (var line = string.Empty; !line.Contains("userSessionEnded", StringComparison.Ordinal);)
+            {
+                line = await reader.ReadLineAsync(_stop.Token) ?? throw new InvalidOperationException("the stream of events has ended");
+                answers.AppendLine(line);
+            }
+        }
+
+        // A configuration in which the secrets themselves stand where something else should.
+        ServerConfig.Read(
+            Encoding.UTF8.GetBytes($$"""{ "users": { "radius": [{ "server": "127.0.0.1:1", "secretFile": "{{_folder}}/nothing" }], "siteKeyFile": "{{Path.Combine(_folder.FullName, "radius.secret")}}", "proxy": { "clients": [] } } }"""),
+            out var mistakes);
+        Assert.NotEmpty(mistakes);
+        answers.AppendJoin('\n', mistakes);
+
+        var msk = Convert.FromHexString(MskLine().Match(said).Groups[1].Value.Replace(" ", string.Empty, StringComparison.Ordinal));
+        var key = HKDF.DeriveKey(
+            HashAlgorithmName.SHA256, msk, 32, Encoding.ASCII.GetBytes("Masquerade session key 1"), [.. session.Session.Span, .. Convert.FromHexString(Client.ToString().Replace(":", string.Empty, StringComparison.Ordinal))]);
+        var everything = $"{_log}\n{answers}\n{session}";
+        Assert.Contains("alice", _log.ToString(), StringComparison.Ordinal);
+        Assert.Contains("alice", answers.ToString(), StringComparison.Ordinal);
+        foreach (var (what, secret) in new (string, byte[])[]
+        {
+            ("RADIUS secret", Encoding.ASCII.GetBytes(_radius.Secret)), ("CoA and proxy secret", Encoding.ASCII.GetBytes(_secret)), ("password", Encoding.ASCII.GetBytes(_password)), ("MSK", msk), ("session key", key),
+            ("access point key", session.Key.Span.ToArray()), ("site key", Convert.FromHexString(_siteKey)),
+        })
+        {
+            foreach (var form in new[] { Convert.ToHexString(secret), Convert.ToBase64String(secret).TrimEnd('='), Convert.ToHexString(secret.AsSpan(0, 16)), Encoding.Latin1.GetString(secret), BitConverter.ToString(secret), string.Join(", ", secret), string.Join(',', secret) })
+            {
+                Assert.False(everything.Contains(form, StringComparison.OrdinalIgnoreCase), $"{what} is written out");
+            }
+        }
+
+        // What is looked for would be found.
+        Assert.Contains(Convert.ToHexString(session.Session.Span), everything, StringComparison.OrdinalIgnoreCase);
+    }
+
+    [GeneratedRegex(@"Derived key - hexdump\(len=64\): ([0-9a-f ]+)")]
+    private static partial Regex MskLine();
+
+    private string LetIn(MacAddress client, string user, string password)
     {
         var (isIn, said) = EapolTest.Run(_radius, _proxy, _secret, client.ToString(), "PEAP", user, password);
         if (!isIn)
         {
-            output.WriteLine(said + _log);
+            _output.WriteLine(said + _log);
         }
 
         Assert.True(isIn);
         Assert.Contains("MPPE keys OK: 1  mismatch: 0", said, StringComparison.Ordinal);
+        return said;
     }
 
     private string Radclient(string command, string attributes)
     {
         var asked = OutsideProgram.Run(
             "radclient", ["-x", "-r", "3", "-t", "10", _changes.ToString(), command, _secret], $"{attributes}Event-Timestamp = {DateTimeOffset.UtcNow.ToUnixTimeSeconds()}\nMessage-Authenticator = 0x00\n");
-        output.WriteLine(asked.Output + asked.Errors);
+        _output.WriteLine(asked.Output + asked.Errors);
         return asked.Output;
     }
 

@@ -12,7 +12,11 @@ internal sealed class PlayedUsers : IUsers
 
     public HashSet<string> DeniedUsers { get; } = new(StringComparer.Ordinal);
 
-    public bool Guests { get; set; }
+    public bool LetsGuestsIn { get; set; }
+
+    public GuestRules? Guests => null;
+
+    public bool HasRole(string role) => role is not "unknown";
 
     public bool CannotKeep { get; set; }
 
@@ -64,7 +68,7 @@ internal sealed class PlayedUsers : IUsers
     };
 
     public UserRecord? WithoutProof(MacAddress client, long unixMilliseconds) =>
-        Trusted.Contains(client) ? new UserRecord { Session = Id(99), User = "printer" } : Guests ? new UserRecord { Session = Id(98), User = "guest", Role = "guest" } : null;
+        Trusted.Contains(client) ? new UserRecord { Session = Id(99), User = "printer" } : LetsGuestsIn ? new UserRecord { Session = Id(98), User = "guest", Role = "guest" } : null;
 
     public Octets TextOf(Octets policy) => new("default deny"u8);
 

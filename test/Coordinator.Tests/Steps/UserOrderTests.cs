@@ -10,7 +10,7 @@ namespace Masquerade.Coordinator.Tests.Steps;
 /// <summary>What operators, RADIUS servers and portals order about sessions.</summary>
 public sealed class UserOrderTests
 {
-    private readonly PlayedUsers _users = new() { Guests = true };
+    private readonly PlayedUsers _users = new() { LetsGuestsIn = true };
     private readonly CoordinatorBench _bench;
     private ulong _exchange;
 
@@ -170,7 +170,7 @@ public sealed class UserOrderTests
 
         Authenticate(1, OtherClient, "alice", 4);
         Assert.Equal(GuestOutcome.HasUser, Admit(OtherClient, 600, out _));
-        _users.Guests = false;
+        _users.LetsGuestsIn = false;
         Assert.Equal(GuestOutcome.Done, Admit(Client, 600, out _));
         said = _bench.During(() => _bench.Core.RevokeGuest(Client, o => outcome = o, _bench.Now));
         Assert.Null(Assert.IsType<UserSessionChange>(Assert.Single(said).Message).Now);

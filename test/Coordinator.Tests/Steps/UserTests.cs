@@ -175,7 +175,7 @@ public sealed class UserTests
     [Trait("Req", "A-26")]
     public void A_guest_becomes_a_user_by_authenticating()
     {
-        _users.Guests = true;
+        _users.LetsGuestsIn = true;
         Assert.Equal("guest", _bench.Ask<UserSessionReply>(1, Query(Client)).Session!.User);
         _bench.Ask<ArriveReply>(1, _bench.Arrive(1));
         Assert.Equal(EapOutcome.Accept, Authenticate(1, Client, "alice", 1).Outcome);
@@ -226,7 +226,7 @@ public sealed class UserTests
         _bench.Ask<Ack>(2, _bench.Announce(_bench.Record.Epoch.Value, Mapping(2, 5_001, _bench.Record.Epoch.Value)));
         Authenticate(2, Client, "BOB", 3);
         Assert.Single(_bench.Record.Mappings);
-        _users.Guests = true;
+        _users.LetsGuestsIn = true;
         _bench.Core.TryDeny("bob", denied: true, _bench.Now);
         _bench.Core.TryDeny("BOB", denied: true, _bench.Now);
         Assert.Null(_bench.Ask<UserSessionReply>(3, Query(Client)).Session);
