@@ -19,6 +19,7 @@ public sealed class SupplicantTests : ISupplicantOutput, IDisposable
     private readonly FakeAccessPoint _second = new("ap2", MacAddress.Parse("02:aa:00:00:00:02"), Own);
     private readonly List<SupplicantEvent> _told = [];
     private readonly List<byte[]> _delivered = [];
+    private readonly List<byte[]> _heard = [];
     private readonly Queue<byte[]> _sent = new();
     private readonly Supplicant _client;
     private FakeAccessPoint _at;
@@ -331,6 +332,44 @@ public sealed class SupplicantTests : ISupplicantOutput, IDisposable
     }
 
     [Fact]
+    public void Frames_of_the_whole_dialogue_altered_and_repeated_in_any_order_do_not_end_the_link()
+    {
+        var chance = Seed.Fresh(_output);
+        Enter();
+        ToClient(_first.Offer(_now));
+        Run();
+        var heard = _heard.ToArray();
+        Assert.True(heard.Length > 6);
+        for (var i = 0; i < 20_000; i++)
+        {
+            var frame = heard[chance.NextInt(heard.Length)].ToArray();
+            for (var k = chance.NextInt(4); k > 0; k--)
+            {
+                frame[14 + chance.NextInt(frame.Length - 14)] = (byte)chance.NextInt(256);
+            }
+
+            if (chance.NextInt(4) == 0)
+            {
+                frame = frame[..chance.NextInt(frame.Length)];
+            }
+
+            ToClient(frame);
+            _sent.Clear();
+            if (i % 100 == 0)
+            {
+                _now += TimeSpan.FromMilliseconds(chance.NextInt(2_000));
+                _client.Advance(_now);
+                _sent.Clear();
+                AssertTraffic();
+            }
+        }
+
+        Assert.Equal("ap1", _client.Node.Name);
+        Walk(_second);
+        AssertTraffic();
+    }
+
+    [Fact]
     public void Nothing_is_allocated_for_a_frame()
     {
         Enter();
@@ -381,6 +420,7 @@ public sealed class SupplicantTests : ISupplicantOutput, IDisposable
         {
             foreach (var answer in _at.Take(frame, _now))
             {
+                _heard.Add(answer);
                 (client ?? _client).OnWire(answer, _now);
                 var waiting = _sent.ToArray();
                 _sent.Clear();
