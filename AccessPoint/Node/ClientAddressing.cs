@@ -202,6 +202,11 @@ public sealed partial class AccessPointNode
         var isBroadcast = message.Type == DhcpMessageType.Refuse || (message.Flags & DhcpMessage.BroadcastFlag) != 0 || address == DhcpMessage.NoAddress;
         var destination = isBroadcast ? IpAddress.FromV4(uint.MaxValue) : address;
         UdpPackets.WriteHeaders(packet, new TransportEndpoint(_dhcpGateway, DhcpPort.Server), new TransportEndpoint(destination, DhcpPort.Client));
+        if (message.Type == DhcpMessageType.Acknowledge && message.YourAddress != DhcpMessage.NoAddress)
+        {
+            _users?.OnLease(message.Client, message.YourAddress);
+        }
+
         _clientLink.SendCopy(packet, OffloadInfo.None, isBroadcast && !_clientLink.IsProtected(message.Client) ? MacAddress.Broadcast : message.Client);
     }
 

@@ -46,6 +46,11 @@ public sealed partial class AccessPointNode
         if (!_clientLink.Accept(frame, out var source, out var claimed))
         {
             // An ARP request says as well as any packet that the client is here.
+            if (!MayUse(source, claimed))
+            {
+                return;
+            }
+
             if (!source.IsNone && _pool.GivesOut)
             {
                 Fam.OnClientSeen(source, now);
@@ -77,6 +82,11 @@ public sealed partial class AccessPointNode
     private Verdict ProcessOutbound(Span<byte> frame, in PacketSummary summary, MacAddress client, in OffloadInfo offload)
     {
         var packet = frame[EthernetHeader.Length..];
+        if (!MayUse(client, summary.Tuple.Source.Address))
+        {
+            return Verdict.Drop(DropReason.SpoofedSource);
+        }
+
         if (summary.Kind == PacketKind.Udp && (summary.Tuple.Source.Port, summary.Tuple.Destination.Port) is (67, 68) or (547, 546))
         {
             // DHCP servers are elsewhere; which of its clients believes what it is told is not to be found out.

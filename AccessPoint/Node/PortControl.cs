@@ -122,6 +122,11 @@ public sealed partial class AccessPointNode
             return DropReason.Martian;
         }
 
+        if (_users?.MayUse(client, source) == false)
+        {
+            return DropReason.SpoofedSource;
+        }
+
         var datagram = packet[udp..length];
         var reason = UdpPackets.TryRead(datagram, source, gateway, offload, needsChecksum: !source.IsIPv4, out var payload);
         if (reason != DropReason.None)

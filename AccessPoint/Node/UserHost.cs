@@ -6,6 +6,7 @@ using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
 using Masquerade.Core.Wire;
+using Masquerade.Fam;
 
 namespace Masquerade.AccessPoint;
 
@@ -75,6 +76,18 @@ public sealed partial class AccessPointNode
         return !users.AdmitsFrom(ethernet.Source, frame.Length, _now);
     }
 
+    /// <summary>Whether a client may send from an address, or say that it has it; if not, that is counted. Who has none yet says so by the unspecified one.</summary>
+    private bool MayUse(MacAddress client, IpAddress source)
+    {
+        if (_users is null || source.IsNone || source == IpAddress.FromV4(0) || _users.MayUse(client, source))
+        {
+            return true;
+        }
+
+        Drops.Count(DropReason.SpoofedSource);
+        return false;
+    }
+
     private void OnUserControl(ControlMessage message, Instant now)
     {
         _users?.OnControl(message, now);
@@ -139,6 +152,13 @@ public sealed partial class AccessPointNode
         public void SetPolicy(MacAddress client, int policy) => node.Fam.SetPolicy(client, policy, node._now);
 
         public void SetLinkOverhead(MacAddress client, int octets) => node.Fam.SetLinkOverhead(client, octets);
+
+        public bool IsClientAddress(IpAddress address) => node._clientLink.IsHost(address) && !node._clientLink.IsGateway(address);
+
+        public bool TryClaim(MacAddress client, IpAddress address) =>
+            node.Fam.TryNoteAddress(client, address) || node.Fam.FindNeighbour(address, out var owner) == NeighbourPlace.Unknown || owner == client;
+
+        public void LetGo(MacAddress client, IpAddress address) => node.Fam.RefuseAddress(client, address);
 
         public void PolicyChanged(int policy) => node.Fam.OnPolicyChanged(policy);
 

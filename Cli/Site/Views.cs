@@ -61,7 +61,9 @@ internal static class Views
         return sheet;
     }
 
-    private static string User(JsonElement client) => client.TryGetProperty("user", out var user) && user.ValueKind == JsonValueKind.Object ? $"{Of(user, "name")} ({Of(user, "proof")})" : "-";
+    /// <summary>Whose client it is, how that was proved, whether its link is protected, and since when.</summary>
+    private static string User(JsonElement client) => client.TryGetProperty("user", out var user) && user.ValueKind == JsonValueKind.Object
+        ? $"{Of(user, "name")} ({Of(user, "proof")}{(user.TryGetProperty("protected", out var isProtected) && isProtected.ValueKind == JsonValueKind.True ? ", protected" : string.Empty)}, {Age(user, "began")})" : "-";
 
     public static Sheet Flows(IEnumerable<JsonElement> rows)
     {

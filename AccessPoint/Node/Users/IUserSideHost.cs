@@ -40,6 +40,15 @@ internal interface IUserSideHost
     /// <summary>Frames to a client get so much longer on its link.</summary>
     void SetLinkOverhead(MacAddress client, int octets);
 
+    /// <summary>Whether an address is one that clients may have.</summary>
+    bool IsClientAddress(IpAddress address);
+
+    /// <summary>Whether a client may have an address: nobody else here has it.</summary>
+    bool TryClaim(MacAddress client, IpAddress address);
+
+    /// <summary>A client does not use an address any more.</summary>
+    void LetGo(MacAddress client, IpAddress address);
+
     /// <summary>For operators.</summary>
     void Report(EngineEvent happened);
 }

@@ -72,6 +72,18 @@ internal sealed class UserClient(MacAddress mac)
     /// <summary>Whether it has said Start, and that has not been passed on.</summary>
     public bool Insists { get; set; }
 
+    /// <summary>The IPv4 address that it speaks under; none: it has not spoken under any.</summary>
+    public IpAddress Ipv4 { get; set; }
+
+    /// <summary>When it last did.</summary>
+    public Instant Ipv4Used { get; set; }
+
+    /// <summary>What a DHCP server has given it through here; none: nothing.</summary>
+    public IpAddress Lease { get; set; }
+
+    /// <summary>Before then operators do not hear again that it claims others' addresses.</summary>
+    public Instant ToldSpoofedAt { get; set; }
+
     /// <summary>Whether packets pass.</summary>
     public bool IsAdmitted => Proof != SessionProof.None;
 }

@@ -31,3 +31,9 @@ public sealed record LinkProtected(MacAddress Client, string User) : EngineEvent
 /// <param name="User">Its user.</param>
 /// <param name="Failure">Why.</param>
 public sealed record HandshakeFailed(MacAddress Client, string User, HandshakeFailure Failure) : EngineEvent;
+
+/// <summary>A client has sent from, or claimed, an address that is not its own; not told again for a minute.</summary>
+/// <param name="Client">The client.</param>
+/// <param name="User">Its user.</param>
+/// <param name="Address">The address.</param>
+public sealed record AddressClaimRefused(MacAddress Client, string User, IpAddress Address) : EngineEvent;

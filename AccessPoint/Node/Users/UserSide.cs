@@ -268,6 +268,7 @@ internal sealed partial class UserSide
         {
             // What was proved was proved of another session.
             client.Proved = SessionProof.None;
+            (client.Ipv4, client.Lease) = (IpAddress.None, client.Session is null ? client.Lease : IpAddress.None);
             DropLink(client);
         }
         else if (client.Session.IsProtected)

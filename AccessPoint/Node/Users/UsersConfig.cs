@@ -27,6 +27,13 @@ public sealed record UsersConfig
     [Range(0, 2_592_000_000)]
     public TimeSpan KeyLifetime { get; init; } = TimeSpan.FromHours(24);
 
+    /// <summary>Whether a client is bound to its addresses: one IPv4 address, and IPv6 addresses of the clients' prefixes, that no other client has.</summary>
+    public bool BindAddresses { get; init; } = true;
+
+    /// <summary>For how long a client that has no lease must have been quiet under an IPv4 address before it may take another one.</summary>
+    [Range(1_000, 86_400_000)]
+    public TimeSpan AddressQuiet { get; init; } = TimeSpan.FromMinutes(1);
+
     /// <summary>Whether methods that make no key are refused (MD5-Challenge, one-time password, token card: RFC 3748 sections 5.4 to 5.6).</summary>
     public bool RequireKey { get; init; } = true;
 

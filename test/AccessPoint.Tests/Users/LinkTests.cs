@@ -62,6 +62,69 @@ public sealed class LinkTests(ITestOutputHelper output) : IDisposable
         Assert.False(_client.Speak(_bench));
     }
 
+    /// <summary>Back and forth: each time two round trips, never EAP, and what was made at one access point is worth nothing at the other.</summary>
+    [Fact]
+    [Trait("Req", "A-25")]
+    public void A_client_walks_back_and_forth_by_the_handshake_alone()
+    {
+        LetIn();
+        UserBench[] benches = [_bench, Next()];
+        foreach (var bench in benches)
+        {
+            bench.Take<EapFromClient>();
+        }
+
+        var here = 0;
+        for (var walk = 0; walk < 10; walk++)
+        {
+            var (left, next, name) = (benches[here], benches[1 - here], here == 0 ? "ap2" : "ap1");
+            var epoch = (ulong)(10 + walk);
+            var old = _client.Protect(left.Packet(Client));
+            var handshakes = next.Node.Links!.Proven;
+            _client.Join(next);
+            next.Wait(6_000);
+            next.Speak(Client);
+            next.Tell(Client, _client.SessionFor(name, isProtected: true));
+            _client.Pump(next);
+            next.Admit(Client, epoch);
+            left.Push(id => new FamChange { Id = id, Client = Client, Epoch = new Epoch(epoch), NewFam = new NodeId(name), PreviousFam = new NodeId(here == 0 ? "ap1" : "ap2"), Token = epoch, Routes = [] });
+            Assert.True(_client.Speak(next, 50_000 + walk), $"walk {walk}");
+            Assert.Equal(handshakes + 1, next.Node.Links.Proven);
+            Assert.Equal((0, 1), (left.Node.ProtectedClients, next.Node.ProtectedClients));
+            foreach (var bench in benches)
+            {
+                bench.Output.Uplink.Clear();
+                bench.Node.OnClientFrame(old.ToArray(), OffloadInfo.None, bench.Now);
+                Assert.Empty(bench.Output.Uplink);
+                Assert.Empty(bench.Take<EapFromClient>());
+            }
+
+            here = 1 - here;
+        }
+    }
+
+    /// <summary>Session-Timeout and Idle-Timeout hold for protected clients too; what others send with their address does not keep them alive.</summary>
+    [Theory]
+    [InlineData(10, 0)]
+    [InlineData(0, 10)]
+    public void A_protected_session_ends_by_itself_and_its_keys_with_it(int seconds, int idle)
+    {
+        _client.Join(_bench);
+        _bench.Authenticate(Client, _client.SessionFor("ap1") with { SecondsLeft = (uint)seconds, IdleSeconds = (uint)idle });
+        _client.Pump(_bench);
+        _bench.Admit(Client);
+        Assert.True(_client.Speak(_bench));
+        for (var i = 0; i < 12; i++)
+        {
+            _bench.Wait(1_000);
+            _bench.Speak(Client);
+        }
+
+        Assert.False(_client.Speak(_bench));
+        Assert.Equal(0, _bench.Node.ProtectedClients);
+        Assert.Contains(_bench.Take<UserSessionUsed>(), u => u.Proof == SessionProof.Over);
+    }
+
     /// <summary>The domino rule: what one access point was told opens nothing at another.</summary>
     [Fact]
     [Trait("Req", "A-24")]

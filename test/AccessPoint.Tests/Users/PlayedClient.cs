@@ -11,7 +11,7 @@ namespace Masquerade.AccessPoint.Tests.Users;
 /// <summary>A client with a supplicant of its own: it answers handshakes and protects its frames. It keeps its session key while it walks from bench to bench.</summary>
 internal sealed class PlayedClient : IDisposable
 {
-    private readonly byte[] _msk = [.. Enumerable.Range(1, SessionKey.MskLength).Select(i => (byte)i)];
+    private readonly byte[] _msk;
     private readonly byte[] _buffer = new byte[2_048];
     private readonly SupplicantKeys _keys;
     private HandshakeSupplicant? _supplicant;
@@ -21,6 +21,7 @@ internal sealed class PlayedClient : IDisposable
     {
         Mac = mac;
         SessionNumber = session;
+        _msk = [.. Enumerable.Range(1, SessionKey.MskLength).Select(i => (byte)(i + (64 * session)))];
         Assert.True(SupplicantKeys.TryFromMsk(_msk, mac, out var keys));
         _keys = keys;
     }

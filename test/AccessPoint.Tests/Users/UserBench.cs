@@ -166,10 +166,10 @@ internal sealed class UserBench
     }
 
     /// <summary>The coordinator says what the user may, and takes the client's arrival.</summary>
-    public void Admit(MacAddress client)
+    public void Admit(MacAddress client, ulong epoch = 5)
     {
         TellPolicy();
         var arrive = Take<Arrive>().Last(a => a.Client == client);
-        Hear(new ArriveReply { Id = arrive.Id, Client = client, Status = AckStatus.Ok, Epoch = new Epoch(5), Complete = true });
+        Hear(new ArriveReply { Id = arrive.Id, Client = client, Status = AckStatus.Ok, Epoch = new Epoch(epoch), Complete = true });
     }
 }
