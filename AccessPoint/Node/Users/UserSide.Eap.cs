@@ -100,9 +100,9 @@ internal sealed partial class UserSide : IAuthenticatorOutput
 
         // How long the session lasts is watched here, wherever the client has authenticated; so the port has no time of its own.
         _authenticator.OnServerAnswer(said.Client, new ServerAnswer { Exchange = said.Exchange, Outcome = outcome, Eap = said.Eap.Span }, _now);
-        if (outcome == EapOutcome.Accept && _authenticator.Find(said.Client) is { IsAuthorised: true } && _clients.Find(said.Client) is { } accepted)
+        if (outcome == EapOutcome.Accept && _authenticator.Find(said.Client) is { IsAuthorised: true } && _clients.Find(said.Client) is { Session: { } proved } accepted && ShouldShakeHands(proved))
         {
-            // Who has a key can prove it from now on, and who answers has a protected link.
+            // Others ask for it: to an ordinary supplicant message 1 does harm.
             StartHandshake(accepted);
         }
     }

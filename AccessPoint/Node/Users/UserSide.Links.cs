@@ -164,9 +164,15 @@ internal sealed partial class UserSide
 
     private void OnKeyFrame(MacAddress mac, ReadOnlySpan<byte> frame)
     {
-        if (_clients.Find(mac) is not { Link: { } link } client)
+        var client = _clients.Find(mac);
+        if (client?.Link is not { } link)
         {
-            Links.Unexpected++;
+            // A client that has just authenticated may ask for a protected link. Anybody can say so in its name, so nothing is kept of it but a handshake that ends by itself.
+            if (client is null || _authenticator.Find(mac) is not { IsAuthorised: true } || !HandshakeRequest.Is(frame) || !StartHandshake(client))
+            {
+                Links.Unexpected++;
+            }
+
             return;
         }
 

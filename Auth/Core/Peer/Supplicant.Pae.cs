@@ -5,6 +5,7 @@ using Masquerade.Auth.Handshake;
 using Masquerade.Auth.Keys;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
+using Masquerade.Core.Wire;
 
 namespace Masquerade.Auth.Peer;
 
@@ -16,9 +17,12 @@ public sealed partial class Supplicant
     // An authenticator that has begun anew asks for the identity in the middle of a method; one that is forged must not end it.
     private static readonly TimeSpan BeginsAnew = TimeSpan.FromSeconds(5);
 
+    private static readonly TimeSpan RequestWait = TimeSpan.FromSeconds(1);
+
     private MacAddress _authenticator;
     private Instant _deadline = Instant.Never;
     private Instant _offerUntil = Instant.Never;
+    private Instant _requestAt = Instant.Never;
     private Instant _holdUntil = Instant.Never;
     private Instant _probeAt = Instant.Never;
     private Instant _silentSince = Instant.Never;
@@ -105,6 +109,15 @@ public sealed partial class Supplicant
             IsPlain = _config.PlainIsGood;
             _output.Tell(new SupplicantEvent(IsPlain ? SupplicantEventKind.Plain : SupplicantEventKind.NotProtected) { AccessPoint = _authenticator });
             _began = null;
+        }
+
+        if (now >= _requestAt)
+        {
+            _requestAt = Instant.Never;
+            if (_offerUntil != Instant.Never && _candidates.Count == 0 && State == SupplicantState.Authenticated)
+            {
+                RequestHandshake(now);
+            }
         }
 
         if (now >= _probeAt)
@@ -258,6 +271,14 @@ public sealed partial class Supplicant
         _deadline = Instant.Never;
         _offerUntil = now + _config.OfferWait;
         _output.Tell(Measured(SupplicantEventKind.Authenticated, source, now) with { IsResumed = _peer.IsResumed });
+        RequestHandshake(now);
+    }
+
+    // Access points offer the handshake to those who ask for it: to others message 1 does harm.
+    private void RequestHandshake(Instant now)
+    {
+        _requestAt = now + RequestWait;
+        SendPdu(HandshakeRequest.Write(_eapol.AsSpan(EthernetHeader.Length)));
     }
 
     private void Reject(Instant now)

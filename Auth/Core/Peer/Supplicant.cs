@@ -82,7 +82,7 @@ public sealed partial class Supplicant : IDisposable
     public EapPeerCounters EapCounters => _peer.Counters;
 
     /// <summary>When <see cref="Advance"/> has something to do.</summary>
-    public Instant NextDeadline => Instant.Min(Instant.Min(_deadline, _offerUntil), Instant.Min(_holdUntil, Instant.Min(_probeAt, LinkDeadline)));
+    public Instant NextDeadline => Instant.Min(Instant.Min(_deadline, _offerUntil), Instant.Min(_holdUntil, Instant.Min(Instant.Min(_requestAt, _probeAt), LinkDeadline)));
 
     /// <summary>Takes a frame from the wire.</summary>
     public void OnWire(ReadOnlySpan<byte> frame, Instant now)

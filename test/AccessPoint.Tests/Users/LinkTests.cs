@@ -147,7 +147,15 @@ public sealed class LinkTests(ITestOutputHelper output) : IDisposable
         _bench.Admit(Client);
         Settle(_bench);
         Assert.True(_bench.Speak(Client));
-        Assert.Equal((1L, 0L), (_bench.Node.Links!.Unanswered, _bench.Node.Links.Proven));
+        Assert.Equal((0L, 0L), (_bench.Node.Links!.Begun, _bench.Node.Links.Proven));
+        Assert.DoesNotContain(_bench.TakeEapol(Client), f => f[1] == 3);
+
+        // Somebody asks in its name: it does not answer, and goes on.
+        var request = new byte[HandshakeFrame.MaxLength];
+        _bench.Eapol(Client, 3, request[4..HandshakeRequest.Write(request)]);
+        Settle(_bench);
+        Assert.True(_bench.Speak(Client));
+        Assert.Equal((1L, 1L, 0L), (_bench.Node.Links.Begun, _bench.Node.Links.Unanswered, _bench.Node.Links.Proven));
         Assert.DoesNotContain(_bench.Output.Events, e => e is HandshakeFailed);
         Assert.Equal(0, _bench.Node.ProtectedClients);
     }

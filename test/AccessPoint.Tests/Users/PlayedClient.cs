@@ -132,6 +132,13 @@ internal sealed class PlayedClient : IDisposable
         else if (frame[15] != 3)
         {
             Eap.Add(frame[14..]);
+            if (frame[15] == 0 && frame[18] == 3 && _supplicant is not null)
+            {
+                // Authenticated: it asks for the handshake.
+                var request = new byte[14 + HandshakeFrame.MaxLength];
+                EthernetHeader.Write(request, AccessPointModel.DefaultGatewayMac, Mac, EtherType.Eapol);
+                bench.Node.OnClientFrame(request.AsSpan(0, 14 + HandshakeRequest.Write(request.AsSpan(14))), OffloadInfo.None, bench.Now);
+            }
         }
         else if (!Loses(_frames++) && _supplicant is { } supplicant)
         {
