@@ -7,7 +7,9 @@ namespace Masquerade.Namespaces.Tests;
 internal sealed class RawFrames : IDisposable
 {
     private const string Program = """
-        import socket, sys, threading
+        import os, socket, sys, threading
+        def say(line):
+            os.write(1, (line + "\n").encode())
         mark = sys.argv[2].encode()
         s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 24)
@@ -16,12 +18,12 @@ internal sealed class RawFrames : IDisposable
             while True:
                 frame, where = s.recvfrom(65535)
                 if where[2] != 4 and mark in frame:
-                    print("got " + frame.hex(), flush=True)
+                    say("got " + frame.hex())
         threading.Thread(target=listen, daemon=True).start()
-        print("ready", flush=True)
+        say("ready")
         for line in sys.stdin:
             if line.startswith("done"):
-                print(line.strip(), flush=True)
+                say(line.strip())
             else:
                 s.send(bytes.fromhex(line.strip()))
         """;
