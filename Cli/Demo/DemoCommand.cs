@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Net.Sockets;
 using Masquerade.Lab;
 using Masquerade.Lab.Scenario;
+using Masquerade.Lab.Users;
 using Spectre.Console;
 
 namespace Masquerade.Cli.Demo;
@@ -12,12 +13,15 @@ internal static class DemoCommand
     private const int ExitNotOk = 1;
     private const int ExitLab = 2;
     private const int ExitCancelled = 130;
+    private const int UsualRoams = 12;
+    private const int AuthRoams = 6;
     private const double UsualRate = 40;
     private const double ChaosRate = 8;
 
     public static Command Create()
     {
-        var roams = new Option<int>("--roams") { Description = "How many times the client changes its access point.", DefaultValueFactory = _ => 12 };
+        var auth = new Option<bool>("--auth") { Description = "Two employees and a guest walk, with a FreeRADIUS behind: one with masq client on a protected link, one with wpa_supplicant. One is denied in the middle." };
+        var roams = new Option<int?>("--roams") { Description = $"How many times the client changes its access point; {UsualRoams} if not given, {AuthRoams} with --auth." };
         var warmUp = new Option<int>("--warm-up") { Description = "How many roams, not judged, come before the walk; 3 are one visit to each access point.", DefaultValueFactory = _ => new DemoOptions().WarmUpRoams };
         var clients = new Option<int>("--clients") { Description = "How many clients, 1 to 9; the first walks, the others stay and watch for cross-talk.", DefaultValueFactory = _ => 2 };
         var noEvents = new Option<bool>("--no-events") { Description = "Access points hear nothing about associations: they must notice the client by its first frame." };
@@ -39,7 +43,13 @@ internal static class DemoCommand
         var ipv4 = new Option<bool>("--ipv4") { Description = "All traffic of the clients over IPv4; otherwise they talk over both families at once." };
         var ipv6 = new Option<bool>("--ipv6") { Description = "All traffic of the clients over IPv6." };
         var logs = new Option<string?>("--logs") { Description = "Directory in which the logs of agents and coordinator are kept." };
-        AtLeast(roams, 0, 200);
+        roams.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int?>() is < 0 or > 200)
+            {
+                result.AddError("--roams must be from 0 to 200.");
+            }
+        });
         AtLeast(warmUp, 0, 200);
         AtLeast(clients, 1, 9);
         AtLeast(connections, 0, 5_000);
@@ -56,13 +66,27 @@ internal static class DemoCommand
         });
         var command = new Command("demo", "Walk a client with live TCP, UDP and ping traffic across three access points in different subnets, in network namespaces of this machine. Needs root.")
         {
-            roams, warmUp, clients, noEvents, redis, chaos, connections, kills, seed, memory, compare, kernelNat, ideal, json, rate, pps, dwell, switchTime, noOffload, ipv4, ipv6, logs,
+            auth, roams, warmUp, clients, noEvents, redis, chaos, connections, kills, seed, memory, compare, kernelNat, ideal, json, rate, pps, dwell, switchTime, noOffload, ipv4, ipv6, logs,
         };
+        command.Validators.Add(result =>
+        {
+            // The walk with users has its own clients and its own story.
+            var others = new Option[] { noEvents, compare, kernelNat, ideal, redis, chaos, connections, kills, seed, memory, warmUp, clients, rate, pps }.Where(o => result.GetResult(o) is { Implicit: false }).Select(o => o.Name).ToArray();
+            if (result.GetValue(auth) && others.Length > 0)
+            {
+                result.AddError($"--auth does not go with {string.Join(", ", others)}.");
+            }
+
+            if (result.GetValue(auth) && result.GetValue(roams) is < 2)
+            {
+                result.AddError("--auth needs at least 2 --roams: somebody is denied in the middle.");
+            }
+        });
         command.SetAction((parse, cancel) => Task.Run(
             () => Run(
                 new DemoOptions
                 {
-                    Roams = parse.GetValue(roams),
+                    Roams = parse.GetValue(roams) ?? (parse.GetValue(auth) ? AuthRoams : UsualRoams),
                     WarmUpRoams = parse.GetValue(kernelNat) ? 0 : parse.GetValue(warmUp),
                     Clients = parse.GetValue(clients),
                     Events = !parse.GetValue(noEvents),
@@ -79,6 +103,7 @@ internal static class DemoCommand
                         : null,
                     LogDirectory = parse.GetValue(logs),
                 },
+                parse.GetValue(auth),
                 parse.GetValue(compare),
                 parse.GetValue(json),
                 cancel),
@@ -102,7 +127,7 @@ internal static class DemoCommand
         _ => [AddressFamily.InterNetwork, AddressFamily.InterNetworkV6],
     };
 
-    private static int Run(DemoOptions options, bool compare, bool json, CancellationToken cancel)
+    private static int Run(DemoOptions options, bool auth, bool compare, bool json, CancellationToken cancel)
     {
         // With --json standard output belongs to the object alone.
         var console = json ? AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error), Ansi = AnsiSupport.No, Interactive = InteractionSupport.No }) : AnsiConsole.Console;
@@ -110,6 +135,11 @@ internal static class DemoCommand
         var plain = json ? Console.Error : Console.Out;
         try
         {
+            if (auth)
+            {
+                return WalkWithUsers(options, plain, json, cancel);
+            }
+
             DemoResult? today = null;
             if (compare)
             {
@@ -147,6 +177,19 @@ internal static class DemoCommand
 
             return ExitLab;
         }
+    }
+
+    private static int WalkWithUsers(DemoOptions options, TextWriter plain, bool json, CancellationToken cancel)
+    {
+        plain.WriteLine("== Masquerade with users: two employees and a guest, FreeRADIUS behind ==");
+        var result = AuthStory.Run(options, new PlainView(plain), cancel);
+        AuthReport.Print(plain, result);
+        if (json)
+        {
+            AuthReport.Write(Console.Out, result);
+        }
+
+        return result.Verdict is "ok" ? 0 : ExitNotOk;
     }
 
     private static DemoResult Walk(DemoOptions options, string title, IAnsiConsole console, bool live, TextWriter plain, CancellationToken cancel)

@@ -75,12 +75,15 @@ public struct PacketRecord
     /// <summary>Sent by the interface's own host rather than received.</summary>
     public bool Outgoing;
 
+    /// <summary>The station or group that it is sent to. A bridge that does not know where a station is shows everybody what is for it.</summary>
+    public MacAddress To;
+
     /// <summary>Reads a frame cut off after a few headers.</summary>
     /// <param name="frame">Its beginning.</param>
     /// <param name="wireLength">Its whole length.</param>
     public static PacketRecord Parse(ReadOnlySpan<byte> frame, int wireLength)
     {
-        var record = new PacketRecord { Kind = FrameKind.Unknown, Length = wireLength - EthernetHeader.Length };
+        var record = new PacketRecord { Kind = FrameKind.Unknown, Length = wireLength - EthernetHeader.Length, To = frame.Length < 6 ? MacAddress.None : MacAddress.FromBytes(frame[..6]) };
         if (frame.Length < EthernetHeader.Length + 20)
         {
             return record;

@@ -21,13 +21,17 @@ internal sealed class Stage : IDisposable
     private int _prepared;
     private int _probes;
 
-    public Stage(DemoOptions options, IDemoObserver observer, CancellationToken cancel)
+    /// <param name="options">How the run is to be.</param>
+    /// <param name="observer">Who follows it.</param>
+    /// <param name="cancel">Ends the preparation.</param>
+    /// <param name="users">Puts into the network what users need and says who they are; null: everybody may use it.</param>
+    public Stage(DemoOptions options, IDemoObserver observer, CancellationToken cancel, Func<LabTopology, LabUsers>? users = null)
     {
-        Options = options;
         Observer = observer;
         Topology = new LabTopology(options.Clients, options.Offload);
         try
         {
+            Options = options = users is null ? options : options with { Users = users(Topology) };
             Radio = new SimulatedRadio(Topology, options.Events);
             cancel.ThrowIfCancellationRequested();
             Network = options.Network switch
@@ -98,10 +102,13 @@ internal sealed class Stage : IDisposable
         _prepared = Radio.History.Count;
     }
 
+    /// <summary>Time is counted from now on.</summary>
+    public void Begin() => Start = LabClock.Now;
+
     /// <summary>Starts the traffic of all clients.</summary>
     public void StartTraffic()
     {
-        Start = LabClock.Now;
+        Begin();
         foreach (var family in Options.Families)
         {
             var datagrams = Add(new UdpFlow(Topology, 0, NextServer(family), RateOf(family), Longest));
@@ -261,12 +268,14 @@ internal sealed class Stage : IDisposable
 
     private static IPAddress ServerOf(AddressFamily family) => family == AddressFamily.InterNetworkV6 ? LabTopology.ServerAddress6 : LabTopology.ServerAddress;
 
-    private IPEndPoint NextServer(AddressFamily family) => new(ServerOf(family), _nextPort++);
+    /// <summary>A server's endpoint that no other connection has.</summary>
+    public IPEndPoint NextServer(AddressFamily family) => new(ServerOf(family), _nextPort++);
 
     /// <summary>A server's endpoint of each family in turn.</summary>
     private IPEndPoint NextServer() => NextServer(Options.Families[_nextPort % Options.Families.Count]);
 
-    private T Add<T>(T connection)
+    /// <summary>Starts a connection that is watched from now on.</summary>
+    public T Add<T>(T connection)
         where T : LabConnection
     {
         _connections.Add(connection);

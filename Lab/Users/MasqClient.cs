@@ -87,11 +87,15 @@ internal sealed class MasqClient : IDisposable
     }
 
     // The interface below has none: what it sent would be in the clear.
-    private void MoveAddresses() => Tool.IpBatch(
-        _client.Name,
-        "addr flush dev eth0",
-        $"addr add {LabTopology.ClientAddress(_number)}/24 dev {Tap}",
-        $"addr add {LabTopology.ClientAddress6(_number)}/64 dev {Tap} nodad",
-        $"route replace default via {LabTopology.GatewayAddress} dev {Tap}",
-        $"route replace default via fe80::1 dev {Tap}");
+    private void MoveAddresses()
+    {
+        Tool.IpBatch(
+            _client.Name,
+            "addr flush dev eth0",
+            $"addr add {LabTopology.ClientAddress(_number)}/24 dev {Tap}",
+            $"addr add {LabTopology.ClientAddress6(_number)}/64 dev {Tap} nodad",
+            $"route replace default via {LabTopology.GatewayAddress} dev {Tap}",
+            $"route replace default via fe80::1 dev {Tap}");
+        _client.Sysctl("net.ipv6.conf.eth0.disable_ipv6=1");
+    }
 }
