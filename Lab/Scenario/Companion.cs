@@ -19,7 +19,8 @@ internal sealed class Companion : IDisposable
     public Companion(NetNamespace? where, Action<string>? heard, params string[] command)
     {
         _heard = heard;
-        var all = where is null ? command : ["ip", "netns", "exec", where.Name, .. command];
+        // Who is started from a shell's background has SIGINT ignored, and hands that down.
+        string[] all = [.. where is null ? (string[])[] : ["ip", "netns", "exec", where.Name], "env", "--default-signal=INT", .. command];
         var start = new ProcessStartInfo(all[0], all[1..]) { RedirectStandardInput = true, RedirectStandardError = true, RedirectStandardOutput = true, UseShellExecute = false };
         _process = Process.Start(start) ?? throw new LabException($"{command[0]} did not start");
         _process.OutputDataReceived += (_, e) => Note(e.Data);

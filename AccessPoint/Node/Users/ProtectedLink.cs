@@ -27,6 +27,9 @@ internal sealed class ProtectedLink : IDisposable
     /// <summary>Whether an answer of the client is awaited.</summary>
     public bool IsUnderWay => _handshake.State is HandshakeState.Opening or HandshakeState.Proving;
 
+    /// <summary>Whether the client has ever shown that it has the key: then it is no ordinary supplicant.</summary>
+    public bool IsAnswered { get; private set; }
+
     /// <summary>Why the handshake has failed.</summary>
     public HandshakeFailure Failure => _handshake.Failure;
 
@@ -64,6 +67,7 @@ internal sealed class ProtectedLink : IDisposable
         var length = _handshake.Receive(pdu, now, answer, out drop);
         hasNewKeys = wasProving && _handshake.State == HandshakeState.Established;
         IsUp |= hasNewKeys;
+        IsAnswered |= _handshake.State is HandshakeState.Proving or HandshakeState.Established;
         return length;
     }
 

@@ -241,7 +241,7 @@ internal sealed partial class UserSide
             return;
         }
 
-        var mayGoOn = isUnanswered && client.Session is { } session && MayBeUnprotected(session);
+        var mayGoOn = isUnanswered && !link.IsAnswered && client.Session is { } session && MayBeUnprotected(session);
         DropLink(client);
         if (mayGoOn && client.IsAdmitted)
         {

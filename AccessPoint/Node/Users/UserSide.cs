@@ -256,6 +256,13 @@ internal sealed partial class UserSide
             }
         }
 
+        if (session is null && client is { Proved: SessionProof.None, Link: not { IsUnderWay: true } })
+        {
+            // What is remembered here of an earlier visit is over: the news of its end went where the client was then.
+            (client.Session, client.Ends) = (null, Instant.Never);
+            DropLink(client);
+        }
+
         if (!client.IsAdmitted && !(client.Session is { } known && ShouldShakeHands(known) && StartHandshake(client)))
         {
             AskWhoItIs(client);

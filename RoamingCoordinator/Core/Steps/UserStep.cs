@@ -101,9 +101,16 @@ public static class UserStep
     /// <summary>An access point uses a session, or uses it no more.</summary>
     public static Decision Used(ClientRecord? state, NodeId node, UserSessionUsed used, IUsers users, long time)
     {
-        if (state?.User is not { } user || !user.Session.Equals(used.Session))
+        if (state?.User is not { } user || !user.Session.Equals(used.Session) || (user.HasEnded(time) && used.Proof is not (SessionProof.None or SessionProof.Over)))
         {
-            return Decision.Acknowledge(used.Id, AckStatus.Unknown);
+            var unknown = Decision.Acknowledge(used.Id, AckStatus.Unknown);
+            if (state?.User is not null && used.Proof is not (SessionProof.None or SessionProof.Over))
+            {
+                // Another session has taken its place, or its time is over, and the news of that was lost. Where nothing is known of any the store may have forgotten: who is let in stays.
+                unknown.Pushes.Add((node, new UserSessionChange { Id = 0, Client = used.Client, Session = used.Session, Now = null, Reason = "the session is over" }));
+            }
+
+            return unknown;
         }
 
         if (used.Proof == SessionProof.Over && (user.At == node || user.At.IsNone))

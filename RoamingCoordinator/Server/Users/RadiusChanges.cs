@@ -14,23 +14,25 @@ internal sealed class RadiusChanges(UserDirectory users, ChannelWriter<SessionIn
     public async Task<ErrorCause> DisconnectAsync(SessionSelector selector, CancellationToken cancel)
     {
         var found = await FindAsync(selector, MaxTogether + 1, cancel).ConfigureAwait(false);
+
+        // What the site has given by itself it would give again with the client's next frame.
+        (MacAddress Client, UserRecord User)[] removable = [.. (found ?? []).Where(f => !users.IsOfSite(f.Client, f.User))];
         var cause = found switch
         {
             null => ErrorCause.ResourcesUnavailable,
             { Count: 0 } => ErrorCause.SessionContextNotFound,
             { Count: > MaxTogether } => ErrorCause.MultipleSessionSelectionUnsupported,
-            // The site has given it by itself, and would again with the client's next frame.
-            _ when found.Any(f => users.IsOfSite(f.Client, f.User)) => ErrorCause.SessionContextNotRemovable,
+            _ when removable.Length == 0 => ErrorCause.SessionContextNotRemovable,
             _ => ErrorCause.None,
         };
         if (cause == ErrorCause.None)
         {
-            var ended = await Task.WhenAll(found!.Select(f => AskAsync<UserChangeOutcome>(
+            var ended = await Task.WhenAll(removable.Select(f => AskAsync<UserChangeOutcome>(
                 (core, now, done) => core.EndUserSession(f.Client, u => u.Session.Equals(f.User.Session), "disconnected by the RADIUS server", done, now), cancel))).ConfigureAwait(false);
             cause = ended.Contains(UserChangeOutcome.Done) ? ErrorCause.None : ErrorCause.SessionContextNotFound;
         }
 
-        log("info", $"Disconnect {Describe(selector)}: {(cause == ErrorCause.None ? $"{found!.Count} ended" : cause)}");
+        log("info", $"Disconnect {Describe(selector)}: {(cause == ErrorCause.None ? $"{removable.Length} ended" : cause)}");
         return cause;
     }
 

@@ -212,6 +212,42 @@ public sealed partial class LinkTests(ITestOutputHelper output) : IDisposable
         Assert.Contains(bench.TakeEapol(Client), f => f[1] == 0 && f[4] == 1 && f[8] == 1);
     }
 
+    /// <summary>Whoever can keep messages from coming does not get the client a link in the clear: it has shown the key, so it has the program.</summary>
+    [Fact]
+    [Trait("Req", "A-24")]
+    public void Who_has_shown_the_key_is_not_let_go_on_in_the_clear_because_the_last_word_is_suppressed()
+    {
+        _client.Loses = frame => frame > 1;
+        LetIn();
+        Settle(_bench);
+        Assert.Contains(_bench.Output.Events, e => e is HandshakeFailed { Failure: HandshakeFailure.Timeout });
+        Assert.Equal((0, 0), (_bench.Node.ProtectedClients, _bench.Node.AdmittedClients));
+        Assert.False(_bench.Speak(Client));
+    }
+
+    /// <summary>The news that a session is over goes where the client is; what another access point remembers of it is asked about again.</summary>
+    [Fact]
+    [Trait("Req", "A-27")]
+    public void What_is_remembered_of_an_earlier_visit_is_over_when_the_coordinator_knows_of_no_session()
+    {
+        var next = Next();
+        next.Speak(Client);
+        next.Tell(Client, _client.SessionFor("ap2", isProtected: true));
+        next.TellPolicy();
+        Settle(next);
+        Assert.Equal(0, next.Node.AdmittedClients);
+
+        next.Wait(60_000);
+        next.Output.Client.Clear();
+        next.Take<UserSessionUsed>();
+        _client.Join(next);
+        next.Speak(Client);
+        next.Tell(Client, session: null);
+        _client.Pump(next);
+        Assert.Equal(0, next.Node.AdmittedClients);
+        Assert.Empty(_client.Said);
+    }
+
     /// <summary>Until the coordinator has heard that the link is protected, this access point remembers it by itself.</summary>
     [Fact]
     [Trait("Req", "A-25")]

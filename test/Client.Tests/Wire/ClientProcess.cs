@@ -17,7 +17,7 @@ internal sealed class ClientProcess : IDisposable
         Output = output;
         var program = SourceTree.Program("Cli", "masq");
         Assert.True(File.Exists(program), $"{program} has not been built");
-        var start = new ProcessStartInfo("ip", ["netns", "exec", space, "dotnet", program, "client", "--json", .. options])
+        var start = new ProcessStartInfo("ip", ["netns", "exec", space, "env", "--default-signal=INT", "dotnet", program, "client", "--json", .. options])
         {
             UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true,
         };

@@ -135,7 +135,12 @@ public sealed class UserTests
         // Who has it no more says so, and does not take it from where it is used now.
         _bench.Ask<Ack>(1, Used(SessionProof.None, 5));
         Assert.Equal(Ap2, _bench.Record.User!.At);
-        Assert.Equal(AckStatus.Unknown, _bench.Ask<Ack>(1, Used(SessionProof.Eap, 5) with { Session = PlayedUsers.Id(9) }).Status);
+
+        // Of another session than the one of now: its reporter has not heard that it is over.
+        var told = _bench.Tell(1, Used(SessionProof.Eap, 5) with { Session = PlayedUsers.Id(9) });
+        Assert.Equal(AckStatus.Unknown, told.Select(t => t.Message).OfType<Ack>().Single().Status);
+        var over = told.Where(t => t.Session == 1).Select(t => t.Message).OfType<UserSessionChange>().Single();
+        Assert.Equal((PlayedUsers.Id(9), null), (over.Session, over.Now));
         Assert.Equal(2, _users.Usage.Count);
     }
 
