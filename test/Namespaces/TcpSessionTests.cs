@@ -78,7 +78,7 @@ public sealed class TcpSessionTests(ITestOutputHelper output)
 
         using var clientEnd = In(site.Topology.Clients[0], () => Bound((IPEndPoint)first.LocalEndPoint!));
         clientEnd.Connect(opener);
-        Assert.True(connecting.Join(Walking), "the server's end is not connected");
+        Assert.True(connecting.Join(3 * Walking), "the server's end is not connected");
         Assert.Equal(accepted.RemoteEndPoint, serverEnd.RemoteEndPoint);
         Exchange(clientEnd, serverEnd);
         Exchange(serverEnd, clientEnd);
