@@ -12,7 +12,7 @@ namespace Masquerade.Lab.Scenario;
 /// </summary>
 internal sealed class MasqueradeNetwork : INetworkUnderTest
 {
-    private const int FirstApiPort = 4751;
+    public const int FirstApiPort = 4751;
     private const int SpreadAttempts = 40;
     private static readonly string[] s_names = ["north", "south"];
     private readonly List<ProgramUnderTest> _programs = [];

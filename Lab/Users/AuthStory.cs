@@ -13,12 +13,11 @@ namespace Masquerade.Lab.Users;
 /// </summary>
 public sealed class AuthStory : IDisposable
 {
-    private const int ApiPort = 4751;
     private const int DatagramRate = 200;
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan s_trial = TimeSpan.FromMilliseconds(1_200);
     private readonly Stage _stage;
-    private readonly AuthSite _site = new();
+    private RadiusSite? _site;
     private readonly CoordinatorReader _coordinator;
     private readonly List<User> _users = [];
     private readonly List<PolicyTrial> _trials = [];
@@ -36,15 +35,19 @@ public sealed class AuthStory : IDisposable
         _cancel = cancel;
         try
         {
-            _stage = new Stage(options with { Clients = 3 }, observer, cancel, _site.Prepare);
+            _stage = new Stage(options with { Clients = 3 }, observer, cancel, topology =>
+            {
+                _site = new RadiusSite(topology, heard: null, AuthPolicies.Ada, AuthPolicies.Bob);
+                return _site.Users with { Guests = true, Policies = AuthPolicies.Text };
+            });
         }
         catch
         {
-            _site.Dispose();
+            _site?.Dispose();
             throw;
         }
 
-        _coordinator = new CoordinatorReader(_stage.Topology.Coordinator, ApiPort);
+        _coordinator = new CoordinatorReader(_stage.Topology.Coordinator, MasqueradeNetwork.FirstApiPort);
     }
 
     /// <summary>Plays it to its verdict. Whatever happens, nothing of it is left on the machine.</summary>
@@ -66,7 +69,7 @@ public sealed class AuthStory : IDisposable
         _bob?.Dispose();
         _coordinator.Dispose();
         _stage.Dispose();
-        _site.Dispose();
+        _site?.Dispose();
     }
 
     private string? ClientFailure => _ada is { HasEnded: true } ? $"masq client ended by itself: {string.Join(" | ", _ada.Events.TakeLast(3))}" : null;
@@ -112,10 +115,10 @@ public sealed class AuthStory : IDisposable
         }
 
         var topology = _stage.Topology;
-        _stage.Observer.Note($"{AuthSite.Ada} starts masq client at c1, {AuthSite.Bob} wpa_supplicant at c2; the guest at c3 has nothing");
-        _ada = _site.StartMasqClient(topology, 0, AuthSite.Ada);
-        _bob = _site.StartWpaSupplicant(topology, 1, AuthSite.Bob);
-        _users.AddRange([new User(AuthSite.Ada, "masq client", 0, 0), new User(AuthSite.Bob, "wpa_supplicant", 1, 0), new User("guest", "nothing", 2, AuthSite.FirstPortal)]);
+        _stage.Observer.Note($"{AuthPolicies.Ada} starts masq client at c1, {AuthPolicies.Bob} wpa_supplicant at c2; the guest at c3 has nothing");
+        _ada = _site!.StartMasqClient(topology.Clients[0], 0, AuthPolicies.Ada);
+        _bob = _site.StartWpaSupplicant(topology.Clients[1], 1, AuthPolicies.Bob);
+        _users.AddRange([new User(AuthPolicies.Ada, "masq client", 0, 0), new User(AuthPolicies.Bob, "wpa_supplicant", 1, 0), new User("guest", "nothing", 2, AuthPolicies.FirstPortal)]);
         Wait(() => _ada.Told("linkProtected").Count > 0, "masq client has no protected link at AP1");
         foreach (var user in _users.Take(2))
         {
@@ -203,7 +206,7 @@ public sealed class AuthStory : IDisposable
                 {
                     var name = family == AddressFamily.InterNetworkV6 ? "IPv6" : "IPv4";
                     Add(user, $"what {(user.FirstPort == 0 ? "employees" : "guests")} may, {name}", mayHere, user.FirstPort == 0 ? _stage.NextServer(family) : Server(family, user.FirstPort));
-                    Add(user, $"what {(user.FirstPort == 0 ? "employees" : "guests")} may not, {name}", allowed: false, user.FirstPort == 0 ? Server(family, AuthSite.FirstForbidden) : _stage.NextServer(family));
+                    Add(user, $"what {(user.FirstPort == 0 ? "employees" : "guests")} may not, {name}", allowed: false, user.FirstPort == 0 ? Server(family, AuthPolicies.FirstForbidden) : _stage.NextServer(family));
                 }
             }
 
@@ -233,7 +236,7 @@ public sealed class AuthStory : IDisposable
         var frames = _tap!.Stop();
         var lastOctet = _denied!.All.Max(c => c.LastProgress);
         _stage.Finish(end);
-        var outcomes = _users.Select(u => new UserOutcome(u.Name, u.With, $"c{u.Client + 1}", _site.LoginsOf(u.Client), [.. Enumerable.Range(0, u.Walk.Count).Select(i => RoamOf(u, i, end))], u.Connections.Count, u.Connections.Count(c => c.Health == ConnectionHealth.Finished))
+        var outcomes = _users.Select(u => new UserOutcome(u.Name, u.With, $"c{u.Client + 1}", _site!.LoginsOf(u.Client), [.. Enumerable.Range(0, u.Walk.Count).Select(i => RoamOf(u, i, end))], u.Connections.Count, u.Connections.Count(c => c.Health == ConnectionHealth.Finished))
         {
             Failure = u.Client == 0 ? ClientFailure : null,
         }).ToArray();

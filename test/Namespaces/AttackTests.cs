@@ -1,17 +1,11 @@
 using System.Buffers.Binary;
 using System.Net;
-using System.Security.Cryptography;
 using System.Text;
-using System.Text.Json;
 using Masquerade.Core.Checksum;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Wire;
 using Masquerade.Lab;
-using Masquerade.Lab.FreeRadius;
 using Masquerade.Lab.Net;
-using Masquerade.Lab.Scenario;
-using Masquerade.Lab.Traffic;
-using Masquerade.Lab.Users;
 using Masquerade.Testing;
 using Xunit.Abstractions;
 
@@ -23,7 +17,7 @@ namespace Masquerade.Namespaces.Tests;
 /// </summary>
 [Trait("Req", "A-24")]
 [Trait("Req", "A-26")]
-public sealed class AttackTests(ITestOutputHelper output) : IDisposable
+public sealed class AttackTests(ITestOutputHelper output)
 {
     private const string Mark = "this is an attack";
     private const int Alice = 0;
@@ -31,30 +25,24 @@ public sealed class AttackTests(ITestOutputHelper output) : IDisposable
     private static readonly MacAddress s_gateway = MacAddress.Parse("02:6d:71:00:00:01");
     private static readonly MacAddress s_alice = MacAddress.Parse(LabTopology.ClientMac(Alice));
     private static readonly MacAddress s_bob = MacAddress.Parse(LabTopology.ClientMac(Bob));
-    private readonly string _alicesPassword = Convert.ToHexString(RandomNumberGenerator.GetBytes(8));
-    private readonly string _bobsPassword = Convert.ToHexString(RandomNumberGenerator.GetBytes(8));
-    private FreeRadiusProcess? _radius;
-
-    public void Dispose() => _radius?.Dispose();
-
     /// <summary>Everything that an insider at the same access point can send with his own MAC address.</summary>
     [Fact]
     public void An_insider_at_the_same_access_point_reaches_nobody_but_by_what_policies_allow()
     {
         using var site = Site();
-        using var alice = Enter(site, Alice, "alice", _alicesPassword, at: 0);
-        using var bob = Enter(site, Bob, "bob", _bobsPassword, at: 0);
+        Enter(site, Alice, "alice");
+        Enter(site, Bob, "bob");
         Isolate(site);
-        var alices = site.Open("alice", Alice, ipv6: false);
-        var bobs = site.Open("bob", Bob, ipv6: false);
-        using var victim = new RawFrames(site.Topology.Clients[Alice], "eth0", Mark);
-        using var sink = new RawFrames(site.Topology.Server, "eth0", Mark);
-        using var attacker = new RawFrames(site.Topology.Clients[Bob], "eth0", Mark);
+        var alices = site.Lab.Open("alice", Alice, ipv6: false);
+        var bobs = site.Lab.Open("bob", Bob, ipv6: false);
+        using var victim = new RawFrames(site.Lab.Topology.Clients[Alice], "eth0", Mark);
+        using var sink = new RawFrames(site.Lab.Topology.Server, "eth0", Mark);
+        using var attacker = new RawFrames(site.Lab.Topology.Clients[Bob], "eth0", Mark);
         var (aliceAt, bobAt, gatewayAt) = (LabTopology.ClientAddress(Alice), LabTopology.ClientAddress(Bob), LabTopology.GatewayAddress);
 
         // The sniffers see: what bob may send comes to the server.
         attacker.Send(Udp(s_gateway, s_bob, bobAt, 7_000, LabTopology.ServerAddress, 7_000));
-        site.WaitFor(() => sink.Got.Count > 0, "what is allowed does not come to the server");
+        site.Lab.WaitFor(() => sink.Got.Count > 0, "what is allowed does not come to the server");
         sink.Clear();
 
         // Gateway bouncing, with his own address and with hers; broadcast reflection; straight to her MAC address.
@@ -74,23 +62,23 @@ public sealed class AttackTests(ITestOutputHelper output) : IDisposable
             Udp(s_gateway, s_bob, bobAt, 67, aliceAt, 68), Udp(MacAddress.Broadcast, s_bob, bobAt, 67, IPAddress.Broadcast, 68), Udp(s_alice, s_bob, bobAt, 67, aliceAt, 68),
             RouterAdvertisement(MacAddress.Parse("33:33:00:00:00:01"), IPAddress.Parse("ff02::1")), RouterAdvertisement(s_gateway, LabTopology.ClientAddress6(Alice)),
             Eapol(s_alice, 0), Eapol(s_alice, 3), Eapol(MacAddress.Parse("01:80:c2:00:00:03"), 2 + 64), Eapol(MacAddress.Broadcast, 0));
-        site.Progress("under attack", TimeSpan.FromSeconds(10), alices);
+        site.Lab.Progress("under attack", TimeSpan.FromSeconds(10), alices);
         Thread.Sleep(500);
         Assert.Empty(victim.Got);
         Assert.Empty(sink.Got);
-        Assert.True(Dropped(site, "SpoofedSource") >= 4 && Dropped(site, "RogueServer") >= 2, "what was refused was not counted");
+        Assert.True(site.Dropped(0, "SpoofedSource") >= 4 && site.Dropped(0, "RogueServer") >= 2, "what was refused was not counted");
         Assert.DoesNotContain(LabTopology.ClientMac(Bob), Neighbours(site, Alice), StringComparison.Ordinal);
-        site.Progress("the attacker goes on as a client", TimeSpan.FromSeconds(10), bobs, alices);
+        site.Lab.Progress("the attacker goes on as a client", TimeSpan.FromSeconds(10), bobs, alices);
     }
 
     [Fact]
     public void Ten_thousand_packets_from_others_addresses_deliver_nothing()
     {
         using var site = Site();
-        using var bob = Enter(site, Bob, "bob", _bobsPassword, at: 0);
-        var bobs = site.Open("bob", Bob, ipv6: false);
-        using var sink = new RawFrames(site.Topology.Server, "eth0", Mark);
-        using var attacker = new RawFrames(site.Topology.Clients[Bob], "eth0", Mark);
+        Enter(site, Bob, "bob");
+        var bobs = site.Lab.Open("bob", Bob, ipv6: false);
+        using var sink = new RawFrames(site.Lab.Topology.Server, "eth0", Mark);
+        using var attacker = new RawFrames(site.Lab.Topology.Clients[Bob], "eth0", Mark);
         var random = new Random((int)Seed.Number(output));
         for (var sent = 100; sent <= 10_000; sent += 100)
         {
@@ -101,15 +89,15 @@ public sealed class AttackTests(ITestOutputHelper output) : IDisposable
             }));
 
             // Those from addresses that can be nobody's, such as 127.0.0.1, are dropped before it is asked whose they are; and what the kernel has no room for nobody asks about.
-            site.WaitFor(() => Dropped(site, "SpoofedSource") + Dropped(site, "Martian") + Lost(site) >= sent, $"not all of {sent} were refused");
+            site.Lab.WaitFor(() => site.Dropped(0, "SpoofedSource") + site.Dropped(0, "Martian") + Lost(site) >= sent, $"not all of {sent} were refused");
         }
 
-        Assert.True(Dropped(site, "SpoofedSource") > 5_000, "most frames did not come to the access point");
+        Assert.True(site.Dropped(0, "SpoofedSource") > 5_000, "most frames did not come to the access point");
 
         attacker.Send(Udp(s_gateway, s_bob, LabTopology.ClientAddress(Bob), 7_000, LabTopology.ServerAddress, 7_001));
-        site.WaitFor(() => sink.Got.Count > 0, "what is allowed does not come to the server");
+        site.Lab.WaitFor(() => sink.Got.Count > 0, "what is allowed does not come to the server");
         Assert.Equal(7_001, BinaryPrimitives.ReadUInt16BigEndian(Assert.Single(sink.Got).AsSpan(36)));
-        site.Progress("afterwards", TimeSpan.FromSeconds(10), bobs);
+        site.Lab.Progress("afterwards", TimeSpan.FromSeconds(10), bobs);
     }
 
     /// <summary>MacStealer, and port stealing across access points: bob comes to another access point with alice's MAC address and his own credentials. She keeps her place, her connections and her packets.</summary>
@@ -118,40 +106,35 @@ public sealed class AttackTests(ITestOutputHelper output) : IDisposable
     public void Who_comes_with_anothers_address_and_his_own_credentials_gets_nothing_of_it()
     {
         using var site = Site();
-        using var alice = Enter(site, Alice, "alice", _alicesPassword, at: 0);
-        var alices = site.Open("alice", Alice, ipv6: false);
-        Tool.Run("ip", ["-n", site.Topology.Clients[Bob].Name, "link", "set", "eth0", "address", LabTopology.ClientMac(Alice)]);
-        site.Move(Bob, 1);
-        using var thief = new WpaSupplicant(output.Lines(), site.Topology.Clients[Bob], Bob, "TTLS", "bob", _bobsPassword, Path.Combine(_radius!.Directory, "ca.pem"));
-        using var sink = new RawFrames(site.Topology.Server, "eth0", Mark);
-        using var attacker = new RawFrames(site.Topology.Clients[Bob], "eth0", Mark);
-        site.WaitFor(() => Refusals(site) > 0, "nobody is told that the address was claimed", TimeSpan.FromSeconds(30));
+        Enter(site, Alice, "alice");
+        var alices = site.Lab.Open("alice", Alice, ipv6: false);
+        Tool.Run("ip", ["-n", site.Lab.Topology.Clients[Bob].Name, "link", "set", "eth0", "address", LabTopology.ClientMac(Alice)]);
+        site.Lab.Move(Bob, 1);
+        site.Supplicate(site.Lab.Topology.Clients[Bob], Bob, "bob", "TTLS");
+        using var sink = new RawFrames(site.Lab.Topology.Server, "eth0", Mark);
+        using var attacker = new RawFrames(site.Lab.Topology.Clients[Bob], "eth0", Mark);
+        site.Lab.WaitFor(() => Refusals(site) > 0, "nobody is told that the address was claimed", TimeSpan.FromSeconds(30));
         attacker.Send(Enumerable.Range(0, 200).Select(i => Udp(s_gateway, s_alice, LabTopology.ClientAddress(Alice), 7_000 + i, LabTopology.ServerAddress, 7_000)));
-        site.Progress("beside a thief of her address", TimeSpan.FromSeconds(10), alices);
+        site.Lab.Progress("beside a thief of her address", TimeSpan.FromSeconds(10), alices);
         Thread.Sleep(500);
         Assert.Empty(sink.Got);
-        Assert.Equal("alice", UserOf(site, Alice));
-        Assert.Equal("ap1", site.Ask($"/v1/clients/{LabTopology.ClientMac(Alice)}").GetProperty("at").GetString());
-        site.Progress("afterwards", TimeSpan.FromSeconds(10), alices);
+        Assert.Equal("alice", site.UserOf(Alice)?.Name);
+        Assert.Equal("ap1", site.Lab.Ask($"/v1/clients/{LabTopology.ClientMac(Alice)}").GetProperty("at").GetString());
+        site.Lab.Progress("afterwards", TimeSpan.FromSeconds(10), alices);
     }
 
-    private static long Refusals(LabSite site) => site.Ask("/v1/status").GetProperty("claimsRefused").GetInt64();
+    private static long Refusals(UserSite site) => site.Lab.Ask("/v1/status").GetProperty("claimsRefused").GetInt64();
 
-    private static long Dropped(LabSite site, string reason) => site.Status(0).GetProperty("drops").TryGetProperty(reason, out var count) ? count.GetInt64() : 0;
+    private static long Lost(UserSite site) => site.Lab.Status(0).GetProperty("devices").GetProperty("client").GetProperty("kernelDrops").GetInt64();
 
-    private static long Lost(LabSite site) => site.Status(0).GetProperty("devices").GetProperty("client").GetProperty("kernelDrops").GetInt64();
-
-    private static string Neighbours(LabSite site, int client) => Tool.Run("ip", ["-n", site.Topology.Clients[client].Name, "neigh"]);
-
-    private static string? UserOf(LabSite site, int client) =>
-        site.Ask($"/v1/clients/{LabTopology.ClientMac(client)}").TryGetProperty("user", out var user) && user.ValueKind == JsonValueKind.Object ? user.GetProperty("name").GetString() : null;
+    private static string Neighbours(UserSite site, int client) => Tool.Run("ip", ["-n", site.Lab.Topology.Clients[client].Name, "neigh"]);
 
     /// <summary>Clients hear the access point and not each other.</summary>
-    private static void Isolate(LabSite site)
+    private static void Isolate(UserSite site)
     {
         foreach (var port in new[] { "c1", "c2" })
         {
-            Tool.Run("bridge", ["-n", site.Topology.Air.Name, "link", "set", "dev", port, "isolated", "on"]);
+            Tool.Run("bridge", ["-n", site.Lab.Topology.Air.Name, "link", "set", "dev", port, "isolated", "on"]);
         }
     }
 
@@ -215,30 +198,15 @@ public sealed class AttackTests(ITestOutputHelper output) : IDisposable
 
     private static IpAddress Address(IPAddress address) => IpAddress.FromBytes(address.GetAddressBytes());
 
-    private WpaSupplicant Enter(LabSite site, int client, string user, string password, int at)
+    private static void Enter(UserSite site, int client, string user)
     {
-        site.Move(client, at);
-        var supplicant = new WpaSupplicant(output.Lines(), site.Topology.Clients[client], client, "TTLS", user, password, Path.Combine(_radius!.Directory, "ca.pem"));
-        site.WaitFor(() => string.Equals(UserOf(site, client), user, StringComparison.Ordinal), $"{user} does not get in", TimeSpan.FromSeconds(30));
-        return supplicant;
+        site.Lab.Move(client, 0);
+        site.LetIn(client, user, "ap1", "TTLS");
     }
 
     /// <summary>Users may speak to servers and not to each other.</summary>
-    private LabSite Site() => new(
-        _ => new DemoOptions
-        {
-            Users = new LabUsers(_radius!.AuthEndPoint, _radius.AccountingEndPoint, _radius.Secret)
-            {
-                Agent = new Dictionary<string, string>(StringComparer.Ordinal) { ["quietPeriodMilliseconds"] = "1000", ["askAgainMilliseconds"] = "500" },
-                Policies = """{ "policies": { "staff": ["deny both any to 192.168.77.0/24,fd00:77::/64", "allow out any"] }, "default": "staff" }""",
-            },
-        },
-        topology => _radius = new FreeRadiusProcess(new FreeRadiusOptions
-        {
-            Prefix = ["ip", "netns", "exec", topology.Coordinator.Name],
-            AuthPort = 1812,
-            AccountingPort = 1813,
-            TlsPort = 2083,
-            Users = [new FreeRadiusUser("alice", _alicesPassword), new FreeRadiusUser("bob", _bobsPassword)],
-        }));
+    private UserSite Site() => new(output, users => users with
+    {
+        Policies = """{ "policies": { "staff": ["deny both any to 192.168.77.0/24,fd00:77::/64", "allow out any"] }, "default": "staff" }""",
+    });
 }

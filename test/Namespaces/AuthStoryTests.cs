@@ -18,8 +18,8 @@ public sealed class AuthStoryTests(ITestOutputHelper output)
         var result = AuthStory.Run(new DemoOptions { Roams = 4 }, new Walk(output), CancellationToken.None);
         Assert.Equal("ok", result.Verdict);
         Assert.Equal((4, 4), (result.Handshakes.Count, result.Users[0].Roams.Count));
-        Assert.Contains(result.Trials, t => t is { User: AuthSite.Bob, Allowed: true, Bytes: > 0 });
-        Assert.Contains(result.Trials, t => t is { User: AuthSite.Bob, Allowed: false });
+        Assert.Contains(result.Trials, t => t is { User: AuthPolicies.Bob, Allowed: true, Bytes: > 0 });
+        Assert.Contains(result.Trials, t => t is { User: AuthPolicies.Bob, Allowed: false });
     }
 
     /// <summary>The verdict sees what it is there for.</summary>

@@ -54,7 +54,7 @@ public sealed class HostapdTests(ITestOutputHelper output)
 
                 """);
             using var hostapd = new Companion(coordinator, output.Lines(), "hostapd", configuration);
-            using var supplicant = site.Supplicate(client, 0, "alice");
+            site.Supplicate(client, 0, "alice");
             site.Lab.WaitFor(() => NameOf(site) is "alice", "the key holder does not learn who it is", TimeSpan.FromSeconds(30));
 
             // The client itself says nothing by EAP, here or there.

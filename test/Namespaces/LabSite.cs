@@ -1,6 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
-using System.Text;
 using System.Text.Json;
 using Masquerade.Lab;
 using Masquerade.Lab.Net;
@@ -16,6 +14,7 @@ internal sealed class LabSite : IDisposable
     private static readonly TimeSpan Switch = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(45);
     private readonly List<LabConnection> _connections = [];
+    private readonly Lazy<CoordinatorReader> _api;
     private int _port = 21_000;
 
     /// <param name="options">What the programs are told, once the network is there.</param>
@@ -25,6 +24,7 @@ internal sealed class LabSite : IDisposable
     public LabSite(Func<LabTopology, DemoOptions> options, Func<LabTopology, IDisposable?>? prepare = null, bool sharedLink = false, bool offload = true)
     {
         Topology = new LabTopology(clients: 2, offload, sharedLink);
+        _api = new Lazy<CoordinatorReader>(() => new CoordinatorReader(Topology.Coordinator, MasqueradeNetwork.FirstApiPort, TimeSpan.FromSeconds(10)));
         try
         {
             Prepared = prepare?.Invoke(Topology);
@@ -49,6 +49,11 @@ internal sealed class LabSite : IDisposable
     public void Dispose()
     {
         _connections.ForEach(c => c.Dispose());
+        if (_api.IsValueCreated)
+        {
+            _api.Value.Dispose();
+        }
+
         Network?.Dispose();
         Radio?.Dispose();
         Prepared?.Dispose();
@@ -135,36 +140,21 @@ internal sealed class LabSite : IDisposable
     public JsonElement Status(int accessPoint) => Network!.Status(accessPoint);
 
     /// <summary>A document of the coordinator's API.</summary>
-    public JsonElement Ask(string path) => Say("GET", path);
+    public JsonElement Ask(string path) => Say(HttpMethod.Get, path);
 
     /// <summary>Has the coordinator do something, by its API.</summary>
-    public JsonElement Post(string path) => Say("POST", path);
+    public JsonElement Post(string path) => Say(HttpMethod.Post, path);
 
     /// <summary>Has the coordinator undo something.</summary>
-    public JsonElement Delete(string path) => Say("DELETE", path);
+    public JsonElement Delete(string path) => Say(HttpMethod.Delete, path);
 
     /// <summary>Has the coordinator replace a document.</summary>
-    public JsonElement Put(string path, string body) => Say("PUT", path, body);
+    public JsonElement Put(string path, string body) => Say(HttpMethod.Put, path, body);
 
     /// <summary>What the coordinator's API says, whatever it is.</summary>
-    public string AskText(string path) => Tell("GET", path, string.Empty);
+    public string AskText(string path) => _api.Value.Say(HttpMethod.Get, path).Text;
 
-    private JsonElement Say(string method, string path, string body = "")
-    {
-        using var document = JsonDocument.Parse(Tell(method, path, body));
-        return document.RootElement.Clone();
-    }
-
-    private string Tell(string method, string path, string body) => Topology.Coordinator.Invoke(() =>
-    {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveTimeout = 5_000 };
-        socket.Connect(IPAddress.Loopback, 4751);
-        socket.Send(Encoding.ASCII.GetBytes($"{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n{body}"));
-        using var stream = new NetworkStream(socket);
-        using var reader = new StreamReader(stream);
-        var answer = reader.ReadToEnd();
-        return answer[(answer.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4)..];
-    });
+    private JsonElement Say(HttpMethod method, string path, string body = "") => JsonElement.Parse(_api.Value.Say(method, path, body).Text);
 
     /// <summary>Every connection ends in order, every octet verified.</summary>
     public void Finish()

@@ -1,7 +1,5 @@
 using System.Net;
-using System.Security.Cryptography;
 using System.Text.Json;
-using Masquerade.Lab.FreeRadius;
 using Masquerade.Lab.Net;
 using Masquerade.Lab.Scenario;
 using Masquerade.Lab.Traffic;
@@ -14,57 +12,62 @@ namespace Masquerade.Namespaces.Tests;
 /// <summary>A site with a FreeRADIUS of its own beside the coordinator, and two users, alice and bob.</summary>
 internal sealed class UserSite : IDisposable
 {
-    private readonly ITestOutputHelper _output;
-    private readonly List<WpaSupplicant> _supplicants = [];
-    private readonly Dictionary<string, string> _passwords = new(StringComparer.Ordinal)
-    {
-        ["alice"] = Convert.ToHexString(RandomNumberGenerator.GetBytes(8)), ["bob"] = Convert.ToHexString(RandomNumberGenerator.GetBytes(8)),
-    };
+    private readonly List<IDisposable> _programs = [];
+    private RadiusSite? _radius;
 
-    private FreeRadiusProcess? _radius;
-
-    public UserSite(ITestOutputHelper output, Func<LabUsers, LabUsers> change)
-    {
-        _output = output;
-        Lab = new LabSite(
-            _ => new DemoOptions
-            {
-                Users = change(new LabUsers(_radius!.AuthEndPoint, _radius.AccountingEndPoint, _radius.Secret)
-                {
-                    Agent = new Dictionary<string, string>(StringComparer.Ordinal) { ["quietPeriodMilliseconds"] = "1000", ["askAgainMilliseconds"] = "500" },
-                }),
-            },
-            topology => _radius = new FreeRadiusProcess(new FreeRadiusOptions
-            {
-                Prefix = ["ip", "netns", "exec", topology.Coordinator.Name],
-                AuthPort = 1812,
-                AccountingPort = 1813,
-                TlsPort = 2083,
-                Users = [.. _passwords.Select(p => new FreeRadiusUser(p.Key, p.Value))],
-            }));
-    }
+    /// <param name="output">The test's, for what the clients' programs say.</param>
+    /// <param name="change">What the programs are told besides of users; nothing if null.</param>
+    public UserSite(ITestOutputHelper output, Func<LabUsers, LabUsers>? change = null) => Lab = new LabSite(
+        _ =>
+        {
+            var users = _radius!.Users with { Agent = new Dictionary<string, string>(StringComparer.Ordinal) { ["quietPeriodMilliseconds"] = "1000", ["askAgainMilliseconds"] = "500" } };
+            return new DemoOptions { Users = change is null ? users : change(users) };
+        },
+        topology => _radius = new RadiusSite(topology, output.Lines(), "alice", "bob"));
 
     public LabSite Lab { get; }
 
+    public RadiusSite Radius => _radius!;
+
     public void Dispose()
     {
-        _supplicants.ForEach(s => s.Dispose());
+        _programs.ForEach(s => s.Dispose());
         Lab.Dispose();
-        _radius?.Dispose();
     }
 
     /// <summary>Has a client say who its user is, with Debian's wpa_supplicant, and waits until he is in at an access point.</summary>
-    public void LetIn(int client, string user, string ap)
+    public void LetIn(int client, string user, string ap, string method = "PEAP")
     {
-        _supplicants.Add(new WpaSupplicant(_output.Lines(), Lab.Topology.Clients[client], client, "PEAP", user, _passwords[user], Path.Combine(_radius!.Directory, "ca.pem")));
+        Supplicate(Lab.Topology.Clients[client], client, user, method);
         WaitForUser(client, user, ap);
     }
 
     /// <summary>wpa_supplicant for a user, wherever.</summary>
-    public WpaSupplicant Supplicate(NetNamespace where, int number, string user) => new(_output.Lines(), where, number, "PEAP", user, _passwords[user], Path.Combine(_radius!.Directory, "ca.pem"));
+    public void Supplicate(NetNamespace where, int number, string user, string method = "PEAP") => _programs.Add(Radius.StartWpaSupplicant(where, number, user, method));
 
-    public void WaitForUser(int client, string user, string ap) =>
-        Lab.WaitFor(() => UserOf(client) is { } known && string.Equals(known.Name, user, StringComparison.Ordinal) && string.Equals(known.At, ap, StringComparison.Ordinal), $"{user} does not get in at {ap}", TimeSpan.FromSeconds(30));
+    /// <summary><c>masq client</c> for a user.</summary>
+    public MasqClient Protect(int client, string user)
+    {
+        var program = Radius.StartMasqClient(Lab.Topology.Clients[client], client, user);
+        _programs.Add(program);
+        Lab.WaitFor(() => program.Told("linkProtected").Count == 1, "no protected link", TimeSpan.FromSeconds(60));
+        return program;
+    }
+
+    public void WaitForUser(int client, string user, string ap, string? proof = null) => Lab.WaitFor(
+        () => UserOf(client) is { } known && string.Equals(known.Name, user, StringComparison.Ordinal) && string.Equals(known.At, ap, StringComparison.Ordinal) && (proof is null || string.Equals(known.Proof, proof, StringComparison.Ordinal)),
+        $"{user} does not get in at {ap}",
+        TimeSpan.FromSeconds(30));
+
+    /// <summary>Moves a client, whose supplicant runs, and waits until its user is in.</summary>
+    public void Walk(int client, string user, int to)
+    {
+        Lab.Move(client, to);
+        WaitForUser(client, user, $"ap{to + 1}");
+    }
+
+    /// <summary>How many packets an access point (0 is AP1) has dropped for a reason.</summary>
+    public long Dropped(int accessPoint, string reason) => Lab.Status(accessPoint).GetProperty("drops").TryGetProperty(reason, out var count) ? count.GetInt64() : 0;
 
     /// <summary>A conversation with a port of the server.</summary>
     public PingPong Talk(int client, int port) =>
