@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Masquerade.AccessPoint.Link;
 using Masquerade.AccessPoint.Users;
 using Masquerade.Core.Control;
 using Masquerade.Core.Diagnostics;
@@ -30,6 +31,9 @@ public sealed partial class AccessPointNode
 
     /// <summary>Clients whose links are protected.</summary>
     public int ProtectedClients => _users?.Protected.Count ?? 0;
+
+    /// <summary>The client side below IP.</summary>
+    internal ClientLink ClientLink => _clientLink;
 
     private Instant NextUserDeadline => _users?.NextDeadline ?? Instant.Never;
 

@@ -34,6 +34,9 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
     /// <summary>When the next router advertisement is due.</summary>
     public Instant NextDeadline { get; private set; } = Instant.Zero;
 
+    /// <summary>Whether anybody is there whose link is not protected, and who is let in.</summary>
+    private bool HearInTheClear => Users is null || Users.AdmittedCount > Users.Protected.Count;
+
     private bool Advertises => _advertised.Length > 0 && !_routerAddress.IsNone;
 
     /// <summary>Whether an address is one that a client may have, or the gateway has.</summary>
@@ -117,15 +120,22 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
             return;
         }
 
-        // No key is shared: each protected client gets a copy under its own.
-        for (var i = 0; i < Users.Protected.Count; i++)
+        // No key is shared: each protected client gets a copy under its own. The checksum is made once: what is finished must not be finished again.
+        var rest = offload;
+        if (Users.Protected.Count > 0 && offload.GsoType == 0)
         {
-            Send(frame, offload, client, Users.Protected[i]);
+            PacketFrames.FinishChecksum(frame, offload);
+            rest = OffloadInfo.None;
         }
 
-        if (Users.AdmittedCount > Users.Protected.Count)
+        for (var i = 0; i < Users.Protected.Count; i++)
         {
-            Send(frame, offload, client);
+            Send(frame, rest, client, Users.Protected[i]);
+        }
+
+        if (HearInTheClear)
+        {
+            Send(frame, rest, client);
         }
     }
 
@@ -322,6 +332,11 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
             Advertise(Users.Protected[i].Mac, destination);
         }
 
+        if (to.IsGroup && !HearInTheClear)
+        {
+            return;
+        }
+
         var length = LinkFrames.RouterAdvertisement(_scratch, to, model.GatewayMac, _routerAddress, destination, MtuTo(to), _advertised);
         if (to.IsGroup)
         {
@@ -351,7 +366,10 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
             to.WriteTo(frame);
         }
 
-        output.SendClientFrame(frame, OffloadInfo.None);
+        if (!to.IsGroup || HearInTheClear)
+        {
+            output.SendClientFrame(frame, OffloadInfo.None);
+        }
     }
 
     private bool IsInSubnet(IpAddress address, out bool isNobodys)

@@ -18,10 +18,7 @@ public sealed partial class LinkTests
     [Fact]
     public void What_goes_to_everybody_comes_to_each_protected_client_under_its_own_key()
     {
-        var bench = new UserBench(change: m => m with
-        {
-            Clients = m.Clients with { GatewayAddresses = [IpAddress.Parse("192.168.77.1"), IpAddress.Parse("fe80::1")], Prefixes = [IpPrefix.Parse("192.168.77.0/24"), IpPrefix.Parse("2001:db8:77::/64")] },
-        });
+        var bench = WithIPv6();
         using var other = new PlayedClient(Other, 2);
         LetIn(bench, _client);
         LetIn(bench, other);
@@ -43,6 +40,59 @@ public sealed partial class LinkTests
             Assert.Equal(134, inside[54]);
             Assert.Contains(inside.AsSpan(70).ToArray().Chunk(8), o => o is [5, 1, ..] && ((o[6] << 8) | o[7]) == 1_468);
         }
+    }
+
+    /// <summary>Where all links are protected there is nobody whom an advertisement in the clear would be for; where nobody is let in there is nobody at all.</summary>
+    [Fact]
+    public void Advertisements_go_out_in_the_clear_only_to_those_whose_links_are()
+    {
+        var bench = WithIPv6();
+        Assert.Equal((0, 0), Advertised(bench));
+        LetIn(bench, _client);
+        Assert.Equal((0, 1), Advertised(bench));
+        bench.Authenticate(Other, Session("alice", 2));
+        bench.Admit(Other);
+        Assert.Equal((1, 1), Advertised(bench));
+    }
+
+    /// <summary>A checksum that a device was to make is made once, however many copies go out.</summary>
+    [Fact]
+    public void Each_copy_for_everybody_has_the_right_checksum()
+    {
+        using var other = new PlayedClient(Other, 2);
+        LetIn(_bench, _client);
+        LetIn(_bench, other);
+        var plain = MacAddress.Parse("02:00:00:00:00:13");
+        _bench.Authenticate(plain, Session("carol", 3));
+        _bench.Admit(plain);
+        _bench.Output.Client.Clear();
+        var frame = Frames.Build(MacAddress.Broadcast, AccessPointModel.DefaultGatewayMac, TransportProtocol.Udp, TransportEndpoint.Parse("192.168.77.1:67"), TransportEndpoint.Parse("255.255.255.255:68"), new byte[300]);
+
+        // As the kernel leaves it to a device: the sum of the pseudo-header is in the field.
+        var (right, pseudo) = (frame.AsSpan(40, 2).ToArray(), Masquerade.Core.Checksum.InternetChecksum.PseudoHeaderSum(IpAddress.Parse("192.168.77.1"), IpAddress.Parse("255.255.255.255"), 17, frame.Length - 34));
+        var folded = (ushort)~Masquerade.Core.Checksum.InternetChecksum.Finish(pseudo);
+        (frame[40], frame[41]) = ((byte)(folded >> 8), (byte)folded);
+        _bench.Node.ClientLink.SendInPlace(frame, new OffloadInfo(true, 34, 6, 0, 0, 0), MacAddress.Broadcast);
+        var sent = _bench.Output.Client.ToArray();
+        Assert.Equal(3, sent.Length);
+        _client.Inside.Clear();
+        _client.Pump(_bench);
+        _bench.Output.Client.AddRange(sent);
+        other.Pump(_bench);
+        Assert.All([_client.Inside.Single(), other.Inside.Single(), sent.Single(f => f[13] == 0)], f => Assert.Equal(right, f[40..42]));
+    }
+
+    private static UserBench WithIPv6() => new(change: m => m with
+    {
+        Clients = m.Clients with { GatewayAddresses = [IpAddress.Parse("192.168.77.1"), IpAddress.Parse("fe80::1")], Prefixes = [IpPrefix.Parse("192.168.77.0/24"), IpPrefix.Parse("2001:db8:77::/64")] },
+    });
+
+    /// <summary>Advertisements in the clear, and protected frames, of the next few minutes.</summary>
+    private static (int Clear, int Protected) Advertised(UserBench bench)
+    {
+        bench.Output.Client.Clear();
+        bench.Wait(250_000);
+        return (bench.Output.Client.Count(f => f[12] == 0x86 && f[54] == 134), bench.Output.Client.Count(f => f[12] == 0x88 && f[13] == 0xE5));
     }
 
     [Fact]
