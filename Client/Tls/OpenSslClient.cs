@@ -42,13 +42,18 @@ public sealed class OpenSslClient : IDisposable
         }
     }
 
-    /// <summary>A TLS client for one authentication.</summary>
+    /// <summary>A TLS client for one authentication. If there can be none now, it is one that has failed and says why: an authentication that comes to nothing, after which there is another.</summary>
     public ITlsEngine Create()
     {
+        if (_context.IsClosed)
+        {
+            return new FailedEngine("closed");
+        }
+
         var ssl = OpenSslLibrary.SSL_new(_context);
         if (ssl.IsInvalid)
         {
-            throw new ClientException($"OpenSSL gives no connection: {OpenSslLibrary.TakeError()}");
+            return new FailedEngine($"OpenSSL gives no connection: {OpenSslLibrary.TakeError()}");
         }
 
         var (read, write) = (OpenSslLibrary.BIO_new(OpenSslLibrary.BIO_s_mem()), OpenSslLibrary.BIO_new(OpenSslLibrary.BIO_s_mem()));
@@ -57,7 +62,7 @@ public sealed class OpenSslClient : IDisposable
             _ = OpenSslLibrary.BIO_free(read);
             _ = OpenSslLibrary.BIO_free(write);
             ssl.Dispose();
-            throw new ClientException("OpenSSL gives no memory");
+            return new FailedEngine("OpenSSL gives no memory");
         }
 
         OpenSslLibrary.SSL_set_bio(ssl, read, write);
@@ -66,7 +71,7 @@ public sealed class OpenSslClient : IDisposable
         if (OpenSslLibrary.SSL_set1_host(ssl, _options.ServerName) != 1)
         {
             ssl.Dispose();
-            throw new ClientException($"'{_options.ServerName}' cannot be a server's name");
+            return new FailedEngine("the server's name cannot be one");
         }
 
         if (_session is { } session)
@@ -105,8 +110,12 @@ public sealed class OpenSslClient : IDisposable
             throw new ClientException($"OpenSSL does not start: {OpenSslLibrary.TakeError()}");
         }
 
-        _ = OpenSslLibrary.SSL_CTX_ctrl(_context, OpenSslLibrary.SetMinVersion, OpenSslLibrary.Tls12, 0);
-        _ = OpenSslLibrary.SSL_CTX_ctrl(_context, OpenSslLibrary.SetMaxVersion, _options.AllowTls13 ? OpenSslLibrary.Tls13 : OpenSslLibrary.Tls12, 0);
+        if (OpenSslLibrary.SSL_CTX_ctrl(_context, OpenSslLibrary.SetMinVersion, OpenSslLibrary.Tls12, 0) != 1
+            || OpenSslLibrary.SSL_CTX_ctrl(_context, OpenSslLibrary.SetMaxVersion, _options.AllowTls13 ? OpenSslLibrary.Tls13 : OpenSslLibrary.Tls12, 0) != 1)
+        {
+            throw new ClientException("OpenSSL does not keep to TLS 1.2 and later");
+        }
+
         _ = OpenSslLibrary.SSL_CTX_ctrl(_context, OpenSslLibrary.SetSessionCacheMode, OpenSslLibrary.CacheClientOutside, 0);
         _ = OpenSslLibrary.SSL_CTX_set_options(_context, OpenSslLibrary.NoRenegotiation);
         OpenSslLibrary.SSL_CTX_set_verify(_context, OpenSslLibrary.VerifyPeer, 0);

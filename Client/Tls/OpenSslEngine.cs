@@ -30,8 +30,9 @@ internal sealed unsafe class OpenSslEngine : ITlsEngine
 
     public void Receive(ReadOnlySpan<byte> octets)
     {
-        if (State == TlsEngineState.Failed || octets.IsEmpty)
+        if (State == TlsEngineState.Failed || octets.IsEmpty || _ssl.IsClosed)
         {
+            // The BIOs go with the connection.
             return;
         }
 
@@ -60,7 +61,7 @@ internal sealed unsafe class OpenSslEngine : ITlsEngine
 
     public int Read(Span<byte> plain)
     {
-        if (State != TlsEngineState.Established)
+        if (State != TlsEngineState.Established || _ssl.IsClosed)
         {
             return 0;
         }
@@ -88,7 +89,7 @@ internal sealed unsafe class OpenSslEngine : ITlsEngine
 
     public bool Write(ReadOnlySpan<byte> plain)
     {
-        if (State != TlsEngineState.Established || plain.IsEmpty)
+        if (State != TlsEngineState.Established || plain.IsEmpty || _ssl.IsClosed)
         {
             return false;
         }
@@ -102,7 +103,7 @@ internal sealed unsafe class OpenSslEngine : ITlsEngine
 
     public bool TryExport(string label, ReadOnlySpan<byte> context, Span<byte> material)
     {
-        if (State != TlsEngineState.Established)
+        if (State != TlsEngineState.Established || _ssl.IsClosed)
         {
             return false;
         }
@@ -131,6 +132,12 @@ internal sealed unsafe class OpenSslEngine : ITlsEngine
 
     private void Shake()
     {
+        if (_ssl.IsClosed)
+        {
+            Fail(EapPeerFailure.Tls, "closed");
+            return;
+        }
+
         OpenSslLibrary.ERR_clear_error();
         var result = OpenSslLibrary.SSL_do_handshake(_ssl);
         if (result == 1)

@@ -172,9 +172,25 @@ public sealed class FreeRadiusTests : IDisposable
             authority.Write(folder, "alice");
             authority.Write(folder, "bob");
             var options = new OpenSslOptions { AuthorityFile = good, ServerName = "radius.test" };
-            using (new OpenSslClient(options))
+            ITlsEngine engine;
+            using (var openSsl = new OpenSslClient(options))
             {
+                engine = openSsl.Create();
+                engine.Begin();
+                Assert.True(engine.Pending > 0);
+                engine.Dispose();
+
+                // What comes late finds nothing to write to.
+                engine.Receive(new byte[1_000]);
+                engine.Begin();
+                Assert.Equal((0, 0, false), (engine.Read(new byte[10]), engine.Drain(new byte[10]), engine.TryExport("a", default, new byte[10])));
+                engine = openSsl.Create();
+                openSsl.Dispose();
+                using var failed = openSsl.Create();
+                Assert.Equal((TlsEngineState.Failed, "closed"), (failed.State, failed.Detail));
             }
+
+            engine.Dispose();
 
             var noise = Path.Combine(folder, "noise.pem");
             File.WriteAllText(noise, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");

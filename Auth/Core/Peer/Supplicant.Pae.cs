@@ -106,7 +106,7 @@ public sealed partial class Supplicant
         if (now >= _offerUntil)
         {
             _offerUntil = Instant.Never;
-            IsPlain = _config.PlainIsGood;
+            IsPlain = _config.PlainIsGood && _link is null;
             _output.Tell(new SupplicantEvent(IsPlain ? SupplicantEventKind.Plain : SupplicantEventKind.NotProtected) { AccessPoint = _authenticator });
             _began = null;
         }

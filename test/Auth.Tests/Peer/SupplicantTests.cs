@@ -11,7 +11,7 @@ namespace Masquerade.Auth.Tests.Peer;
 /// <summary>A client that walks between access points, with the air in the hands of the test.</summary>
 [Trait("Req", "A-24")]
 [Trait("Req", "A-25")]
-public sealed class SupplicantTests : ISupplicantOutput, IDisposable
+public sealed partial class SupplicantTests : ISupplicantOutput, IDisposable
 {
     private static readonly MacAddress Own = MacAddress.Parse("02:00:00:00:0a:0b");
     private readonly ITestOutputHelper _output;
