@@ -17,6 +17,9 @@ public sealed class Octets : IEquatable<Octets>
     /// <summary>How many there are.</summary>
     public int Length => _octets.Length;
 
+    /// <summary>Zeroes them: they were a key that nobody needs any more. Whoever has been given a message owns what is in it.</summary>
+    public void Zero() => System.Security.Cryptography.CryptographicOperations.ZeroMemory(_octets);
+
     /// <inheritdoc/>
     public bool Equals(Octets? other) => other is not null && System.Security.Cryptography.CryptographicOperations.FixedTimeEquals(_octets, other._octets);
 

@@ -10,9 +10,9 @@ namespace Masquerade.AccessPoint.Users;
 /// <summary>A client's key at this access point, the handshake that proves it, and what protects the client's frames. All of it ends with <see cref="Dispose"/>, which zeroes the keys.</summary>
 internal sealed class ProtectedLink : IDisposable
 {
-    private readonly AccessPointKey _key;
     private readonly MacsecChannel _channel;
-    private readonly HandshakeAuthenticator _handshake;
+    private AccessPointKey _key;
+    private HandshakeAuthenticator _handshake;
 
     private ProtectedLink(AccessPointKey key, UsersConfig config, Sci own, FillRandom random)
     {
@@ -23,6 +23,9 @@ internal sealed class ProtectedLink : IDisposable
 
     /// <summary>Whether both sides have keys: from then on nothing passes in the clear.</summary>
     public bool IsUp { get; private set; }
+
+    /// <summary>Whether the client has proved the key of the session of now; a link that goes on with another session is up without it.</summary>
+    public bool IsProven { get; private set; }
 
     /// <summary>Whether an answer of the client is awaited.</summary>
     public bool IsUnderWay => _handshake.State is HandshakeState.Opening or HandshakeState.Proving;
@@ -53,9 +56,23 @@ internal sealed class ProtectedLink : IDisposable
     /// <param name="gateway">What the client knows it by.</param>
     /// <param name="random">The system's generator.</param>
     public static ProtectedLink? TryMake(UserSession session, MacAddress client, UsersConfig config, NodeId node, MacAddress gateway, FillRandom random) =>
-        session.Key.Length == AccessPointKey.Length && AccessPointKey.TryFrom(session.Key.Span, node, SessionId.FromBytes(session.Session.Span), client, out var key)
-            ? new ProtectedLink(key, config, new Sci(gateway, 1), random)
-            : null;
+        KeyOf(session, client, node) is { } key ? new ProtectedLink(key, config, new Sci(gateway, 1), random) : null;
+
+    /// <summary>Goes on with another session of the same user: its handshake is to come, and until then the keys that there are protect the link. False: the session has no key.</summary>
+    public bool TryGoOn(UserSession session, MacAddress client, UsersConfig config, NodeId node, MacAddress gateway, FillRandom random)
+    {
+        if (KeyOf(session, client, node) is not { } key)
+        {
+            return false;
+        }
+
+        var next = new HandshakeAuthenticator(key, new Sci(gateway, 1), config.ToHandshake(), random, _channel, _handshake);
+        _handshake.Dispose();
+        _key.Dispose();
+        (_handshake, _key) = (next, key);
+        (IsProven, IsAnswered) = (false, false);
+        return true;
+    }
 
     /// <summary>Begins, or makes new keys; what is returned is to be sent.</summary>
     public int Start(Instant now, Span<byte> message) => _handshake.Start(now, message);
@@ -67,6 +84,7 @@ internal sealed class ProtectedLink : IDisposable
         var length = _handshake.Receive(pdu, now, answer, out drop);
         hasNewKeys = wasProving && _handshake.State == HandshakeState.Established;
         IsUp |= hasNewKeys;
+        IsProven |= hasNewKeys;
         IsAnswered |= _handshake.State is HandshakeState.Proving or HandshakeState.Established;
         return length;
     }
@@ -92,9 +110,12 @@ internal sealed class ProtectedLink : IDisposable
 
     public void Dispose()
     {
-        IsUp = false;
+        (IsUp, IsProven) = (false, false);
         _handshake.Dispose();
         _channel.Dispose();
         _key.Dispose();
     }
+
+    private static AccessPointKey? KeyOf(UserSession session, MacAddress client, NodeId node) =>
+        session.Key.Length == AccessPointKey.Length && AccessPointKey.TryFrom(session.Key.Span, node, SessionId.FromBytes(session.Session.Span), client, out var key) ? key : null;
 }

@@ -9,8 +9,20 @@ internal sealed class UserClient(MacAddress mac)
 {
     public MacAddress Mac { get; } = mac;
 
-    /// <summary>Its user session; null: not known, or there is none.</summary>
-    public UserSession? Session { get; set; }
+    /// <summary>Its user session; null: not known, or there is none. The key of a session that another one replaces is zeroed.</summary>
+    public UserSession? Session
+    {
+        get;
+        set
+        {
+            if (field is { } before && !ReferenceEquals(before.Key, value?.Key))
+            {
+                before.Key.Zero();
+            }
+
+            field = value;
+        }
+    }
 
     /// <summary>The number of its policy here; 0: it is not known yet.</summary>
     public int Policy { get; set; }
@@ -68,6 +80,15 @@ internal sealed class UserClient(MacAddress mac)
 
     /// <summary>Before then it is not asked for new keys again.</summary>
     public Instant NewKeysAt { get; set; }
+
+    /// <summary>Before then no request for a handshake is taken from its address: it has not answered the last.</summary>
+    public Instant RequestsAt { get; set; }
+
+    /// <summary>Whether its link has been protected since it came up: then no other session is a reason to use it without.</summary>
+    public bool WasProtected { get; set; }
+
+    /// <summary>When it is asked to authenticate again, before its session ends.</summary>
+    public Instant RenewAt { get; set; } = Instant.Never;
 
     /// <summary>Whether it has said Start, and that has not been passed on.</summary>
     public bool Insists { get; set; }

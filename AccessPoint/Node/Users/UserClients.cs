@@ -3,14 +3,18 @@ using Masquerade.Core.Flow;
 namespace Masquerade.AccessPoint.Users;
 
 /// <summary>
-/// The clients that are let in, and a bounded number of others that are being asked about: of these the oldest gives way to a new one, and never one that is let in. Each of them may be a question that
-/// waits for the coordinator.
+/// The clients that are let in, and a bounded number of others that are being asked about: of these the oldest gives way to a new one, and never one that is let in or that has answered
+/// (decision 29). Each of them may be a question that waits for the coordinator.
 /// </summary>
 /// <param name="capacity">Clients at most.</param>
+/// <param name="isUnderWay">Whether a client is in the middle of a handshake or an authentication: an address that nobody has seen before does not displace it.</param>
 /// <param name="forgotten">Called for each that is not here any more.</param>
-internal sealed class UserClients(int capacity, Action<UserClient> forgotten)
+internal sealed class UserClients(int capacity, Func<UserClient, bool> isUnderWay, Action<UserClient> forgotten)
 {
     private const int MaxUnknown = 1_024;
+
+    /// <summary>So many of those that are under way are passed over for a new one; the next one goes on behind them.</summary>
+    private const int MaxPassedOver = 64;
 
     private readonly Dictionary<MacAddress, UserClient> _clients = [];
     private readonly Queue<UserClient> _unknown = new();
@@ -43,8 +47,11 @@ internal sealed class UserClients(int capacity, Action<UserClient> forgotten)
     }
 
     /// <summary>A new one; null if there is no room.</summary>
-    public UserClient? Add(MacAddress mac)
+    /// <param name="mac">Its address.</param>
+    /// <param name="isProven">Whether it has authenticated: then it finds room if anybody gives way.</param>
+    public UserClient? Add(MacAddress mac, bool isProven = false)
     {
+        var passedOver = 0;
         while (_clients.Count >= capacity || _clients.Count - AdmittedCount >= MaxUnknown)
         {
             if (!_unknown.TryDequeue(out var oldest))
@@ -53,9 +60,21 @@ internal sealed class UserClients(int capacity, Action<UserClient> forgotten)
             }
 
             oldest.IsQueued = false;
-            if (!oldest.IsAdmitted && Has(oldest))
+            if (oldest.IsAdmitted || !Has(oldest))
+            {
+                continue;
+            }
+
+            if (!isUnderWay(oldest) || (isProven && passedOver >= MaxPassedOver))
             {
                 Forget(oldest);
+                continue;
+            }
+
+            Shut(oldest);
+            if (++passedOver > MaxPassedOver)
+            {
+                return null;
             }
         }
 

@@ -80,7 +80,7 @@ internal sealed partial class UserSide : IAuthenticatorOutput
 
         if (outcome == EapOutcome.Accept && said.Session is { } session)
         {
-            if ((_clients.Find(said.Client) ?? _clients.Add(said.Client)) is not { } client)
+            if ((_clients.Find(said.Client) ?? _clients.Add(said.Client, isProven: true)) is not { } client)
             {
                 return;
             }
@@ -91,8 +91,8 @@ internal sealed partial class UserSide : IAuthenticatorOutput
                 Report(client, SessionProof.None);
             }
 
-            Take(client, session);
-            if (client.IsAdmitted && client.Link is null && !MayBeUnprotected(session))
+            Take(client, session, hasAuthenticated: true);
+            if (client.IsAdmitted && client.Link is null && !MayBeUnprotected(client.Session!))
             {
                 ShutOut(client, "new keys", Ending.Link);
             }

@@ -16,6 +16,9 @@ internal sealed partial class UserSide
     /// <summary>After this long new keys are tried again that a client did not answer for; until then it uses those that it has.</summary>
     private static readonly TimeSpan s_newKeysAgain = TimeSpan.FromMinutes(1);
 
+    /// <summary>For this long a client that has not answered is not taken at its word if it asks for a handshake again.</summary>
+    private static readonly TimeSpan s_requestAgain = TimeSpan.FromMinutes(1);
+
     /// <summary>Links are looked at this often at least.</summary>
     private static readonly TimeSpan s_longestWait = TimeSpan.FromMinutes(1);
 
@@ -127,6 +130,9 @@ internal sealed partial class UserSide
     /// <summary>Whether a client should prove a session by the handshake before it is asked to authenticate.</summary>
     private bool ShouldShakeHands(UserSession session) => _config.Protection != LinkProtection.Off && !MayBeUnprotected(session);
 
+    /// <summary>Whether a client may have an ordinary supplicant that did not ask for the handshake that is under way with it.</summary>
+    private bool IsUnasked(UserClient client, ProtectedLink link) => link is { IsUp: false, IsAnswered: false } && client.Session is { } session && MayBeUnprotected(session);
+
     /// <summary>Sends message 1, unless a handshake is under way; false if there is no key for one.</summary>
     private bool StartHandshake(UserClient client)
     {
@@ -167,8 +173,8 @@ internal sealed partial class UserSide
         var client = _clients.Find(mac);
         if (client?.Link is not { } link)
         {
-            // A client that has just authenticated may ask for a protected link. Anybody can say so in its name, so nothing is kept of it but a handshake that ends by itself.
-            if (client is null || _authenticator.Find(mac) is not { IsAuthorised: true } || !HandshakeRequest.Is(frame) || !StartHandshake(client))
+            // A client that has just authenticated may ask for a protected link. Anybody can say so in its name, so nothing is kept of it but a handshake that ends by itself, and not soon another.
+            if (client is null || _now < client.RequestsAt || _authenticator.Find(mac) is not { IsAuthorised: true } || !HandshakeRequest.Is(frame) || !StartHandshake(client))
             {
                 Links.Unexpected++;
             }
@@ -176,6 +182,7 @@ internal sealed partial class UserSide
             return;
         }
 
+        var isFirst = !link.IsProven;
         var length = link.Receive(frame, _now, _keyFrame, out var drop, out var hasNewKeys);
         if (drop != HandshakeDrop.None)
         {
@@ -189,7 +196,7 @@ internal sealed partial class UserSide
 
         if (hasNewKeys)
         {
-            OnProven(client);
+            OnProven(client, isFirst);
         }
         else if (drop == HandshakeDrop.Contradiction)
         {
@@ -200,11 +207,12 @@ internal sealed partial class UserSide
     }
 
     /// <summary>The client has proved the session's key, and both sides have keys for the link.</summary>
-    private void OnProven(UserClient client)
+    private void OnProven(UserClient client, bool isFirst)
     {
         Links.Proven++;
         client.Insists = false;
-        client.NewKeysAt = Instant.Zero;
+        client.WasProtected = true;
+        client.NewKeysAt = client.RequestsAt = Instant.Zero;
         if (client.Session is not { } session)
         {
             return;
@@ -218,7 +226,7 @@ internal sealed partial class UserSide
             _host.Report(new LinkProtected(client.Mac, session.User));
         }
 
-        if (client.Proof != SessionProof.Handshake)
+        if (isFirst || client.Proof != SessionProof.Handshake)
         {
             Admit(client, SessionProof.Handshake);
         }
@@ -229,7 +237,7 @@ internal sealed partial class UserSide
         var isUnanswered = link.Failure == HandshakeFailure.Timeout;
         Links.Unanswered += isUnanswered ? 1 : 0;
         Links.Failed += isUnanswered ? 0 : 1;
-        if (isUnanswered && link.IsUp)
+        if (isUnanswered && link is { IsUp: true, IsProven: true })
         {
             // The keys that there are protect the link as well as before. A client that has lost them says who it is anew.
             client.NewKeysAt = _now + s_newKeysAgain;
@@ -241,17 +249,20 @@ internal sealed partial class UserSide
             return;
         }
 
-        var mayGoOn = isUnanswered && !link.IsAnswered && client.Session is { } session && MayBeUnprotected(session);
+        var mayGoOn = isUnanswered && IsUnasked(client, link);
+        var insists = client.Insists;
         DropLink(client);
         if (mayGoOn && client.IsAdmitted)
         {
-            // It has an ordinary supplicant.
+            // It has an ordinary supplicant: whoever asked, it was not this one.
+            client.RequestsAt = _now + s_requestAgain;
             return;
         }
 
         _host.Report(new HandshakeFailed(client.Mac, client.Session?.User ?? string.Empty, link.Failure));
         ShutOut(client, "handshake failed", Ending.Link);
         client.Proved = SessionProof.None;
+        client.Insists = insists;
         AskWhoItIs(client);
     }
 
@@ -283,6 +294,12 @@ internal sealed partial class UserSide
         var client = _clients.Find(mac);
         if (client?.Link is { } link)
         {
+            if (link.IsUnderWay && IsUnasked(client, link))
+            {
+                // Anybody can have asked for the handshake in the name of an ordinary client: that keeps no word of the client's waiting.
+                return false;
+            }
+
             if (link.IsUnderWay)
             {
                 client.Insists = client.IsAdmitted;
@@ -325,6 +342,7 @@ internal sealed partial class UserSide
 
         client.Link = null;
         client.LinkAt = Instant.Never;
+        client.Insists = false;
         link.Dispose();
     }
 

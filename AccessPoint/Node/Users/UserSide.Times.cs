@@ -13,7 +13,7 @@ internal sealed partial class UserSide
             return;
         }
 
-        var at = Instant.Min(client.Ends, client.ReportAt);
+        var at = Instant.Min(Instant.Min(client.Ends, client.RenewAt), client.ReportAt);
         if (client.Session is { IdleSeconds: > 0 } session)
         {
             at = Instant.Min(at, client.LastHeard + TimeSpan.FromSeconds(session.IdleSeconds));
@@ -48,10 +48,17 @@ internal sealed partial class UserSide
             return;
         }
 
+        if (client.RenewAt <= _now)
+        {
+            AskAgain(client);
+        }
+
         if (client.IsAdmitted && client.ReportAt <= _now)
         {
             client.ReportAt = _now + _config.ReportInterval;
-            if (!_host.IsWaiting(client.LastReport))
+
+            // A session whose handshake is to come has not been proved.
+            if (!_host.IsWaiting(client.LastReport) && client.Link is not { IsUp: true, IsProven: false })
             {
                 // While nobody listens it goes on counting: one report, not one a minute, waits for the coordinator.
                 Report(client, client.Proof);

@@ -30,7 +30,7 @@ internal sealed partial class UserSide
         _host = host;
         _drops = drops;
         _policies = new UserPolicies(host, config.MaxClients);
-        _clients = new UserClients(config.MaxClients, OnForgotten);
+        _clients = new UserClients(config.MaxClients, IsUnderWay, OnForgotten);
         _authenticator = new AuthenticatorTable(config.ToAuthenticator(), this, (uint)random.NextUInt64(), random.NextUInt64() >> 1, Instant.Zero);
     }
 
@@ -128,6 +128,7 @@ internal sealed partial class UserSide
         {
             // A new link has proved nothing of what the old one had.
             client.Proved = SessionProof.None;
+            client.WasProtected = false;
             DropLink(client);
             ShutOut(client, "new link", Ending.Link);
             client.AskAt = now;
@@ -186,6 +187,7 @@ internal sealed partial class UserSide
                 else
                 {
                     Take(client, change.Now);
+                    StayProtected(client);
                 }
 
                 break;
@@ -197,6 +199,8 @@ internal sealed partial class UserSide
 
                 break;
         }
+
+        ZeroUnused(message);
     }
 
     public void Advance(Instant now)
@@ -259,7 +263,7 @@ internal sealed partial class UserSide
         if (session is null && client is { Proved: SessionProof.None, Link: not { IsUnderWay: true } })
         {
             // What is remembered here of an earlier visit is over: the news of its end went where the client was then.
-            (client.Session, client.Ends) = (null, Instant.Never);
+            (client.Session, client.Ends, client.RenewAt) = (null, Instant.Never, Instant.Never);
             DropLink(client);
         }
 
@@ -269,23 +273,37 @@ internal sealed partial class UserSide
         }
     }
 
-    private void Take(UserClient client, UserSession session)
+    /// <summary>What is known of a client's session from now on.</summary>
+    /// <param name="client">The client.</param>
+    /// <param name="session">The session.</param>
+    /// <param name="hasAuthenticated">Whether the client has just authenticated here, by EAP.</param>
+    private void Take(UserClient client, UserSession session, bool hasAuthenticated = false)
     {
-        if (client.Session?.Session.Equals(session.Session) != true)
+        var isAnother = client.Session?.Session.Equals(session.Session) != true;
+        if (isAnother ? client.WasProtected && !(hasAuthenticated && client.Link is not { IsUp: true }) : client.Session!.IsProtected)
+        {
+            // The coordinator may not have heard of it yet; and a link that was protected is not made weaker by another session.
+            session = session with { IsProtected = true };
+        }
+
+        if (isAnother)
         {
             // What was proved was proved of another session.
             client.Proved = SessionProof.None;
-            (client.Ipv4, client.Lease) = (IpAddress.None, client.Session is null ? client.Lease : IpAddress.None);
-            DropLink(client);
-        }
-        else if (client.Session.IsProtected)
-        {
-            // The coordinator may not have heard of it yet.
-            session = session with { IsProtected = true };
+            if (!IsSameUser(client, session))
+            {
+                (client.Ipv4, client.Lease) = (IpAddress.None, client.Session is null ? client.Lease : IpAddress.None);
+            }
+
+            if (!IsRenewedInPlace(client, session))
+            {
+                DropLink(client);
+            }
         }
 
         client.Session = session;
         client.Ends = session.SecondsLeft == 0 ? Instant.Never : _now + TimeSpan.FromSeconds(session.SecondsLeft);
+        client.RenewAt = RenewalOf(session);
         client.LastHeard = _now;
         client.Policy = _policies.Assign(client.Mac, session.Policy, client.IsAdmitted);
         Watch(client);
@@ -387,6 +405,7 @@ internal sealed partial class UserSide
         }
 
         DropLink(client);
+        client.Session = null;
         _policies.Release(client.Mac);
         if (client.IsAsked)
         {

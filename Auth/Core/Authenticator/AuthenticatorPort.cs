@@ -55,7 +55,7 @@ public sealed partial class AuthenticatorPort
     internal bool HasAsked { get; private set; }
 
     /// <summary>Whether the client has answered a request of the server, which a forged sender address cannot.</summary>
-    internal bool HasEngaged { get; private set; }
+    public bool HasEngaged { get; private set; }
 
     /// <summary>When a response of the client was last taken.</summary>
     internal Instant LastProgress { get; private set; }

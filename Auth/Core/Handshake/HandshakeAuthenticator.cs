@@ -40,8 +40,9 @@ public sealed class HandshakeAuthenticator : IDisposable
     /// <param name="config">Times, tries, ciphers.</param>
     /// <param name="random">Where nonces come from.</param>
     /// <param name="link">Who protects the link; may be null if only <see cref="LinkCiphers.ProofOnly"/> is offered. Stays the caller's.</param>
+    /// <param name="before">Who made the keys that the link has, for another session: its key numbers and replay counter are gone on from. Null: the link has none.</param>
     /// <exception cref="ArgumentException">The configuration is out of range, or there is no link for what is offered.</exception>
-    public HandshakeAuthenticator(AccessPointKey key, Sci own, HandshakeConfig config, FillRandom random, ILinkProtection? link)
+    public HandshakeAuthenticator(AccessPointKey key, Sci own, HandshakeConfig config, FillRandom random, ILinkProtection? link, HandshakeAuthenticator? before = null)
     {
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(config);
@@ -56,6 +57,10 @@ public sealed class HandshakeAuthenticator : IDisposable
         _config = config;
         _random = random;
         _link = link;
+        if (before is not null)
+        {
+            (_keyNumber, _keyInUse, _counter) = (before._keyNumber, before._keyInUse, before._counter);
+        }
     }
 
     /// <summary>Where it is.</summary>

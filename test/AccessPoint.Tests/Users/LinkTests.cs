@@ -310,6 +310,9 @@ public sealed partial class LinkTests(ITestOutputHelper output) : IDisposable
         _bench.Authenticate(Client, again.SessionFor("ap1"), request);
         again.Pump(_bench);
         Assert.True(again.Speak(_bench));
+
+        // The keys of before are for what is under way.
+        _bench.Wait(3_000);
         Assert.False(_client.Speak(_bench));
         Assert.Equal(1, _bench.Node.ProtectedClients);
     }

@@ -1,0 +1,80 @@
+using Masquerade.Core.Control;
+using Masquerade.Core.Time;
+
+namespace Masquerade.AccessPoint.Users;
+
+/// <summary>
+/// One session after another on the same link: while a client authenticates again everything stays as it is (IEEE 802.1X-2004 8.2.8), and where its link is protected it stays protected, under the
+/// keys of before until the client has proved the new session's.
+/// </summary>
+internal sealed partial class UserSide
+{
+    /// <summary>So long before its session ends a client is asked to authenticate again, at most; a tenth of what is left where that is less.</summary>
+    private static readonly TimeSpan s_renewBefore = TimeSpan.FromSeconds(30);
+
+    private static bool IsSameUser(UserClient client, UserSession session) => string.Equals(client.Session?.User, session.User, StringComparison.OrdinalIgnoreCase);
+
+    private Instant RenewalOf(UserSession session)
+    {
+        if (session.SecondsLeft == 0)
+        {
+            return Instant.Never;
+        }
+
+        var whole = TimeSpan.FromSeconds(session.SecondsLeft);
+        return _now + whole - (whole / 10 < s_renewBefore ? whole / 10 : s_renewBefore);
+    }
+
+    /// <summary>Whether a client's protected link goes on with another session. Only the same user's: what another one opens he opens with his own keys.</summary>
+    private bool IsRenewedInPlace(UserClient client, UserSession session) =>
+        client is { IsAdmitted: true, Link: { IsUp: true } link } && IsSameUser(client, session) && _config.Protection != LinkProtection.Off && link.TryGoOn(session, client.Mac, _config, Node, Gateway, Random!);
+
+    /// <summary>Another session has come that was not authenticated here: a link that was protected is not used without because of it.</summary>
+    private void StayProtected(UserClient client)
+    {
+        if (client.Session is not { IsProtected: true } || client.Link is { IsProven: true })
+        {
+            return;
+        }
+
+        if (client is { IsAdmitted: true, Link: null })
+        {
+            ShutOut(client, "new keys", Ending.Link);
+        }
+
+        if (!StartHandshake(client))
+        {
+            AskWhoItIs(client);
+        }
+    }
+
+    /// <summary>Who has authenticated is asked to do it again; what its session lets pass passes on until it ends.</summary>
+    private void AskAgain(UserClient client)
+    {
+        client.RenewAt = Instant.Never;
+        if (client.Proof is SessionProof.Eap or SessionProof.Handshake && !_authenticator.Reauthenticate(client.Mac, _now))
+        {
+            _authenticator.Begin(client.Mac, _now);
+        }
+    }
+
+    /// <summary>Whether a client is in the middle of proving itself, so that it does not give way to addresses that nobody has heard of (decision 29).</summary>
+    private bool IsUnderWay(UserClient client) =>
+        client.Proved != SessionProof.None || client.Link is { IsUnderWay: true } || _authenticator.Find(client.Mac) is { HasEngaged: true, IsAuthorised: false };
+
+    /// <summary>The key in a message that nobody has taken.</summary>
+    private void ZeroUnused(ControlMessage message)
+    {
+        var (mac, session) = message switch
+        {
+            UserSessionReply reply => (reply.Client, reply.Session),
+            EapToClient eap => (eap.Client, eap.Session),
+            UserSessionChange change => (change.Client, change.Now),
+            _ => default,
+        };
+        if (session is not null && !ReferenceEquals(_clients.Find(mac)?.Session?.Key, session.Key))
+        {
+            session.Key.Zero();
+        }
+    }
+}
