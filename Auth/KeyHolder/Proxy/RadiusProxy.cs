@@ -30,13 +30,15 @@ public sealed class RadiusProxy : IAsyncDisposable
     /// <param name="radius">Asks the servers; remains the caller's.</param>
     /// <param name="granted">Is given every session before the access point hears of it, and owns it; false refuses the user.</param>
     /// <param name="time">The clock; null for the system's.</param>
+    /// <param name="trouble">Is told of what nobody has foreseen, at most once a second. May be called by any thread.</param>
     /// <exception cref="SocketException">The port is not to be had.</exception>
-    public RadiusProxy(RadiusProxySettings settings, RadiusClient radius, Func<NodeId, SessionGrant, CancellationToken, Task<bool>> granted, TimeProvider? time = null)
+    public RadiusProxy(
+        RadiusProxySettings settings, RadiusClient radius, Func<NodeId, SessionGrant, CancellationToken, Task<bool>> granted, TimeProvider? time = null, Action<string>? trouble = null)
     {
         ArgumentNullException.ThrowIfNull(settings);
         (_settings, _radius, _granted, _time) = (settings, radius, granted, time ?? TimeProvider.System);
         _memory = new ProxyMemory(settings.MaximumRemembered, settings.Remember, _time);
-        _requests = new UdpRequests(settings.Listen, MaximumUnderWay, receiveBuffer: 1 << 20, Take);
+        _requests = new UdpRequests(settings.Listen, MaximumUnderWay, receiveBuffer: 1 << 20, Take, trouble);
     }
 
     /// <summary>Where it listens.</summary>
@@ -44,6 +46,9 @@ public sealed class RadiusProxy : IAsyncDisposable
 
     /// <summary>How often something has happened.</summary>
     public long this[RadiusProxyCount count] => Interlocked.Read(ref _counts[(int)count]);
+
+    /// <summary>How often something has happened that nobody has foreseen.</summary>
+    public long Faults => _requests.Faults;
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => _requests.DisposeAsync();

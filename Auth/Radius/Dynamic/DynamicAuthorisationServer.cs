@@ -18,15 +18,19 @@ public sealed class DynamicAuthorisationServer : IAsyncDisposable
     /// <param name="listen">Where; port 0 takes a free one.</param>
     /// <param name="handler">Makes the changes.</param>
     /// <param name="time">The clock; null for the system's.</param>
+    /// <param name="trouble">Is told of what nobody has foreseen, at most once a second. May be called by any thread.</param>
     /// <exception cref="SocketException">The port is not to be had.</exception>
-    public DynamicAuthorisationServer(DynamicAuthorisation checker, IPEndPoint listen, IDynamicAuthorisationHandler handler, TimeProvider? time = null)
+    public DynamicAuthorisationServer(DynamicAuthorisation checker, IPEndPoint listen, IDynamicAuthorisationHandler handler, TimeProvider? time = null, Action<string>? trouble = null)
     {
         (_checker, _handler, _time) = (checker, handler, time ?? TimeProvider.System);
-        _requests = new UdpRequests(listen, MaximumUnderWay, receiveBuffer: 0, Take);
+        _requests = new UdpRequests(listen, MaximumUnderWay, receiveBuffer: 0, Take, trouble);
     }
 
     /// <summary>Where it listens.</summary>
     public IPEndPoint EndPoint => _requests.EndPoint;
+
+    /// <summary>How often something has happened that nobody has foreseen.</summary>
+    public long Faults => _requests.Faults;
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => _requests.DisposeAsync();

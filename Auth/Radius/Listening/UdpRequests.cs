@@ -11,19 +11,28 @@ public sealed class UdpRequests : IAsyncDisposable
     private readonly Socket _socket;
     private readonly CancellationTokenSource _stop = new();
     private readonly SemaphoreSlim _room;
+    private readonly Action<string>? _trouble;
+    private readonly TimeProvider _time;
+    private readonly Lock _telling = new();
     private readonly Task _loop;
+    private long _faults;
+    private long _toldFaults;
+    private long? _toldAt;
 
     /// <summary>Listens.</summary>
     /// <param name="listen">Where; port 0 takes a free one.</param>
     /// <param name="most">How many requests are worked on at once; at least 1.</param>
     /// <param name="receiveBuffer">Octets that may wait in the socket; 0: as the system has it.</param>
     /// <param name="take">Looks at a datagram, which it may keep. Called by one thread at a time; may be called before the constructor returns.</param>
+    /// <param name="trouble">Is told of what nobody has foreseen, at most once a second: it goes on after that. May be called by any thread.</param>
+    /// <param name="time">The clock; null for the system's.</param>
     /// <exception cref="SocketException">The port is not to be had.</exception>
-    public UdpRequests(IPEndPoint listen, int most, int receiveBuffer, Func<ReadOnlyMemory<byte>, IPEndPoint, UdpTaken> take)
+    public UdpRequests(
+        IPEndPoint listen, int most, int receiveBuffer, Func<ReadOnlyMemory<byte>, IPEndPoint, UdpTaken> take, Action<string>? trouble = null, TimeProvider? time = null)
     {
         ArgumentNullException.ThrowIfNull(listen);
         ArgumentOutOfRangeException.ThrowIfLessThan(most, 1);
-        (_take, _most, _room) = (take, most, new SemaphoreSlim(most));
+        (_take, _most, _room, _trouble, _time) = (take, most, new SemaphoreSlim(most), trouble, time ?? TimeProvider.System);
         _socket = new Socket(listen.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
         try
         {
@@ -45,6 +54,9 @@ public sealed class UdpRequests : IAsyncDisposable
 
     /// <summary>Where it listens.</summary>
     public IPEndPoint EndPoint => (IPEndPoint)_socket.LocalEndPoint!;
+
+    /// <summary>How often something has happened that nobody has foreseen: a datagram is lost with it, and nothing else.</summary>
+    public long Faults => Interlocked.Read(ref _faults);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -101,6 +113,10 @@ public sealed class UdpRequests : IAsyncDisposable
             {
                 // The answer's way is blocked just now; whoever asked asks again.
             }
+            catch (Exception e) when (e is not OutOfMemoryException)
+            {
+                Note(e);
+            }
             finally
             {
                 if (!handed)
@@ -124,9 +140,32 @@ public sealed class UdpRequests : IAsyncDisposable
         {
             // Stopped, or the answer is lost; who worked remembers it, and whoever asked asks again.
         }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            Note(e);
+        }
         finally
         {
             _room.Release();
         }
+    }
+
+    private void Note(Exception fault)
+    {
+        var faults = Interlocked.Increment(ref _faults);
+        long since;
+        lock (_telling)
+        {
+            var now = _time.GetTimestamp();
+            if (_toldAt is { } told && _time.GetElapsedTime(told, now) < TimeSpan.FromSeconds(1))
+            {
+                return;
+            }
+
+            since = faults - _toldFaults;
+            (_toldAt, _toldFaults) = (now, faults);
+        }
+
+        _trouble?.Invoke($"{since} datagram{(since == 1 ? " was" : "s were")} lost: {fault.GetType().Name}: {fault.Message}");
     }
 }

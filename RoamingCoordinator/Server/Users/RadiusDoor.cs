@@ -30,7 +30,7 @@ internal sealed class RadiusDoor : IAsyncDisposable
         {
             if (door._checker is not null)
             {
-                door._changes = new DynamicAuthorisationServer(door._checker, listen!, new RadiusChanges(users, loop, log));
+                door._changes = new DynamicAuthorisationServer(door._checker, listen!, new RadiusChanges(users, loop, log), trouble: text => log("error", $"RADIUS changes: {text}"));
                 log("info", $"RADIUS servers may change sessions at {door._changes.EndPoint}");
             }
 
@@ -41,7 +41,7 @@ internal sealed class RadiusDoor : IAsyncDisposable
                 {
                     Listen = proxy.Listen, Clients = proxy.Clients.ToDictionary(c => c.Address, c => new RadiusProxyClient(c.Node, new RadiusSecret(c.Secret))), IsKeyed = proxy.RequireKey,
                 };
-                door._proxy = new RadiusProxy(served, users.Radius, users.TakeAsync);
+                door._proxy = new RadiusProxy(served, users.Radius, users.TakeAsync, trouble: text => log("error", $"RADIUS proxy: {text}"));
                 log("info", $"access points may ask by RADIUS at {door._proxy.EndPoint}");
             }
 
@@ -57,6 +57,11 @@ internal sealed class RadiusDoor : IAsyncDisposable
     /// <summary>What has come and what became of it.</summary>
     public void Measure(MetricsSnapshot metrics)
     {
+        if (_changes is not null || _proxy is not null)
+        {
+            metrics.Counter("masq_radius_faults_total", "Datagrams of RADIUS that were lost to something that nobody had foreseen; the log says what.", (_changes?.Faults ?? 0) + (_proxy?.Faults ?? 0));
+        }
+
         if (_checker is not null)
         {
             metrics.Counter("masq_radius_changes_total", "Disconnect- and CoA-Requests, by what became of them.", "result", Enum.GetValues<DynamicCount>().Select(c => (MetricsSnapshot.LabelOf(c), (double)_checker[c])));
