@@ -94,6 +94,24 @@ public sealed class PolicyRouteTests : IDisposable
         Assert.Equal(Before, (await site.GetAsync("/v1/users/policies")).GetProperty("document").GetString());
     }
 
+    /// <summary>Who begins to send and does not go on holds up nobody else.</summary>
+    [Fact]
+    [Trait("Req", "A-27")]
+    public async Task A_document_that_comes_slowly_blocks_no_other()
+    {
+        await using var site = await StartAsync();
+        using var slow = new System.Net.Sockets.TcpClient();
+        await slow.ConnectAsync(site.Api);
+        await slow.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"PUT /v1/users/policies HTTP/1.1\r\nHost: {site.Api}\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n"));
+
+        // It is read from then on.
+        var heard = new byte[25];
+        await slow.GetStream().ReadExactlyAsync(heard).AsTask().WaitAsync(TimeSpan.FromSeconds(10));
+        Assert.StartsWith("HTTP/1.1 100", Encoding.ASCII.GetString(heard), StringComparison.Ordinal);
+        await slow.GetStream().WriteAsync("{ "u8.ToArray());
+        Assert.Equal(HttpStatusCode.OK, (await PutAsync(site, Before.Replace("443", "444", StringComparison.Ordinal))).Status);
+    }
+
     [Fact]
     [Trait("Req", "A-26")]
     public async Task It_is_explained_by_which_rule_of_which_policy_and_why_that_one()

@@ -20,6 +20,14 @@ internal static class PolicyRoute
     /// <summary>Sessions of one user that are explained.</summary>
     private const int MostExplained = 8;
 
+    /// <summary>Documents that may be on their way at once, each as large as may be.</summary>
+    private const int MostReceived = 4;
+
+    /// <summary>For how long one may be on its way.</summary>
+    private static readonly TimeSpan s_bodyPatience = TimeSpan.FromSeconds(15);
+
+    private static readonly SemaphoreSlim s_receiving = new(MostReceived);
+
     /// <summary>One document is looked at, at a time: each may be as large as may be.</summary>
     private static readonly SemaphoreSlim s_one = new(1);
 
@@ -59,6 +67,9 @@ internal static class PolicyRoute
         Browsers.MayNotChange(context);
         var expected = Expected(context.Request);
         var desk = await DeskAsync(context, site).ConfigureAwait(false);
+
+        // First all of it, then its turn: whoever sends slowly holds up nobody.
+        var document = await BodyAsync(context).ConfigureAwait(false);
         if (!await s_one.WaitAsync(TimeSpan.Zero).ConfigureAwait(false))
         {
             throw new NotAvailableException("another document is being looked at");
@@ -67,7 +78,7 @@ internal static class PolicyRoute
         PolicyAnswer answer;
         try
         {
-            answer = await desk.ApplyAsync(await BodyAsync(context).ConfigureAwait(false), expected, checkOnly, context.RequestAborted).ConfigureAwait(false);
+            answer = await desk.ApplyAsync(document, expected, checkOnly, context.RequestAborted).ConfigureAwait(false);
         }
         finally
         {
@@ -225,20 +236,38 @@ internal static class PolicyRoute
             limit.MaxRequestBodySize = MaxDocument;
         }
 
-        var buffer = new ArrayBufferWriter<byte>(4_096);
-        while (true)
+        if (!await s_receiving.WaitAsync(TimeSpan.Zero).ConfigureAwait(false))
         {
-            var read = await context.Request.BodyReader.ReadAsync(context.RequestAborted).ConfigureAwait(false);
-            foreach (var part in read.Buffer)
-            {
-                buffer.Write(part.Span);
-            }
+            throw new NotAvailableException($"{MostReceived} documents are on their way already");
+        }
 
-            context.Request.BodyReader.AdvanceTo(read.Buffer.End);
-            if (read.IsCompleted)
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        patience.CancelAfter(s_bodyPatience);
+        try
+        {
+            var buffer = new ArrayBufferWriter<byte>(4_096);
+            while (true)
             {
-                return buffer.WrittenMemory;
+                var read = await context.Request.BodyReader.ReadAsync(patience.Token).ConfigureAwait(false);
+                foreach (var part in read.Buffer)
+                {
+                    buffer.Write(part.Span);
+                }
+
+                context.Request.BodyReader.AdvanceTo(read.Buffer.End);
+                if (read.IsCompleted)
+                {
+                    return buffer.WrittenMemory;
+                }
             }
+        }
+        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            throw new ProblemException(StatusCodes.Status408RequestTimeout, $"the document has not come within {s_bodyPatience.TotalSeconds:0} s; nothing has changed");
+        }
+        finally
+        {
+            s_receiving.Release();
         }
     }
 }

@@ -1,32 +1,66 @@
+using System.Runtime.InteropServices;
+
 namespace Masquerade.RoamingCoordinator.Server.Users;
 
-/// <summary>A file that is replaced as a whole and is on the disk before anybody is told.</summary>
-internal static class DurableFile
+/// <summary>
+/// A file that is replaced as a whole and is on the disk, with its name, before anybody is told. One that is new is its owner's alone; one that was there keeps its mode, for who may not read the one before may not read the
+/// next. What stands at the temporary name, a link say, is removed and not followed.
+/// </summary>
+internal static partial class DurableFile
 {
-    /// <summary>Replaces a file; false: it could not be, and is as it was.</summary>
+    /// <summary>O_CLOEXEC, the same on all of Linux's machines; O_RDONLY is 0.</summary>
+    private const int CloseOnExec = 0x80000;
+
+    /// <summary>Replaces a file; false: it is as it was, or it cannot be said whether it will be this one after a loss of power.</summary>
+    /// <param name="path">The file. Where it is a link, what it leads to is replaced.</param>
+    /// <param name="text">What it holds from now on.</param>
     public static bool TryReplace(string path, ReadOnlySpan<byte> text)
     {
-        var next = path + ".new";
         try
         {
-            using (var file = new FileStream(next, FileMode.Create, FileAccess.Write))
+            var target = Path.GetFullPath(new FileInfo(path).LinkTarget is null ? path : File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName);
+            var next = target + ".new";
+            File.Delete(next);
+            using (var file = new FileStream(next, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite }))
             {
-                if (File.Exists(path))
+                if (File.Exists(target))
                 {
-                    // Who may not read the one before may not read this one.
-                    File.SetUnixFileMode(file.SafeFileHandle, File.GetUnixFileMode(path));
+                    File.SetUnixFileMode(file.SafeFileHandle, File.GetUnixFileMode(target));
                 }
 
                 file.Write(text);
                 file.Flush(flushToDisk: true);
             }
 
-            File.Move(next, path, overwrite: true);
-            return true;
+            File.Move(next, target, overwrite: true);
+            return TryFlushDirectory(Path.GetDirectoryName(target)!);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return false;
         }
     }
+
+    /// <summary>The new name is on the disk only when its directory is (fsync(2)).</summary>
+    private static bool TryFlushDirectory(string path)
+    {
+        var directory = Open(path, CloseOnExec);
+        if (directory < 0)
+        {
+            return false;
+        }
+
+        var isFlushed = Flush(directory) == 0;
+        _ = Close(directory);
+        return isFlushed;
+    }
+
+    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fsync")]
+    private static partial int Flush(int file);
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    private static partial int Close(int file);
 }

@@ -48,7 +48,9 @@ internal sealed class PolicyDesk(PolicyFile configured, string path, ChannelWrit
             }
 
             _holds = checkOnly ? before : next;
-            var told = await TellAsync(before.Book, book, checkOnly, cancel).ConfigureAwait(false);
+
+            // What is in the file holds, and is told, whether or not anybody waits for it still.
+            var told = await TellAsync(before.Book, book, checkOnly, checkOnly ? cancel : CancellationToken.None).ConfigureAwait(false);
             answer = answer with { Outcome = told.IsWhole || checkOnly ? answer.Outcome : PolicyOutcome.NotTold, Clients = told.Clients, Users = told.Users };
             if (!checkOnly)
             {
