@@ -117,6 +117,9 @@ public sealed record UserSessionQuery : ControlMessage
 {
     /// <summary>The client.</summary>
     public required MacAddress Client { get; init; }
+
+    /// <summary>The session that is remembered of it here, <see cref="UserSession.IdLength"/> octets; empty: none is.</summary>
+    public Octets Known { get; init; } = Octets.Empty;
 }
 
 /// <summary>Coordinator → agent, answer to <see cref="UserSessionQuery"/>.</summary>
@@ -127,6 +130,12 @@ public sealed record UserSessionReply : ControlMessage
 
     /// <summary>Its user session; null: it has none, and must authenticate.</summary>
     public UserSession? Session { get; init; }
+
+    /// <summary>The session that was remembered, if it is known to be over, <see cref="UserSession.IdLength"/> octets: nothing of the client passes by it any more. Empty: it holds, or nothing is known of it.</summary>
+    public Octets Ended { get; init; } = Octets.Empty;
+
+    /// <summary>Why it is over, for logs; at most <see cref="ControlLimits.MaxReasonLength"/> characters.</summary>
+    public string Reason { get; init; } = string.Empty;
 }
 
 /// <summary>Agent → coordinator (repeated until answered): the text of a policy.</summary>

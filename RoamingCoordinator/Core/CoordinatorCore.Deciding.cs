@@ -219,6 +219,7 @@ public sealed partial class CoordinatorCore
             }
 
             job.Done?.Invoke();
+            job.Settled?.Invoke(job.Fate);
         }
 
         lane.Round.RemoveRange(0, count);
@@ -271,8 +272,10 @@ public sealed partial class CoordinatorCore
                 break;
             case StoreOutcome.Full:
                 // This will not get better by asking again, so it is answered.
-                foreach (var job in lane.Round)
+                for (var i = 0; i < lane.Round.Count; i++)
                 {
+                    var job = lane.Round[i];
+                    job.Fate |= lane.Decisions[i] is null ? OrderFate.None : OrderFate.Lost;
                     Refuse(job.Asker, job.Request, "the store is full", RefusalKind.StoreFull);
                 }
 
@@ -286,6 +289,11 @@ public sealed partial class CoordinatorCore
                 break;
             default:
                 CountFailure(set.Failure);
+                foreach (var job in lane.Round)
+                {
+                    job.Fate |= set.Version != 0 ? OrderFate.Unsure : OrderFate.None;
+                }
+
                 if (set.Version != 0 && (_unsure.ContainsKey(lane.Client) || _unsure.Count < _options.MaxWaiting))
                 {
                     _unsure[lane.Client] = (before, set.Version, lane.Decisions.OfType<Decision>().Aggregate((first, then) => then.After(first)));
@@ -310,11 +318,19 @@ public sealed partial class CoordinatorCore
             {
                 job.Done = null;
             }
-            else if (_retries.Count < _options.MaxWaiting)
+            else if (_retries.Count < _options.MaxWaiting && _now < job.Patience)
             {
-                var again = new Job(job.Client, job.Step) { Asker = job.Asker, Request = job.Request, Authority = job.Authority, ClaimsAll = job.ClaimsAll, Tells = job.Tells, Done = job.Done };
+                var again = new Job(job.Client, job.Step)
+                {
+                    Asker = job.Asker, Request = job.Request, Authority = job.Authority, ClaimsAll = job.ClaimsAll, Tells = job.Tells, Done = job.Done, Patience = job.Patience, Fate = job.Fate,
+                    Settled = job.Settled,
+                };
                 Later(() => Run(again));
-                job.Done = null;
+                (job.Done, job.Settled) = (null, null);
+            }
+            else
+            {
+                job.Fate |= OrderFate.Lost;
             }
         }
 

@@ -1,5 +1,6 @@
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
+using Masquerade.Core.Time;
 using Masquerade.RoamingCoordinator.Steps;
 
 namespace Masquerade.RoamingCoordinator;
@@ -7,6 +8,20 @@ namespace Masquerade.RoamingCoordinator;
 /// <summary>What is to be decided, client by client.</summary>
 public sealed partial class CoordinatorCore
 {
+    /// <summary>What the store has made of an order.</summary>
+    [Flags]
+    private enum OrderFate
+    {
+        /// <summary>It has kept what was decided, or had nothing to keep.</summary>
+        None = 0,
+
+        /// <summary>It has not.</summary>
+        Lost = 1,
+
+        /// <summary>It did not say so, once: it may have kept it.</summary>
+        Unsure = 2,
+    }
+
     /// <summary>One decision to be made.</summary>
     private sealed class Job(MacAddress client, Func<ClientRecord?, IReadOnlySet<MappingId>?, Decision?> step)
     {
@@ -34,6 +49,15 @@ public sealed partial class CoordinatorCore
 
         /// <summary>Called once when all is done.</summary>
         public Action? Done { get; set; }
+
+        /// <summary>From then on it is not tried again when the store fails: whoever ordered it is told so.</summary>
+        public Instant Patience { get; init; } = Instant.Never;
+
+        /// <summary>What the store has made of it.</summary>
+        public OrderFate Fate { get; set; }
+
+        /// <summary>Whoever ordered it is told that once, when all is done.</summary>
+        public Action<OrderFate>? Settled { get; set; }
 
         public HashSet<MappingId>? Refused { get; set; }
 

@@ -9,6 +9,12 @@ namespace Masquerade.RoamingCoordinator;
 /// <summary>What operators, RADIUS servers and portals order about sessions: done at once, where the client is, whole or not at all.</summary>
 public sealed partial class CoordinatorCore
 {
+    /// <summary>For so long an order is tried again when the store fails. Whoever ordered it waits meanwhile.</summary>
+    private static readonly TimeSpan OrderPatience = TimeSpan.FromSeconds(1.5);
+
+    private static readonly Outcomes<UserChangeOutcome> s_changes = new(UserChangeOutcome.Done, UserChangeOutcome.Failed, UserChangeOutcome.Unsure);
+    private static readonly Outcomes<GuestOutcome> s_guests = new(GuestOutcome.Done, GuestOutcome.Failed, GuestOutcome.Unsure);
+
     /// <summary>The site's policies; null: this coordinator knows of no users.</summary>
     public IPolicyDesk? Policies => _options.Users?.Policies;
 
@@ -27,9 +33,9 @@ public sealed partial class CoordinatorCore
     public void EndUserSession(MacAddress client, Func<UserRecord, bool> isMeant, string reason, Action<UserChangeOutcome> done, Instant now)
     {
         _now = now;
-        Order(client, UserChangeOutcome.Failed, done, (state, _, say) =>
+        Order(client, s_changes, done, (state, users, say) =>
         {
-            var decision = UserStep.End(state, isMeant, reason);
+            var decision = UserStep.End(state, isMeant, reason, users, UnixNow);
             say(decision is null ? UserChangeOutcome.Unknown : UserChangeOutcome.Done);
             return decision;
         });
@@ -45,7 +51,7 @@ public sealed partial class CoordinatorCore
     public void ChangeUserSession(MacAddress client, Func<UserRecord, bool> isMeant, Func<UserRecord, long, UserRecord?> change, string reason, Action<UserChangeOutcome> done, Instant now)
     {
         _now = now;
-        Order(client, UserChangeOutcome.Failed, done, (state, users, say) =>
+        Order(client, s_changes, done, (state, users, say) =>
         {
             var decision = UserChangeStep.Change(state, isMeant, change, reason, users, UnixNow, out var outcome);
             say(outcome);
@@ -62,7 +68,7 @@ public sealed partial class CoordinatorCore
     public void TakeUser(MacAddress client, NodeId node, UserRecord user, Action<bool> done, Instant now)
     {
         _now = now;
-        Order(client, false, done, (state, users, say) =>
+        Order(client, new Outcomes<bool>(true, false, false), done, (state, users, say) =>
         {
             var decision = UserStep.Learn(state, node, client, user, users, UnixNow, out var isTaken);
             say(isTaken);
@@ -105,7 +111,7 @@ public sealed partial class CoordinatorCore
     public void AdmitGuest(MacAddress client, string name, string role, TimeSpan time, Action<GuestOutcome> done, Instant now)
     {
         _now = now;
-        Order(client, GuestOutcome.Failed, done, (state, users, say) =>
+        Order(client, s_guests, done, (state, users, say) =>
         {
             var decision = GuestStep.Admit(state, client, name, role, UnixNow + (long)time.TotalMilliseconds, users, UnixNow, out var outcome);
             say(outcome);
@@ -117,7 +123,7 @@ public sealed partial class CoordinatorCore
     public void RevokeGuest(MacAddress client, Action<GuestOutcome> done, Instant now)
     {
         _now = now;
-        Order(client, GuestOutcome.Failed, done, (state, users, say) =>
+        Order(client, s_guests, done, (state, users, say) =>
         {
             var decision = GuestStep.Revoke(state, users, UnixNow, out var outcome);
             say(outcome);
@@ -125,16 +131,27 @@ public sealed partial class CoordinatorCore
         });
     }
 
-    /// <summary>A step may be made again; what it said last is what became of it.</summary>
-    private void Order<T>(MacAddress client, T otherwise, Action<T> done, Func<ClientRecord?, IUsers, Action<T>, Decision?> step)
+    /// <summary>A step may be made again; what it said last is what became of it, if the store has kept it.</summary>
+    private void Order<T>(MacAddress client, Outcomes<T> outcomes, Action<T> done, Func<ClientRecord?, IUsers, Action<T>, Decision?> step)
+        where T : struct
     {
         if (_options.Users is not { } users)
         {
-            done(otherwise);
+            done(outcomes.Failed);
             return;
         }
 
-        var outcome = otherwise;
-        Run(new Job(client, (state, _) => step(state, users, said => outcome = said)) { Done = () => done(outcome) });
+        var outcome = outcomes.Failed;
+        Run(new Job(client, (state, _) => step(state, users, said => outcome = said))
+        {
+            Patience = _now + OrderPatience,
+            Settled = fate => done(
+                fate == OrderFate.None ? outcome
+                : fate == OrderFate.Lost ? outcomes.Failed
+                : fate == OrderFate.Unsure && EqualityComparer<T>.Default.Equals(outcome, outcomes.Done) ? outcome : outcomes.Unsure),
+        });
     }
+
+    /// <summary>What is said of an order that the store has, has not, or may have kept.</summary>
+    private readonly record struct Outcomes<T>(T Done, T Failed, T Unsure);
 }

@@ -38,8 +38,7 @@ public sealed partial class CoordinatorCore
     /// <param name="now">The time.</param>
     public void EndUserSession(MacAddress client, Func<UserRecord, bool> isMeant, string reason, Instant now)
     {
-        _now = now;
-        Run(client, state => UserStep.End(state, isMeant, reason));
+        EndUserSession(client, isMeant, reason, _ => { }, now);
     }
 
     /// <summary>A user is denied, at once and everywhere, or is denied no more.</summary>
@@ -225,6 +224,9 @@ public sealed partial class CoordinatorCore
                     _options.Users?.Used(use.User, use.Node, use.Used);
                 }
 
+                return true;
+            case UserSessionTaken taken:
+                _options.Users?.Taken(taken.User, taken.Client);
                 return true;
             case UserSessionOver over:
                 _options.Users?.Ended(over.User, over.Client, over.Reason);

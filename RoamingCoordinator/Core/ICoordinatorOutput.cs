@@ -92,6 +92,9 @@ public sealed record UserSessionEnded(MacAddress Client, string User, string Rea
 /// <summary>The same, for the key holder, which knows more of it; not reported.</summary>
 public sealed record UserSessionOver(MacAddress Client, UserRecord User, string Reason) : CoordinatorEvent;
 
+/// <summary>A user session is kept from now on: for the key holder, and not reported.</summary>
+public sealed record UserSessionTaken(MacAddress Client, UserRecord User) : CoordinatorEvent;
+
 /// <summary>An access point has said how a session is used. It is for the key holder's accounting, and not reported.</summary>
 public sealed record UserSessionUse(UserRecord User, NodeId Node, UserSessionUsed Used) : CoordinatorEvent;
 

@@ -136,7 +136,7 @@ public sealed partial class RedisClientStore : IClientStore, IAsyncDisposable
         var key = _keys.Client(record.Client);
         var value = Encode(record);
         var reply = await _link.RunAsync(
-            Script.Set, [key], [Version(loaded.Version), value, (long)_options.Lease.TotalMilliseconds]).ConfigureAwait(false);
+            Script.Set, [key], [Version(loaded.Version), value, LeaseOf(record)]).ConfigureAwait(false);
         if (reply.Failure != StoreFailure.None)
         {
             return new SetResult(
@@ -217,6 +217,13 @@ public sealed partial class RedisClientStore : IClientStore, IAsyncDisposable
         {
             await ListForAsync(node, client).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>For how long a record is kept, in milliseconds: that a session is over is known for longer than a client that is nowhere.</summary>
+    private long LeaseOf(ClientRecord record)
+    {
+        var (lease, now) = ((long)_options.Lease.TotalMilliseconds, DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
+        return record.Over.IsEmpty ? lease : Math.Clamp(record.Over.Max(e => e.Until) - now, lease, Math.Max(lease, (long)SessionEnd.KeptOfDenied.TotalMilliseconds));
     }
 
     private byte[] Encode(ClientRecord record)

@@ -171,7 +171,7 @@ internal sealed partial class UserSide
         switch (message)
         {
             case UserSessionReply reply when _clients.Find(reply.Client) is { } client && client.Question == reply.Id:
-                OnSession(client, reply.Session);
+                OnSession(client, reply);
                 break;
             case EapToClient eap:
                 OnEap(eap);
@@ -234,13 +234,22 @@ internal sealed partial class UserSide
             return;
         }
 
-        client.Question = _host.Ask(id => new UserSessionQuery { Id = id, Client = mac });
+        client.Question = _host.Ask(id => new UserSessionQuery { Id = id, Client = mac, Known = client.Session?.Session ?? Octets.Empty });
         client.AskAt = _now + _config.AskAgain;
     }
 
-    private void OnSession(UserClient client, UserSession? session)
+    private void OnSession(UserClient client, UserSessionReply reply)
     {
         client.Question = 0;
+        var session = reply.Session;
+        if (reply.Ended.Length > 0 && client.Session is { } remembered && remembered.Session.Equals(reply.Ended))
+        {
+            // It is over for certain, whatever the client has proved of it meanwhile.
+            ShutOut(client, reply.Reason, Ending.Session);
+            _authenticator.Disconnect(client.Mac, UnauthorisedReason.Administrative, _now);
+            (client.Session, client.Ends, client.Proved) = (null, Instant.Never, SessionProof.None);
+        }
+
         if (client.IsAdmitted)
         {
             // It has authenticated meanwhile: this is about what was before.

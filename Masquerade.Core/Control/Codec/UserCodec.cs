@@ -22,13 +22,16 @@ public static partial class ControlCodec
                 WriteOptional(writer, to.Session);
                 break;
             case UserSessionQuery query:
-                Begin(writer, message, 1);
+                Begin(writer, message, 2);
                 Write(writer, query.Client);
+                writer.Write(query.Known.Span);
                 break;
             case UserSessionReply reply:
-                Begin(writer, message, 2);
+                Begin(writer, message, 4);
                 Write(writer, reply.Client);
                 WriteOptional(writer, reply.Session);
+                writer.Write(reply.Ended.Span);
+                writer.Write(reply.Reason);
                 break;
             case PolicyQuery query:
                 Begin(writer, message, 1);
@@ -71,8 +74,11 @@ public static partial class ControlCodec
         {
             Id = id, Client = fields.Mac(), Exchange = fields.UInt64(), Outcome = fields.EapOutcome(), Eap = fields.Octets(0, ControlLimits.MaxEap), Session = fields.UserSession(),
         },
-        82 => new UserSessionQuery { Id = id, Client = fields.Mac() },
-        83 => new UserSessionReply { Id = id, Client = fields.Mac(), Session = fields.UserSession() },
+        82 => new UserSessionQuery { Id = id, Client = fields.Mac(), Known = fields.Octets(0, UserSession.IdLength) },
+        83 => new UserSessionReply
+        {
+            Id = id, Client = fields.Mac(), Session = fields.UserSession(), Ended = fields.Octets(0, UserSession.IdLength), Reason = fields.Text(ControlLimits.MaxReasonLength),
+        },
         84 => new PolicyQuery { Id = id, Policy = fields.Octets(UserSession.PolicyLength, UserSession.PolicyLength) },
         85 => new PolicyReply { Id = id, Policy = fields.Octets(UserSession.PolicyLength, UserSession.PolicyLength), Text = fields.Octets(0, ControlLimits.MaxPolicy) },
         86 => new UserSessionChange

@@ -69,7 +69,8 @@ internal static class GuestRoute
 
         var outcome = await site.Inquiry.AskLaterAsync<GuestOutcome>(
             (core, now, answer) => core.AdmitGuest(client, name, role, TimeSpan.FromSeconds(seconds), said => answer.TrySetResult(said), now), context.RequestAborted).ConfigureAwait(false);
-        throwIfNotDone(outcome);
+        ThrowIfNotKept(outcome, "admitted");
+        ThrowIfNotDone(outcome);
         await Reply.JsonAsync(context, json =>
         {
             json.WriteStartObject();
@@ -81,7 +82,7 @@ internal static class GuestRoute
             json.WriteEndObject();
         }).ConfigureAwait(false);
 
-        void throwIfNotDone(GuestOutcome said)
+        void ThrowIfNotDone(GuestOutcome said)
         {
             switch (said)
             {
@@ -91,8 +92,8 @@ internal static class GuestRoute
                     throw new ProblemException(StatusCodes.Status409Conflict, $"{client} has a user who has authenticated");
                 case GuestOutcome.Refused:
                     throw new ProblemException(StatusCodes.Status409Conflict, $"no policy is for the role {role}, guests are not let in, or this one is denied");
-                case GuestOutcome.Failed:
-                    throw new NotAvailableException("the store has no room for it");
+                case GuestOutcome.Denied:
+                    throw new ProblemException(StatusCodes.Status409Conflict, $"{client} is the device of a user who is denied: it is no guest while that stands");
             }
         }
     }
@@ -105,6 +106,7 @@ internal static class GuestRoute
         var client = Client(context);
         var outcome = await site.Inquiry.AskLaterAsync<GuestOutcome>(
             (core, now, answer) => core.RevokeGuest(client, said => answer.TrySetResult(said), now), context.RequestAborted).ConfigureAwait(false);
+        ThrowIfNotKept(outcome, "revoked");
         if (outcome != GuestOutcome.Done)
         {
             throw new ProblemException(StatusCodes.Status404NotFound, $"{client} is no admitted guest");
@@ -118,6 +120,17 @@ internal static class GuestRoute
             json.WriteBoolean("admitted", false);
             json.WriteEndObject();
         }).ConfigureAwait(false);
+    }
+
+    private static void ThrowIfNotKept(GuestOutcome outcome, string order)
+    {
+        switch (outcome)
+        {
+            case GuestOutcome.Failed:
+                throw new NotAvailableException($"the guest is not {order}: the store has no room for it, or cannot be reached");
+            case GuestOutcome.Unsure:
+                throw new NotAvailableException($"the store has not said whether it has kept it: the guest may be {order} or not");
+        }
     }
 
     private static MacAddress Client(HttpContext context) => Query.Mac(context.Request.RouteValues["mac"]?.ToString() ?? string.Empty);

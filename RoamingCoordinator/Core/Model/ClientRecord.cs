@@ -173,6 +173,9 @@ public sealed record ClientRecord
     /// <summary>Whose client it is; null if nobody has authenticated, or need not.</summary>
     public UserRecord? User { get; init; }
 
+    /// <summary>User sessions that are over, the latest last, at most <see cref="SessionEnd.MaxKept"/>.</summary>
+    public ImmutableArray<SessionEnd> Over { get; init; } = [];
+
     /// <summary>The client's addresses.</summary>
     public ImmutableArray<IpAddress> Addresses { get; init; } = [];
 

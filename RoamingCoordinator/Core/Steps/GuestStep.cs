@@ -19,8 +19,14 @@ public enum GuestOutcome
     /// <summary>No policy is for that role, or the guest is denied: nothing has changed.</summary>
     Refused,
 
-    /// <summary>The store has no room for it.</summary>
+    /// <summary>The client is, or was, that of a user who is denied: nothing has changed.</summary>
+    Denied,
+
+    /// <summary>The store has no room for it, or cannot be reached: nothing has changed.</summary>
     Failed,
+
+    /// <summary>The store has not said whether it has kept it: it may be done, or not.</summary>
+    Unsure,
 }
 
 /// <summary>Guests who are admitted for a time, by their MAC addresses, and are captive again afterwards.</summary>
@@ -46,6 +52,12 @@ public static class GuestStep
         outcome = GuestOutcome.Unknown;
         if (state is null)
         {
+            return null;
+        }
+
+        if (SessionEnds.IsOfDenied(state, users))
+        {
+            outcome = GuestOutcome.Denied;
             return null;
         }
 
@@ -84,9 +96,9 @@ public static class GuestStep
         }
 
         outcome = GuestOutcome.Done;
-        var free = users.WithoutProof(state.Client, time);
+        var free = SessionEnds.IsOfDenied(state, users) ? null : users.WithoutProof(state.Client, time);
         var decision = free is null ? null : Become(state, user with { User = free.User, Role = free.Role, Ends = free.Ends, Began = free.Began }, "revoked", users, time);
-        decision ??= UserStep.End(state, u => u.Session.Equals(user.Session), "revoked")!;
+        decision ??= UserStep.End(state, u => u.Session.Equals(user.Session), "revoked", users, time)!;
         decision.Events.Add(new GuestRevoked(state.Client, user.User));
         return decision;
     }
@@ -99,7 +111,16 @@ public static class GuestStep
             return null;
         }
 
-        var decision = new Decision(state with { User = next }, null);
+        // What a user has open is not for a guest who comes after him.
+        var isOthers = UserStep.IsOthers(state.User, next);
+        var record = state with { User = next };
+        record = isOthers ? UserStep.WithoutMappings(record.WithEnd(state.User!, "its time is over", users, time)) : record;
+        var decision = new Decision(record, null);
+        if (isOthers)
+        {
+            UserStep.EndMappings(decision, state);
+        }
+
         foreach (var node in new[] { next.At, state.Fam }.Where(n => !n.IsNone).Distinct())
         {
             if (users.For(state.Client, next, node, time) is not { } session)

@@ -16,8 +16,11 @@ public enum UserChangeOutcome
     /// <summary>What the session would be then cannot be: nothing has changed.</summary>
     Refused,
 
-    /// <summary>The store has no room for it: nothing has changed.</summary>
+    /// <summary>The store has no room for it, or cannot be reached: nothing has changed.</summary>
     Failed,
+
+    /// <summary>The store has not said whether it has kept it: it may be done, or not.</summary>
+    Unsure,
 }
 
 /// <summary>A session goes on with other terms, or by another policy: whole or not at all (RFC 5176 section 6).</summary>
@@ -80,7 +83,7 @@ public static class UserChangeStep
             if (users.For(state.Client, user, node, time) is not { } session)
             {
                 // By what holds now nothing can be told of it, so it has ended.
-                return UserStep.End(state, u => u.Session.Equals(user.Session), reason);
+                return UserStep.End(state, u => u.Session.Equals(user.Session), reason, users, time);
             }
 
             decision.Pushes.Add((node, new UserSessionChange { Id = 0, Client = state.Client, Session = user.Session, Now = session, Reason = reason }));

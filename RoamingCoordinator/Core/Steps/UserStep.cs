@@ -15,7 +15,7 @@ public static class UserStep
     public static Decision Accept(ClientRecord? state, NodeId node, EapFromClient asked, EapVerdict verdict, IUsers users, long time)
     {
         var user = verdict.User! with { At = node, Proof = SessionProof.Eap };
-        var isOthers = state?.User is { Role.Length: 0 } before && !string.Equals(before.User, user.User, StringComparison.OrdinalIgnoreCase);
+        var isOthers = IsOthers(state?.User, user);
         if (isOthers && !state!.User!.HasEnded(time) && IsServed(state, node))
         {
             var refused = Decision.Reply(Failure(asked, verdict));
@@ -30,6 +30,7 @@ public static class UserStep
         }
 
         var next = (state ?? new ClientRecord { Client = asked.Client }) with { User = user };
+        next = state?.User is { } past && !past.Session.Equals(user.Session) ? next.WithEnd(past, isOthers ? "another user has authenticated" : "authenticated again", users, time) : next;
         var decision = new Decision(isOthers ? WithoutMappings(next) : next, Answer(asked, EapOutcome.Accept, verdict.Eap, session));
         if (isOthers)
         {
@@ -45,6 +46,7 @@ public static class UserStep
             }
         }
 
+        decision.Events.Add(new UserSessionTaken(asked.Client, user));
         decision.Events.Add(new UserAuthenticated(asked.Client, user.User, node));
         return decision;
     }
@@ -77,18 +79,32 @@ public static class UserStep
             return Decision.Reply(new UserSessionReply { Id = asked.Id, Client = asked.Client, Session = session });
         }
 
+        // What the access point remembers may be over: otherwise it could not tell that from a store that has forgotten.
+        var why = asked.Known.Length == 0 ? null : SessionEnds.WhyOver(state, asked.Known, time);
+
         // Who is denied is no guest, and what a user has open is not for whoever has his MAC address next.
         var before = state?.User is { Role.Length: 0 } user ? user : null;
-        var free = before is not null && users.IsDenied(before.User) ? null : users.WithoutProof(asked.Client, time);
+        var isDenied = before is not null && users.IsDenied(before.User);
+        var free = isDenied ? null : users.WithoutProof(asked.Client, time);
+        free = free is { Role.Length: > 0 } && SessionEnds.IsOfDenied(state, users) ? null : free;
         var told = free is null ? null : users.For(asked.Client, free, node, time);
-        var reply = new UserSessionReply { Id = asked.Id, Client = asked.Client, Session = told };
+        var reply = new UserSessionReply
+        {
+            Id = asked.Id, Client = asked.Client, Session = told, Ended = why is null && !(isDenied && before!.Session.Equals(asked.Known)) ? Octets.Empty : asked.Known, Reason = why ?? (isDenied ? "denied" : string.Empty),
+        };
+        if (isDenied)
+        {
+            return End(state, _ => true, "denied", users, time)! with { Answer = reply };
+        }
+
         if (told is null)
         {
-            return Decision.Reply(reply);
+            return new Decision(state is null ? null : SessionEnds.SeenAgain(state, users, time), reply);
         }
 
         var next = (state ?? new ClientRecord { Client = asked.Client }) with { User = free };
-        var isOthers = before is not null && !string.Equals(before.User, free!.User, StringComparison.OrdinalIgnoreCase);
+        next = state?.User is { } past ? next.WithEnd(past, past.HasEnded(time) ? "its time is over" : "it holds no more", users, time) : next;
+        var isOthers = IsOthers(before, free!);
         var decision = new Decision(isOthers ? WithoutMappings(next) : next, reply);
         if (isOthers)
         {
@@ -104,10 +120,11 @@ public static class UserStep
         if (state?.User is not { } user || !user.Session.Equals(used.Session) || (user.HasEnded(time) && used.Proof is not (SessionProof.None or SessionProof.Over)))
         {
             var unknown = Decision.Acknowledge(used.Id, AckStatus.Unknown);
-            if (state?.User is not null && used.Proof is not (SessionProof.None or SessionProof.Over))
+            var why = SessionEnds.WhyOver(state, used.Session, time) ?? (state?.User is null ? null : "the session is over");
+            if (why is not null && used.Proof is not (SessionProof.None or SessionProof.Over))
             {
-                // Another session has taken its place, or its time is over, and the news of that was lost. Where nothing is known of any the store may have forgotten: who is let in stays.
-                unknown.Pushes.Add((node, new UserSessionChange { Id = 0, Client = used.Client, Session = used.Session, Now = null, Reason = "the session is over" }));
+                // It has ended, or another one has taken its place, and the news of that was lost. Where nothing is known of it the store may have forgotten: who is let in stays.
+                unknown.Pushes.Add((node, new UserSessionChange { Id = 0, Client = used.Client, Session = used.Session, Now = null, Reason = why }));
             }
 
             return unknown;
@@ -115,7 +132,8 @@ public static class UserStep
 
         if (used.Proof == SessionProof.Over && (user.At == node || user.At.IsNone))
         {
-            var over = new Decision(state with { User = null }, new Ack { Id = used.Id, Status = AckStatus.Ok });
+            var ended = (state with { User = null }).WithEnd(user, users.IsDenied(user.User) ? "denied" : $"over at {node}", users, time);
+            var over = new Decision(ended, new Ack { Id = used.Id, Status = AckStatus.Ok });
             over.Events.Add(new UserSessionUse(user, node, used));
             over.Events.Add(new UserSessionOver(used.Client, user, "over"));
             over.Events.Add(new UserSessionEnded(used.Client, user.User, $"over at {node}"));
@@ -145,14 +163,16 @@ public static class UserStep
     /// <param name="state">The client's record.</param>
     /// <param name="isMeant">Which session is meant.</param>
     /// <param name="reason">Why.</param>
-    public static Decision? End(ClientRecord? state, Func<UserRecord, bool> isMeant, string reason)
+    /// <param name="users">The users.</param>
+    /// <param name="time">The time in Unix milliseconds.</param>
+    public static Decision? End(ClientRecord? state, Func<UserRecord, bool> isMeant, string reason, IUsers users, long time)
     {
         if (state?.User is not { } user || !isMeant(user))
         {
             return null;
         }
 
-        var decision = new Decision(state with { User = null }, null);
+        var decision = new Decision((state with { User = null }).WithEnd(user, reason, users, time), null);
         foreach (var node in new[] { user.At, state.Fam }.Where(n => !n.IsNone).Distinct())
         {
             decision.Pushes.Add((node, new UserSessionChange { Id = 0, Client = state.Client, Session = user.Session, Now = null, Reason = reason }));
@@ -177,11 +197,14 @@ public static class UserStep
     private static bool IsServed(ClientRecord state, NodeId node) =>
         (!state.Fam.IsNone && !state.Departed && !state.IsLinkLost) || (!state.User!.At.IsNone && state.User.At != node);
 
-    private static ClientRecord WithoutMappings(ClientRecord state) =>
+    /// <summary>Whether what a user had open is not for the session that comes after his.</summary>
+    internal static bool IsOthers(UserRecord? before, UserRecord next) => before is { Role.Length: 0 } && !string.Equals(before.User, next.User, StringComparison.OrdinalIgnoreCase);
+
+    internal static ClientRecord WithoutMappings(ClientRecord state) =>
         (state with { Mappings = ImmutableDictionary<MappingId, MappingEntry>.Empty, Addresses = [] }).WithEnded([.. state.Mappings.Keys], state.Epoch, ulong.MaxValue);
 
     /// <summary>Whoever knows of a client's mappings hears that they have ended.</summary>
-    private static void EndMappings(Decision decision, ClientRecord state)
+    internal static void EndMappings(Decision decision, ClientRecord state)
     {
         foreach (var node in state.Mappings.IsEmpty ? [] : state.Nodes())
         {

@@ -93,8 +93,14 @@ public static partial class ClientRecordCodec
                 further.Add(new FurtherFam(node, UInt64()));
             }
 
-            var user = fields > Fields + 5 ? ReadUser() : null;
-            for (; fields > Fields + 6 && !_failed; fields--)
+            var user = fields > Fields + 5 && !(fields > Fields + 6 && _reader.TryReadNil()) ? ReadUser() : null;
+            var over = ImmutableArray.CreateBuilder<SessionEnd>();
+            for (var left = fields > Fields + 6 ? Count(SessionEnd.MaxKept * 4, 4) : 0; left > 0 && !_failed; left--)
+            {
+                over.Add(new SessionEnd(ReadOctets(UserSession.IdLength, UserSession.IdLength), Text(), Text(), Unix()));
+            }
+
+            for (; fields > Fields + 7 && !_failed; fields--)
             {
                 Check(_reader.TrySkip());
             }
@@ -116,6 +122,7 @@ public static partial class ClientRecordCodec
                 AddressesAsOf = asOf,
                 Token = token,
                 User = user,
+                Over = over.ToImmutable(),
                 LastArrivals = arrivals.ToImmutable(),
                 Pending = pending,
                 Ended = ended.ToImmutable(),

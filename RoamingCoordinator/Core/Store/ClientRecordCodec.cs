@@ -34,7 +34,7 @@ public static partial class ClientRecordCodec
 
         // The tables are known last and must be read first.
         var writer = new MessagePackWriter(output);
-        writer.WriteArrayHeader(Fields + 3 + (record.User is not null ? 3 : record.Further.Length > 0 ? 2 : record.AddressesAsOf == 0 ? 0 : 1));
+        writer.WriteArrayHeader(Fields + 3 + Beyond(record));
         writer.Write((ulong)Version);
         writer.WriteArrayHeader(tables.Nodes.Count);
         foreach (var node in tables.Nodes)
@@ -121,12 +121,13 @@ public static partial class ClientRecordCodec
         }
 
         writer.Write((ulong)record.Mappings.Count);
-        if (record.AddressesAsOf != 0 || record.Further.Length > 0 || record.User is not null)
+        var beyond = Beyond(record);
+        if (beyond >= 1)
         {
             writer.Write(record.AddressesAsOf);
         }
 
-        if (record.Further.Length > 0 || record.User is not null)
+        if (beyond >= 2)
         {
             writer.WriteArrayHeader(record.Further.Length * 2);
             foreach (var further in record.Further)
@@ -140,7 +141,26 @@ public static partial class ClientRecordCodec
         {
             Write(user, tables, writer);
         }
+        else if (beyond > 3)
+        {
+            writer.WriteNil();
+        }
+
+        if (beyond > 3)
+        {
+            writer.WriteArrayHeader(record.Over.Length * 4);
+            foreach (var end in record.Over)
+            {
+                writer.Write(end.Session.Span);
+                writer.Write(end.User);
+                writer.Write(end.Reason);
+                writer.Write((ulong)end.Until);
+            }
+        }
     }
+
+    /// <summary>How many fields there are beyond those that every record has.</summary>
+    private static int Beyond(ClientRecord record) => record.Over.Length > 0 ? 4 : record.User is not null ? 3 : record.Further.Length > 0 ? 2 : record.AddressesAsOf == 0 ? 0 : 1;
 
     /// <summary>Its times are wall-clock times already: other programs speak of them.</summary>
     private static void Write(UserRecord user, Tables tables, MessagePackWriter writer)

@@ -66,6 +66,9 @@ public interface IUsers
     /// <summary>An access point says how a session is used: for accounting.</summary>
     void Used(UserRecord user, NodeId node, UserSessionUsed used);
 
+    /// <summary>A session that was granted is kept from now on: nobody else has the client's MAC address.</summary>
+    void Taken(UserRecord user, MacAddress client);
+
     /// <summary>A session is over.</summary>
     void Ended(UserRecord user, MacAddress client, string reason);
 }

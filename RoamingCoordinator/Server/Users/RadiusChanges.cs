@@ -29,10 +29,13 @@ internal sealed class RadiusChanges(UserDirectory users, ChannelWriter<SessionIn
         {
             var ended = await Task.WhenAll(removable.Select(f => AskAsync<UserChangeOutcome>(
                 (core, now, done) => core.EndUserSession(f.Client, u => u.Session.Equals(f.User.Session), "disconnected by the RADIUS server", done, now), cancel))).ConfigureAwait(false);
-            cause = ended.Contains(UserChangeOutcome.Done) ? ErrorCause.None : ErrorCause.SessionContextNotFound;
+            var (done, lost) = (ended.Count(e => e == UserChangeOutcome.Done), ended.Count(e => e is UserChangeOutcome.Failed or UserChangeOutcome.Unsure));
+            cause = lost > 0 ? ErrorCause.ResourcesUnavailable : done > 0 ? ErrorCause.None : ErrorCause.SessionContextNotFound;
+            log(lost > 0 ? "error" : "info", $"Disconnect {Describe(selector)}: {done} ended{(lost > 0 ? $", {lost} not: the store has not kept it; {cause}" : string.Empty)}");
+            return cause;
         }
 
-        log("info", $"Disconnect {Describe(selector)}: {(cause == ErrorCause.None ? $"{removable.Length} ended" : cause)}");
+        log("info", $"Disconnect {Describe(selector)}: {cause}");
         return cause;
     }
 
@@ -62,11 +65,11 @@ internal sealed class RadiusChanges(UserDirectory users, ChannelWriter<SessionIn
             };
             if (cause == ErrorCause.None)
             {
-                await loop.WriteAsync(new Question((_, _) => users.AccountAnew(client, terms)), cancel).ConfigureAwait(false);
+                await loop.WriteAsync(new Question((_, _) => users.AccountAnew(client, user, terms)), cancel).ConfigureAwait(false);
             }
         }
 
-        log("info", $"CoA {Describe(selector)}: {(cause == ErrorCause.None ? "changed" : cause)}");
+        log(cause == ErrorCause.ResourcesUnavailable ? "error" : "info", $"CoA {Describe(selector)}: {(cause == ErrorCause.None ? "changed" : cause == ErrorCause.ResourcesUnavailable ? $"the store has not kept it; {cause}" : cause)}");
         return cause;
     }
 

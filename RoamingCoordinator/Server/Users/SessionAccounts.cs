@@ -11,8 +11,13 @@ internal sealed class SessionAccounts : IAsyncDisposable
 {
     private const int MaxAccounts = 65_536;
 
+    /// <summary>Grants that the store is being asked about.</summary>
+    private const int MaxOffers = 4_096;
+
     private readonly RadiusClient _radius;
     private readonly Accounting _accounting;
+    private readonly Dictionary<SessionId, SessionGrant> _offered = [];
+    private readonly Queue<SessionId> _offers = new();
     private readonly Dictionary<MacAddress, SessionGrant> _granted = [];
     private readonly Dictionary<MacAddress, (string User, AccountingSession Account)> _accounts = [];
     private readonly Queue<MacAddress> _order = new();
@@ -23,16 +28,34 @@ internal sealed class SessionAccounts : IAsyncDisposable
         _accounting = new Accounting(new AccountingSettings { Nas = nas }, radius);
     }
 
-    /// <summary>A session has been granted. Nothing is told before an access point uses it. A user who authenticates again goes on with the account that there is.</summary>
-    public void Start(SessionGrant grant)
+    /// <summary>A server has granted a session. Whether the user may have the client's MAC address is not decided yet; of those of which nothing more is heard the oldest goes.</summary>
+    public void Offer(SessionGrant grant)
     {
-        if (_accounts.TryGetValue(grant.Client, out var known) && Same(known.User, grant.User))
+        if (_offered.TryAdd(grant.Session, grant))
+        {
+            _offers.Enqueue(grant.Session);
+            if (_offers.Count > MaxOffers)
+            {
+                _offered.Remove(_offers.Dequeue());
+            }
+        }
+    }
+
+    /// <summary>The session is kept. Nothing is told before an access point uses it. A user who authenticates again goes on with the account that there is.</summary>
+    public void Taken(UserRecord user, MacAddress client)
+    {
+        if (!_offered.Remove(SessionId.FromBytes(user.Session.Span), out var grant))
+        {
+            return;
+        }
+
+        if (_accounts.TryGetValue(client, out var known) && Same(known.User, grant.User))
         {
             known.Account.Renew(grant);
         }
-        else if (_granted.Count < MaxAccounts || _granted.ContainsKey(grant.Client))
+        else if (_granted.Count < MaxAccounts || _granted.ContainsKey(client))
         {
-            _granted[grant.Client] = grant;
+            _granted[client] = grant;
         }
     }
 
@@ -55,10 +78,10 @@ internal sealed class SessionAccounts : IAsyncDisposable
     /// <summary>The name by which a session is accounted for: that of its user's first authentication; null if it is not (yet).</summary>
     public string? NameOf(MacAddress client, UserRecord user) => _accounts.TryGetValue(client, out var known) && Same(known.User, user.User) ? known.Account.Session.ToString() : null;
 
-    /// <summary>What the server says of a session has changed.</summary>
-    public void Change(MacAddress client, SessionTerms change)
+    /// <summary>What the server says of a user's session has changed. Where nothing has been told of it yet, it begins as it is then.</summary>
+    public void Change(MacAddress client, UserRecord user, SessionTerms change)
     {
-        if (_accounts.TryGetValue(client, out var known))
+        if (_accounts.TryGetValue(client, out var known) && Same(known.User, user.User))
         {
             known.Account.Change(change);
         }
@@ -118,6 +141,10 @@ internal sealed class SessionAccounts : IAsyncDisposable
         if (_granted.Remove(client, out var grant) && Same(grant.User, user.User))
         {
             account = _accounting.Start(grant, node);
+            if (!user.Terms.Span.SequenceEqual(grant.Terms.Octets.Span) && SessionTermsReader.TryRead(user.Terms.Span, out var changed, out _))
+            {
+                account.Change(changed);
+            }
         }
         else if (SessionTermsReader.TryRead(user.Terms.Span, out var terms, out _))
         {

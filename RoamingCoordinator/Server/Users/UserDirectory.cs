@@ -156,6 +156,8 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
 
     public void Used(UserRecord user, NodeId node, UserSessionUsed used) => _accounts?.Used(user, node, used);
 
+    public void Taken(UserRecord user, MacAddress client) => _accounts?.Taken(user, client);
+
     public void Ended(UserRecord user, MacAddress client, string reason) => _accounts?.Ended(user, client);
 
     /// <summary>Whether the site has given a session by itself, and no server has.</summary>
@@ -182,7 +184,7 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
     }
 
     /// <summary>Accounting goes on by what a change says. In the loop.</summary>
-    public void AccountAnew(MacAddress client, SessionTerms change) => _accounts?.Change(client, change);
+    public void AccountAnew(MacAddress client, UserRecord user, SessionTerms change) => _accounts?.Change(client, user, change);
 
     /// <summary>A user has authenticated at an access point that asks by RADIUS. Owns the grant; false refuses him.</summary>
     public async Task<bool> TakeAsync(NodeId node, SessionGrant grant, CancellationToken cancel)
@@ -195,7 +197,7 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
             {
                 if (RecordOf(grant, key) is { } user)
                 {
-                    _accounts?.Start(grant);
+                    _accounts?.Offer(grant);
                     core.TakeUser(grant.Client, node, user, isTaken => answer.TrySetResult(isTaken), now);
                 }
                 else
@@ -275,7 +277,7 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
             return new EapVerdict(EapOutcome.Reject, eap);
         }
 
-        _accounts?.Start(grant);
+        _accounts?.Offer(grant);
         return new EapVerdict(EapOutcome.Accept, eap, user);
     }
 

@@ -364,6 +364,29 @@ public sealed class UserSideTests
         Assert.Equal(0, _bench.Node.AdmittedClients);
     }
 
+    /// <summary>The coordinator knows of the end what nobody here could (a lost store would look the same without it).</summary>
+    [Fact]
+    [Trait("Req", "A-27")]
+    public void What_is_remembered_of_a_session_that_is_known_to_be_over_lets_nobody_in_whatever_was_proved_of_it()
+    {
+        var session = Session("bob");
+        _bench.Speak(Client);
+        _bench.Tell(Client, session);
+        _bench.Wait(6_000);
+        _bench.Speak(Client);
+        var query = Assert.Single(_bench.Take<UserSessionQuery>());
+        Assert.Equal(session.Session, query.Known);
+
+        // It is let in by that session while the answer is under way.
+        _bench.Authenticate(Client, session);
+        _bench.Admit(Client);
+        Assert.True(_bench.Speak(Client));
+        _bench.Hear(new UserSessionReply { Id = query.Id, Client = Client, Ended = session.Session, Reason = "disconnected" });
+        Assert.Equal(0, _bench.Node.AdmittedClients);
+        Assert.False(_bench.Speak(Client));
+        Assert.Equal(SessionProof.Over, _bench.Take<UserSessionUsed>().Last().Proof);
+    }
+
     [Fact]
     public void Groups_hear_something_only_where_somebody_is_let_in()
     {

@@ -32,6 +32,8 @@ internal sealed class PlayedUsers : IUsers
 
     public List<string> Over { get; } = [];
 
+    public List<(string User, MacAddress Client)> TakenSessions { get; } = [];
+
     public static UserRecord Session(string user, byte number, long ends = 0) => new()
     {
         Session = Id(number), User = user, SealedKey = new Octets([number, 1, 2, 3]), Ends = ends, IdleSeconds = 600, Segment = "staff",
@@ -73,6 +75,8 @@ internal sealed class PlayedUsers : IUsers
     public Octets TextOf(Octets policy) => new("default deny"u8);
 
     public void Used(UserRecord user, NodeId node, UserSessionUsed used) => Usage.Add((user.User, node, used.OctetsFrom));
+
+    public void Taken(UserRecord user, MacAddress client) => TakenSessions.Add((user.User, client));
 
     public void Ended(UserRecord user, MacAddress client, string reason) => Over.Add($"{user.User}: {reason}");
 }

@@ -83,7 +83,8 @@ public sealed class ClientRecordCodecTests(ITestOutputHelper output)
     {
         var empty = ImmutableDictionary<MappingId, MappingEntry>.Empty;
         ClientRecord Bare(ClientRecord r) => r with { Mappings = empty, Ended = [], Addresses = [], Pending = null, LastArrivals = one.LastArrivals };
-        Assert.Equal(Bare(one) with { Ended = default, Addresses = default, Further = default }, Bare(other) with { Ended = default, Addresses = default, Further = default });
+        Assert.Equal(Bare(one) with { Ended = default, Addresses = default, Further = default, Over = default }, Bare(other) with { Ended = default, Addresses = default, Further = default, Over = default });
+        Assert.Equal(one.Over.ToArray(), other.Over.ToArray());
         Assert.Equal(one.Further.ToArray(), other.Further.ToArray());
         Assert.Equal(one.Ended.ToArray(), other.Ended.ToArray());
         Assert.Equal(one.Addresses.ToArray(), other.Addresses.ToArray());
@@ -152,6 +153,8 @@ public sealed class ClientRecordCodecTests(ITestOutputHelper output)
                 Proof = (SessionProof)random.NextInt((int)SessionProof.Trusted + 1),
                 IsProtected = random.Chance(0.5),
             },
+            Over = [.. Enumerable.Range(0, random.Chance(0.5) ? 0 : random.NextInt(SessionEnd.MaxKept + 1)).Select(_ => new SessionEnd(
+                new Octets([.. Enumerable.Range(0, UserSession.IdLength).Select(_ => (byte)random.NextInt(256))]), random.Chance(0.5) ? string.Empty : "Zoë", "its time is over", (long)(random.NextUInt64() >> 20)))],
             Pending = random.Chance(0.5) ? null : new PendingArrival(
                 [new AwaitedFam(NextNode(), 9)], Instant.FromMilliseconds(random.NextInt(1_000)), [new FamOffer(NextProtocol(), NextEndpoint())]),
         };

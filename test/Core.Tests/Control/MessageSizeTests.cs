@@ -274,8 +274,8 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
             {
                 Id = Id, Client = Client, Exchange = ulong.MaxValue, Outcome = EapOutcome.Unavailable, Eap = Of(ControlLimits.MaxEap), Session = LongSession,
             },
-            nameof(UserSessionQuery) => new UserSessionQuery { Id = Id, Client = Client },
-            nameof(UserSessionReply) => new UserSessionReply { Id = Id, Client = Client, Session = LongSession },
+            nameof(UserSessionQuery) => new UserSessionQuery { Id = Id, Client = Client, Known = LongSession.Session },
+            nameof(UserSessionReply) => new UserSessionReply { Id = Id, Client = Client, Session = LongSession, Ended = LongSession.Session, Reason = new string('€', ControlLimits.MaxReasonLength) },
             nameof(PolicyQuery) => new PolicyQuery { Id = Id, Policy = LongSession.Policy },
             nameof(PolicyReply) => new PolicyReply { Id = Id, Policy = LongSession.Policy, Text = Of(ControlLimits.MaxPolicy) },
             nameof(UserSessionChange) => new UserSessionChange

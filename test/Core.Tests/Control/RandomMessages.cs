@@ -52,6 +52,7 @@ internal sealed class RandomMessages(ulong seed)
     private int LengthOf(string property) => property switch
     {
         "UserSession.Session" or "UserSessionChange.Session" or "UserSessionUsed.Session" => UserSession.IdLength,
+        "UserSessionQuery.Known" or "UserSessionReply.Ended" => _random.Chance(0.5) ? 0 : UserSession.IdLength,
         "UserSession.Key" => _random.Chance(0.5) ? 0 : UserSession.KeyLength,
         "UserSessionUsed.Policy" => _random.Chance(0.5) ? 0 : UserSession.PolicyLength,
         "UserSession.Policy" or "PolicyQuery.Policy" or "PolicyReply.Policy" => UserSession.PolicyLength,
