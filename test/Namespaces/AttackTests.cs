@@ -1,13 +1,11 @@
 using System.Buffers.Binary;
 using System.Net;
-using System.Text;
-using Masquerade.Core.Checksum;
 using Masquerade.Core.Flow;
-using Masquerade.Core.Wire;
 using Masquerade.Lab;
 using Masquerade.Lab.Net;
 using Masquerade.Testing;
 using Xunit.Abstractions;
+using static Masquerade.Namespaces.Tests.AttackFrames;
 
 namespace Masquerade.Namespaces.Tests;
 
@@ -19,12 +17,12 @@ namespace Masquerade.Namespaces.Tests;
 [Trait("Req", "A-26")]
 public sealed class AttackTests(ITestOutputHelper output)
 {
-    private const string Mark = "this is an attack";
     private const int Alice = 0;
     private const int Bob = 1;
     private static readonly MacAddress s_gateway = MacAddress.Parse("02:6d:71:00:00:01");
     private static readonly MacAddress s_alice = MacAddress.Parse(LabTopology.ClientMac(Alice));
     private static readonly MacAddress s_bob = MacAddress.Parse(LabTopology.ClientMac(Bob));
+
     /// <summary>Everything that an insider at the same access point can send with his own MAC address.</summary>
     [Fact]
     public void An_insider_at_the_same_access_point_reaches_nobody_but_by_what_policies_allow()
@@ -54,14 +52,14 @@ public sealed class AttackTests(ITestOutputHelper output)
         // ARP poisoning: to her, to everybody, to the gateway; her address and the gateway's.
         foreach (var address in new[] { gatewayAt, aliceAt })
         {
-            attacker.Send(Arp(s_alice, address, aliceAt), Arp(MacAddress.Broadcast, address, address), Arp(s_gateway, address, gatewayAt));
+            attacker.Send(Arp(s_alice, s_bob, address, aliceAt), Arp(MacAddress.Broadcast, s_bob, address, address), Arp(s_gateway, s_bob, address, gatewayAt));
         }
 
         // A DHCP server and a router of his own; EAPOL for her.
         attacker.Send(
             Udp(s_gateway, s_bob, bobAt, 67, aliceAt, 68), Udp(MacAddress.Broadcast, s_bob, bobAt, 67, IPAddress.Broadcast, 68), Udp(s_alice, s_bob, bobAt, 67, aliceAt, 68),
-            RouterAdvertisement(MacAddress.Parse("33:33:00:00:00:01"), IPAddress.Parse("ff02::1")), RouterAdvertisement(s_gateway, LabTopology.ClientAddress6(Alice)),
-            Eapol(s_alice, 0), Eapol(s_alice, 3), Eapol(MacAddress.Parse("01:80:c2:00:00:03"), 2 + 64), Eapol(MacAddress.Broadcast, 0));
+            RouterAdvertisement(MacAddress.Parse("33:33:00:00:00:01"), s_bob, IPAddress.Parse("ff02::1")), RouterAdvertisement(s_gateway, s_bob, LabTopology.ClientAddress6(Alice)),
+            Eapol(s_alice, s_bob, 0), Eapol(s_alice, s_bob, 3), Eapol(MacAddress.Parse("01:80:c2:00:00:03"), s_bob, 2 + 64), Eapol(MacAddress.Broadcast, s_bob, 0));
         site.Lab.Progress("under attack", TimeSpan.FromSeconds(10), alices);
         Thread.Sleep(500);
         Assert.Empty(victim.Got);
@@ -137,66 +135,6 @@ public sealed class AttackTests(ITestOutputHelper output)
             Tool.Run("bridge", ["-n", site.Lab.Topology.Air.Name, "link", "set", "dev", port, "isolated", "on"]);
         }
     }
-
-    private static byte[] Udp(MacAddress to, MacAddress from, IPAddress source, int sourcePort, IPAddress destination, int port)
-    {
-        var payload = Encoding.ASCII.GetBytes(Mark);
-        var frame = new byte[14 + 20 + 8 + payload.Length];
-        EthernetHeader.Write(frame, to, from, EtherType.IPv4);
-        var (a, b) = (Address(source), Address(destination));
-        Ipv4Header.Write(frame.AsSpan(14), frame.Length - 14, IpProtocolNumber.Udp, a, b);
-        var datagram = frame.AsSpan(34);
-        BinaryPrimitives.WriteUInt16BigEndian(datagram, (ushort)sourcePort);
-        BinaryPrimitives.WriteUInt16BigEndian(datagram[2..], (ushort)port);
-        BinaryPrimitives.WriteUInt16BigEndian(datagram[4..], (ushort)datagram.Length);
-        payload.CopyTo(datagram[8..]);
-        var sum = InternetChecksum.Finish(InternetChecksum.Sum(datagram, InternetChecksum.PseudoHeaderSum(a, b, IpProtocolNumber.Udp, datagram.Length)));
-        BinaryPrimitives.WriteUInt16BigEndian(datagram[6..], sum == 0 ? ushort.MaxValue : sum);
-        return frame;
-    }
-
-    /// <summary>An ARP answer of bob, with the mark behind it.</summary>
-    private static byte[] Arp(MacAddress to, IPAddress claimed, IPAddress target)
-    {
-        var frame = new byte[42 + Mark.Length];
-        EthernetHeader.Write(frame, to, s_bob, EtherType.Arp);
-        new byte[] { 0, 1, 8, 0, 6, 4, 0, 2 }.CopyTo(frame, 14);
-        s_bob.WriteTo(frame.AsSpan(22));
-        Address(claimed).WriteTo(frame.AsSpan(28));
-        to.WriteTo(frame.AsSpan(32));
-        Address(target).WriteTo(frame.AsSpan(38));
-        Encoding.ASCII.GetBytes(Mark).CopyTo(frame, 42);
-        return frame;
-    }
-
-    /// <summary>A router advertisement of bob (RFC 4861 section 4.2) with the mark in an option that nobody knows.</summary>
-    private static byte[] RouterAdvertisement(MacAddress to, IPAddress destination)
-    {
-        var message = new byte[16 + 24];
-        (message[0], message[4], message[6], message[7]) = (134, 64, 7, 8);
-        (message[16], message[17]) = (253, 3);
-        Encoding.ASCII.GetBytes(Mark).CopyTo(message, 18);
-        var frame = new byte[14 + 40 + message.Length];
-        EthernetHeader.Write(frame, to, s_bob, EtherType.IPv6);
-        var (a, b) = (Address(IPAddress.Parse("fe80::6d:71ff:fe0c:2")), Address(destination));
-        Ipv6Header.Write(frame.AsSpan(14), message.Length, 58, a, b);
-        frame[21] = 255;
-        var sum = InternetChecksum.Finish(InternetChecksum.Sum(message, InternetChecksum.PseudoHeaderSum(a, b, 58, message.Length)));
-        BinaryPrimitives.WriteUInt16BigEndian(message.AsSpan(2), sum);
-        message.CopyTo(frame, 54);
-        return frame;
-    }
-
-    private static byte[] Eapol(MacAddress to, byte type)
-    {
-        var frame = new byte[18 + Mark.Length];
-        EthernetHeader.Write(frame, to, s_bob, EtherType.Eapol);
-        (frame[14], frame[15], frame[17]) = (2, type, (byte)Mark.Length);
-        Encoding.ASCII.GetBytes(Mark).CopyTo(frame, 18);
-        return frame;
-    }
-
-    private static IpAddress Address(IPAddress address) => IpAddress.FromBytes(address.GetAddressBytes());
 
     private static void Enter(UserSite site, int client, string user)
     {
