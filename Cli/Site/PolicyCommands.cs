@@ -35,13 +35,15 @@ internal static class PolicyCommands
             if (parse.GetValue(common.Json))
             {
                 await output.WriteLineAsync(said.GetRawText()).ConfigureAwait(false);
-                return;
+            }
+            else
+            {
+                var applied = said.GetProperty("applied").GetBoolean();
+                var changed = said.GetProperty("policies").GetArrayLength();
+                await output.WriteLineAsync($"{(applied ? "it holds" : "it could hold")}: {(changed == 0 ? "no policy" : Of(said, "policies"))} {(applied ? "changed" : "would change")}").ConfigureAwait(false);
+                await output.WriteLineAsync($"another policy for {Of(said, "clients")} clients of {Of(said, "users")} users").ConfigureAwait(false);
             }
 
-            var applied = said.GetProperty("applied").GetBoolean();
-            var changed = said.GetProperty("policies").GetArrayLength();
-            await output.WriteLineAsync($"{(applied ? "it holds" : "it could hold")}: {(changed == 0 ? "no policy" : Of(said, "policies"))} {(applied ? "changed" : "would change")}").ConfigureAwait(false);
-            await output.WriteLineAsync($"another policy for {Of(said, "clients")} clients of {Of(said, "users")} users").ConfigureAwait(false);
             if (!said.GetProperty("told").GetBoolean())
             {
                 throw new CliException("the coordinator's store could not say whom it concerns: access points hear of it when they next report");

@@ -76,7 +76,9 @@ public sealed partial class CoordinatorCore
         });
     }
 
-    /// <summary>Policies have changed: whoever serves a client whose policy is another one now hears of it, once, at once.</summary>
+    /// <summary>
+    /// Policies have changed: whoever serves a client whose policy is another one now hears of it, once, at once. Nodes that are connected to another coordinator hear it from that one, which may not know the policies yet.
+    /// </summary>
     /// <param name="isConcerned">Whether a session's policy is another one.</param>
     /// <param name="reason">Why, for logs.</param>
     /// <param name="done">Is told when the store has been gone through; false: it could not be, not wholly.</param>
@@ -89,7 +91,7 @@ public sealed partial class CoordinatorCore
             {
                 if (_options.Users is { } users && record.User is { } user && isConcerned(record.Client, user))
                 {
-                    Run(new Job(record.Client, (state, _) => UserChangeStep.Tell(state, reason, users, UnixNow)) { Done = next });
+                    Run(new Job(record.Client, (state, _) => UserChangeStep.Tell(state, reason, users, UnixNow, id => Nodes.Find(id) is not { } node || IsNobodyElses(node))) { Done = next });
                 }
                 else
                 {

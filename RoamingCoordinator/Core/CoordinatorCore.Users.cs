@@ -44,33 +44,41 @@ public sealed partial class CoordinatorCore
     /// <summary>A user is denied, at once and everywhere, or is denied no more.</summary>
     /// <param name="user">The user.</param>
     /// <param name="denied">Whether he is.</param>
+    /// <param name="done">Is told when it is kept, or is not; null: this coordinator knows of no users.</param>
     /// <param name="now">The time.</param>
-    /// <returns>Null: this coordinator knows of no users. False: it could not be kept, and nothing has changed.</returns>
-    public bool? TryDeny(string user, bool denied, Instant now)
+    public void Deny(string user, bool denied, Action<UserChangeOutcome?> done, Instant now)
     {
         _now = now;
         if (_options.Users is not { } users)
         {
-            return null;
+            done(null);
+            return;
         }
 
-        if (!users.TryDeny(user, denied))
+        users.Deny(user, denied, outcome =>
         {
-            return false;
-        }
+            if (outcome == UserChangeOutcome.Done && denied)
+            {
+                EndSessionsOf(user, Nodes.Nodes);
+            }
 
-        if (denied)
-        {
-            EndSessionsOf(user);
-        }
-
-        return true;
+            done(outcome);
+        });
     }
 
-    /// <summary>Every node ends all sessions of a user at once.</summary>
-    private void EndSessionsOf(string user)
+    /// <summary>Another coordinator has denied a user: the nodes that are connected here, or nowhere, end his sessions.</summary>
+    public void EndSessionsHere(string user, Instant now)
     {
-        foreach (var node in Nodes.Nodes.ToArray())
+        _now = now;
+        EndSessionsOf(user, Nodes.Nodes.Where(IsNobodyElses));
+    }
+
+    private static bool IsNobodyElses(NodeState node) => node.IsHere || !node.IsConnected;
+
+    /// <summary>Nodes end all sessions of a user at once.</summary>
+    private void EndSessionsOf(string user, IEnumerable<NodeState> nodes)
+    {
+        foreach (var node in nodes.ToArray())
         {
             Push(node.Id, new UserDenied { Id = 0, User = user });
         }
@@ -96,7 +104,7 @@ public sealed partial class CoordinatorCore
                 Ask(node, used, used.Client, (state, _) => UserStep.Used(state, node.Id, used, users, UnixNow));
                 break;
             case PolicyQuery query:
-                Send(node, new PolicyReply { Id = query.Id, Policy = query.Policy, Text = users.TextOf(query.Policy) });
+                users.FindText(query.Policy, text => Send(node, new PolicyReply { Id = query.Id, Policy = query.Policy, Text = text }));
                 break;
         }
     }

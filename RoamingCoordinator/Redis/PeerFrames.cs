@@ -13,6 +13,7 @@ internal static class PeerFrames
     private const byte IsPresence = 2;
     private const byte IsRelay = 3;
     private const byte HasChangedAddresses = 4;
+    private const byte HasChangedUsers = 5;
     private const int HeaderBytes = 9;
     private const int IsConnected = 1;
     private const int HasLoad = 2;
@@ -28,6 +29,8 @@ internal static class PeerFrames
     }
 
     public static byte[] AddressesChanged(ulong life) => Begin(HasChangedAddresses, life).WrittenSpan.ToArray();
+
+    public static byte[] UsersChanged(ulong life) => Begin(HasChangedUsers, life).WrittenSpan.ToArray();
 
     /// <summary>All of a node's presence but number and connection: the coordinator's life, and the node's greeting.</summary>
     public static byte[] Rest(NodePresence presence)
@@ -79,6 +82,8 @@ internal static class PeerFrames
     }
 
     public static bool TryReadAddressesChanged(ReadOnlySpan<byte> frame, out ulong life) => TryBegin(frame, HasChangedAddresses, out life) && frame.Length == HeaderBytes;
+
+    public static bool TryReadUsersChanged(ReadOnlySpan<byte> frame, out ulong life) => TryBegin(frame, HasChangedUsers, out life) && frame.Length == HeaderBytes;
 
     public static NodePresence? ReadPresence(ReadOnlySpan<byte> frame)
     {

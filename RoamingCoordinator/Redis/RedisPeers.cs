@@ -19,6 +19,9 @@ public interface IPeerListener
     /// <summary>Another coordinator has changed the book of addresses.</summary>
     void OnAddressesChanged();
 
+    /// <summary>Another coordinator may have changed who is denied or which policies hold.</summary>
+    void OnUsersChanged();
+
     /// <summary>A message by way of another coordinator.</summary>
     void OnRelayed(ulong from, NodeId node, ControlMessage message);
 }
@@ -179,6 +182,9 @@ public sealed partial class RedisPeers : ICoordinatorPeers, IAsyncDisposable
         }
     }
 
+    /// <summary>Who is denied, or which policies hold, may be another thing than before.</summary>
+    internal void TellUsersChanged() => Say(PeerFrames.UsersChanged(_life));
+
     /// <summary>Says something to all, so that they can tell when they have not heard it.</summary>
     private void Say(byte[] frame)
     {
@@ -235,6 +241,15 @@ public sealed partial class RedisPeers : ICoordinatorPeers, IAsyncDisposable
                 _others.TryAdd(life, true);
                 _news.Hear(life);
                 _post(() => _listener!.OnAddressesChanged());
+            }
+        }
+        else if (PeerFrames.TryReadUsersChanged(frame, out life))
+        {
+            if (life != _life)
+            {
+                _others.TryAdd(life, true);
+                _news.Hear(life);
+                _post(() => _listener!.OnUsersChanged());
             }
         }
         else if (PeerFrames.ReadPresence(frame) is { } presence)
@@ -325,6 +340,7 @@ public sealed partial class RedisPeers : ICoordinatorPeers, IAsyncDisposable
     /// <summary>Reads where all nodes are; what could not be read is read again soon.</summary>
     private async Task ReadAsync()
     {
+        _post(() => _listener!.OnUsersChanged());
         var names = await _store.Link.RunAsync(static (database, key) => database.SetMembersAsync(key), _store.Keys.Nodes).ConfigureAwait(false);
         _readSoon |= names.Failure != StoreFailure.None;
         if (names.Failure == StoreFailure.Garbage)

@@ -26,6 +26,12 @@ internal static class Script
     public static readonly string Lease = Read("lease");
     public static readonly string Release = Read("release");
 
+    public static readonly string UsersRead = Read("users-read");
+    public static readonly string UsersDeny = Read("users-deny");
+    public static readonly string UsersApply = Read("users-apply");
+    public static readonly string UsersRestore = Read("users-restore");
+    public static readonly string UsersText = Read("users-text");
+
     private static string Read(string name)
     {
         using var stream = typeof(Script).Assembly.GetManifestResourceStream($"{name}.lua")!;

@@ -31,7 +31,7 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
     {
         _log = log;
         _inputs = inputs;
-        _users = config.Users is null ? null : new UserDirectory(config.Users, config.Options.Name.Name!, inputs.Writer, log.Write);
+        _users = config.Users is null ? null : new UserDirectory(config.Users, config.Options.Name.Name!, inputs.Writer, log.Write, shared?.Users);
         var options = config.Options with { EpochClock = origin, Life = shared?.Life ?? 0, Users = _users };
         _door = new AgentDoor(config, log, _inputs.Writer, OnUnsent);
         _shared = shared;
@@ -79,6 +79,7 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
         {
             // Decisions need to know where nodes are, so nobody is let in before that is read: who tries is refused, and goes to another coordinator.
             await shared.Peers.StartAsync(server).ConfigureAwait(false);
+            await (server._users?.StartAsync() ?? Task.CompletedTask).ConfigureAwait(false);
         }
 
         if (!await server.OpenRadiusAsync(config).ConfigureAwait(false) || !TryOpen(() => listener.Listen(512), config, log))
@@ -91,10 +92,11 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
         log.Write(config.Insecure ? "warning" : "info", $"{config.Options.Name} listens on {config.Listen}, {(config.Credentials is null ? "plain text" : "TLS 1.3")}");
         var accept = server._door.AcceptAsync(listener, stop.Token);
         var watch = Task.WhenAll(server._door.WatchAsync(stop.Token), config.Homes?.WatchAsync(() => CheckHomes(config, log), log.Write, stop.Token) ?? Task.CompletedTask);
-        using var hangUp = config.Credentials is null ? null : PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
+        using var hangUp = config.Credentials is null && server._users is null ? null : PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
         {
             signal.Cancel = true;
-            config.Credentials.Poke();
+            config.Credentials?.Poke();
+            _ = server._users?.ReloadAsync();
         });
         var api = Task.Run(() => server.StartApiAsync(config, stop), CancellationToken.None);
         var loop = server.LoopAsync(stop.Token);
@@ -173,6 +175,9 @@ internal sealed class CoordinatorServer : ICoordinatorOutput, ICoordinatorLoop, 
 
     /// <inheritdoc/>
     public void OnAddressesChanged() => _core.OnAddressesChanged(Now());
+
+    /// <inheritdoc/>
+    public void OnUsersChanged() => _users?.Follow();
 
     /// <inheritdoc/>
     public void OnRelayed(ulong from, NodeId node, ControlMessage message) => _core.OnRelayed(from, node, message, Now());

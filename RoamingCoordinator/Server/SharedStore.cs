@@ -8,11 +8,12 @@ namespace Masquerade.RoamingCoordinator.Server;
 /// <summary>A store that other coordinators use too, and those coordinators.</summary>
 internal sealed class SharedStore : IAsyncDisposable
 {
-    private SharedStore(RedisClientStore store, RedisPeers peers, ulong life)
+    private SharedStore(RedisClientStore store, RedisPeers peers, RedisUserBook users, ulong life)
     {
         Store = store;
         Addresses = new RedisAddressStore(store);
         Peers = peers;
+        Users = users;
         Life = life;
     }
 
@@ -22,6 +23,9 @@ internal sealed class SharedStore : IAsyncDisposable
     public RedisAddressStore Addresses { get; }
 
     public RedisPeers Peers { get; }
+
+    /// <summary>Who is denied and which policies hold.</summary>
+    public RedisUserBook Users { get; }
 
     /// <summary>A number that no other coordinator has or had.</summary>
     public ulong Life { get; }
@@ -40,7 +44,8 @@ internal sealed class SharedStore : IAsyncDisposable
 
         var life = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1;
         var store = await RedisClientStore.ConnectAsync(options, Post, origin).ConfigureAwait(false);
-        return new SharedStore(store, new RedisPeers(store, options, life, Post), life);
+        var peers = new RedisPeers(store, options, life, Post);
+        return new SharedStore(store, peers, new RedisUserBook(store, peers, options), life);
     }
 
     /// <summary>How the link to the store stands, as figures.</summary>

@@ -91,6 +91,8 @@ internal static class PolicyRoute
                 throw new ProblemException(StatusCodes.Status422UnprocessableEntity, $"the document has {answer.Mistakes.Count} mistake{(answer.Mistakes.Count == 1 ? string.Empty : "s")}; nothing has changed") { Mistakes = answer.Mistakes };
             case PolicyOutcome.Stale:
                 throw new ProblemException(StatusCodes.Status412PreconditionFailed, $"another document holds by now, with the tag {answer.Tag}; nothing has changed");
+            case PolicyOutcome.NotAvailable or PolicyOutcome.Unsure:
+                throw new NotAvailableException(string.Join("; ", answer.Mistakes));
             case PolicyOutcome.NotKept:
                 throw new ProblemException(StatusCodes.Status409Conflict, $"{string.Join("; ", answer.Mistakes)}; nothing has changed");
         }

@@ -1,5 +1,6 @@
 using Masquerade.RoamingCoordinator.Api.Asking;
 using Masquerade.RoamingCoordinator.Api.Hosting;
+using Masquerade.RoamingCoordinator.Steps;
 using Microsoft.AspNetCore.Http;
 
 namespace Masquerade.RoamingCoordinator.Api.Routes;
@@ -25,10 +26,13 @@ internal static class UserRoute
         _ = new Query(context.Request);
         Browsers.MayNotChange(context);
         var user = (string?)context.Request.RouteValues["user"] ?? string.Empty;
-        var isKept = await site.Inquiry.AskAsync((core, now) => core.TryDeny(user, denied, now), context.RequestAborted).ConfigureAwait(false) ?? throw NoUsers();
-        if (!isKept)
+        var outcome = await site.Inquiry.AskLaterAsync<UserChangeOutcome?>(
+            (core, now, answer) => core.Deny(user, denied, said => answer.TrySetResult(said), now), context.RequestAborted).ConfigureAwait(false) ?? throw NoUsers();
+        if (outcome != UserChangeOutcome.Done)
         {
-            throw new NotAvailableException("the coordinator cannot keep it: its log says why");
+            throw new NotAvailableException(outcome == UserChangeOutcome.Unsure
+                ? $"the store has not said whether it has kept it: {user} may be {(denied ? "denied" : "allowed")} or not"
+                : "the coordinator cannot keep it, and nothing has changed: its log says why");
         }
 
         await Reply.JsonAsync(context, json =>

@@ -70,7 +70,8 @@ public static class UserChangeStep
     /// <param name="reason">Why, for logs.</param>
     /// <param name="users">The users.</param>
     /// <param name="time">The time in Unix milliseconds.</param>
-    public static Decision? Tell(ClientRecord? state, string reason, IUsers users, long time)
+    /// <param name="isMine">Which nodes are to be told; null: whichever serves the client.</param>
+    public static Decision? Tell(ClientRecord? state, string reason, IUsers users, long time, Func<NodeId, bool>? isMine = null)
     {
         if (state?.User is not { } user || user.HasEnded(time))
         {
@@ -78,7 +79,7 @@ public static class UserChangeStep
         }
 
         var decision = new Decision(null, null);
-        foreach (var node in Places(state, user))
+        foreach (var node in Places(state, user).Where(n => isMine?.Invoke(n) != false))
         {
             if (users.For(state.Client, user, node, time) is not { } session)
             {

@@ -27,6 +27,12 @@ public enum PolicyOutcome
     /// <summary>It cannot be kept; nothing has changed.</summary>
     NotKept,
 
+    /// <summary>The store that several coordinators share cannot keep it now; nothing has changed.</summary>
+    NotAvailable,
+
+    /// <summary>That store has not said whether it has kept it: it may hold or not.</summary>
+    Unsure,
+
     /// <summary>It holds, but the store could not say who is concerned: access points hear of it when they next report.</summary>
     NotTold,
 }

@@ -1,5 +1,6 @@
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
+using Masquerade.RoamingCoordinator.Steps;
 
 namespace Masquerade.RoamingCoordinator.Users;
 
@@ -57,11 +58,11 @@ public interface IUsers
     /// <summary>Whether a user is denied.</summary>
     bool IsDenied(string user);
 
-    /// <summary>Denies a user, or does no more; false: it could not be kept, and nothing has changed.</summary>
-    bool TryDeny(string user, bool denied);
+    /// <summary>Denies a user, or does no more. <paramref name="done"/> is called once, when it is kept or is not.</summary>
+    void Deny(string user, bool denied, Action<UserChangeOutcome> done);
 
-    /// <summary>The text of a policy; empty if there is none of that name.</summary>
-    Octets TextOf(Octets policy);
+    /// <summary>Gives the text of a policy; empty if there is none of that name. <paramref name="done"/> is called once.</summary>
+    void FindText(Octets policy, Action<Octets> done);
 
     /// <summary>An access point says how a session is used: for accounting.</summary>
     void Used(UserRecord user, NodeId node, UserSessionUsed used);

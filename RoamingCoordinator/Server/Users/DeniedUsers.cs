@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text;
 using Masquerade.Core.Control;
 
@@ -5,35 +6,32 @@ namespace Masquerade.RoamingCoordinator.Server.Users;
 
 /// <summary>
 /// Users who are denied, a name on each line of a file. Names are the same in upper and lower case. A denial that has been promised survives a crash: the file is replaced as a whole and is on the
-/// disk before anybody is told.
+/// disk before anybody is told. Where a store is shared it promises, and the file is a copy. Changed in the coordinator's loop; read by any thread.
 /// </summary>
 internal sealed class DeniedUsers
 {
     /// <summary>An access point that comes back is told all of them.</summary>
-    private const int MaxUsers = 4_096;
+    public const int MaxUsers = 4_096;
+
+    private static readonly ImmutableSortedSet<string> s_nobody = ImmutableSortedSet.Create<string>(StringComparer.OrdinalIgnoreCase);
 
     private readonly string _path;
-    private readonly HashSet<string> _names = new(StringComparer.OrdinalIgnoreCase);
+    private volatile ImmutableSortedSet<string> _names;
 
-    private DeniedUsers(string path) => _path = path;
+    private DeniedUsers(string path, ImmutableSortedSet<string> names) => (_path, _names) = (path, names);
 
     /// <summary>Reads the file, if there is one.</summary>
     /// <param name="path">The file; empty: denials are not kept.</param>
     /// <exception cref="IOException">It is there and cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The same.</exception>
-    public static DeniedUsers Open(string path)
-    {
-        var users = new DeniedUsers(path);
-        if (path.Length > 0 && File.Exists(path))
-        {
-            users._names.UnionWith(File.ReadLines(path).Select(l => l.Trim()).Where(l => l.Length is > 0 and <= ControlLimits.MaxReasonLength).Take(MaxUsers));
-        }
-
-        return users;
-    }
+    public static DeniedUsers Open(string path) =>
+        new(path, path.Length == 0 || !File.Exists(path) ? s_nobody : s_nobody.Union(File.ReadLines(path).Select(l => l.Trim()).Where(l => l.Length is > 0 and <= ControlLimits.MaxReasonLength).Take(MaxUsers)));
 
     /// <summary>All names, in order.</summary>
-    public IReadOnlyList<string> Names => [.. _names.Order(StringComparer.OrdinalIgnoreCase)];
+    public IReadOnlyList<string> Names => _names;
+
+    /// <summary>A line of the file is a name: what would be another line, or none, is none that RADIUS knows.</summary>
+    public static bool IsName(string user) => user.Trim().Length == user.Length && user.Length is > 0 and <= ControlLimits.MaxReasonLength && !user.Any(char.IsControl);
 
     public bool Contains(string user) => _names.Contains(user);
 
@@ -45,33 +43,41 @@ internal sealed class DeniedUsers
             return true;
         }
 
-        // A line of the file is a name: what would be another line, or none, is none that RADIUS knows.
-        if (denied && (_names.Count >= MaxUsers || user.Trim().Length != user.Length || user.Length is 0 or > ControlLimits.MaxReasonLength || user.Any(char.IsControl)))
+        if (denied && (_names.Count >= MaxUsers || !IsName(user)))
         {
             return false;
         }
 
-        Change(user, denied);
-        if (_path.Length == 0 || TryWrite())
+        var next = denied ? _names.Add(user) : _names.Remove(user);
+        if (_path.Length > 0 && !TryWrite(next))
         {
-            return true;
+            return false;
         }
 
-        Change(user, !denied);
-        return false;
+        _names = next;
+        return true;
     }
 
-    private void Change(string user, bool denied)
+    /// <summary>The store has kept that a user is denied, or is no more. False: the file has not.</summary>
+    public bool Set(string user, bool denied) => Become(denied ? _names.Add(user) : _names.Remove(user));
+
+    /// <summary>What the store says of all users. Gives back who is denied that was not before.</summary>
+    /// <param name="names">Who is denied.</param>
+    /// <param name="isCopied">Whether the file has it as well.</param>
+    public IReadOnlyList<string> Follow(IReadOnlyList<string> names, out bool isCopied)
     {
-        if (denied)
-        {
-            _names.Add(user);
-        }
-        else
-        {
-            _names.Remove(user);
-        }
+        var next = s_nobody.Union(names.Where(IsName).Take(MaxUsers));
+        var added = next.Except(_names);
+        isCopied = Become(next);
+        return added;
     }
 
-    private bool TryWrite() => DurableFile.TryReplace(_path, Encoding.UTF8.GetBytes(string.Concat(Names.Select(name => name + "\n"))));
+    private bool Become(ImmutableSortedSet<string> next)
+    {
+        var isOther = !next.SetEquals(_names);
+        _names = next;
+        return !isOther || _path.Length == 0 || TryWrite(next);
+    }
+
+    private bool TryWrite(ImmutableSortedSet<string> names) => DurableFile.TryReplace(_path, Encoding.UTF8.GetBytes(string.Concat(names.Select(name => name + "\n"))));
 }

@@ -5,7 +5,7 @@ using Masquerade.Core.Control;
 namespace Masquerade.RoamingCoordinator.Server.Users;
 
 /// <summary>The texts of policies by their names, as access points ask for them. Bounded: the oldest goes, and is there again when it is resolved again.</summary>
-internal sealed class PolicyShelf
+internal sealed class PolicyShelf(Action<Octets, ReadOnlyMemory<byte>>? added = null)
 {
     private const int MaxTexts = 4_096;
 
@@ -27,14 +27,26 @@ internal sealed class PolicyShelf
             return null;
         }
 
+        Put(name, new Octets(text));
+        added?.Invoke(name, text);
+        return name;
+    }
+
+    /// <summary>Puts a text there that another coordinator has named.</summary>
+    public void Put(Octets name, Octets text)
+    {
+        if (_texts.ContainsKey(name))
+        {
+            return;
+        }
+
         if (_order.Count >= MaxTexts)
         {
             _texts.Remove(_order.Dequeue());
         }
 
-        _texts[name] = new Octets(text);
+        _texts[name] = text;
         _order.Enqueue(name);
-        return name;
     }
 
     /// <summary>The text of that name; empty if there is none.</summary>

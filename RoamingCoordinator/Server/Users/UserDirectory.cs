@@ -6,6 +6,8 @@ using Masquerade.Auth.Keys;
 using Masquerade.Auth.Radius;
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
+using Masquerade.RoamingCoordinator.Redis;
+using Masquerade.RoamingCoordinator.Steps;
 using Masquerade.RoamingCoordinator.Users;
 
 namespace Masquerade.RoamingCoordinator.Server.Users;
@@ -20,7 +22,8 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
     private readonly RadiusClient _radius;
     private readonly SiteKeys _siteKeys = new();
     private readonly PolicyDesk _desk;
-    private readonly PolicyShelf _shelf = new();
+    private readonly PolicyShelf _shelf;
+    private readonly SharedBook? _shared;
     private readonly DeniedUsers _denied;
     private readonly SessionAccounts? _accounts;
     private readonly CancellationTokenSource _stop = new();
@@ -28,11 +31,18 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
 
     /// <exception cref="IOException">The file of users who are denied cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The same.</exception>
-    public UserDirectory(UsersSettings settings, string name, ChannelWriter<SessionInput> loop, Action<string, string> log)
+    public UserDirectory(UsersSettings settings, string name, ChannelWriter<SessionInput> loop, Action<string, string> log, RedisUserBook? book = null)
     {
         (_settings, _loop, _log) = (settings, loop, log);
         _denied = DeniedUsers.Open(settings.DeniedFile);
-        _desk = new PolicyDesk(settings.Policies ?? PolicyFile.Everything, settings.PoliciesPath, loop, log);
+        _desk = new PolicyDesk(settings.Policies, settings.PoliciesPath, loop, log);
+        _shared = book is null ? null : new SharedBook(book, _denied, _desk, loop, log);
+        _shelf = new PolicyShelf(_shared is null ? null : (policy, text) => _shared.KeepText(policy.Span, text));
+        if (_shared is not null)
+        {
+            _desk.ShareBy(_shared.KeepAsync);
+        }
+
         foreach (var (number, key) in settings.SiteKeys.Count > 0 ? settings.SiteKeys.Reverse() : [(1U, RandomNumberGenerator.GetBytes(SiteKeys.KeyLength))])
         {
             // The one that is added last seals.
@@ -81,11 +91,40 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
     /// <summary>What the key holder has counted.</summary>
     public KeyHolderCounters Counters => _holder.Counters;
 
-    public bool TryDeny(string user, bool denied)
+    /// <summary>Reads what other coordinators have ordered. Before access points are let in.</summary>
+    public Task StartAsync() => _shared?.StartAsync() ?? Task.CompletedTask;
+
+    /// <summary>Other coordinators may have ordered something.</summary>
+    public void Follow() => _shared?.Follow();
+
+    /// <summary>The file of policies is to be read again.</summary>
+    public Task ReloadAsync() => _desk.ReloadAsync();
+
+    public void Deny(string user, bool denied, Action<UserChangeOutcome> done)
     {
-        var isKept = _denied.TrySet(user, denied);
-        _log(isKept ? "info" : "error", $"user {user} {(isKept ? denied ? "is denied" : "is denied no more" : "could not be denied: the file of denied users cannot be written, or it is no name")}");
-        return isKept;
+        void Say(UserChangeOutcome outcome)
+        {
+            _log(outcome == UserChangeOutcome.Done ? "info" : "error", outcome switch
+            {
+                UserChangeOutcome.Done => $"user {user} {(denied ? "is denied" : "is denied no more")}",
+                UserChangeOutcome.Unsure => $"user {user} may be {(denied ? "denied" : "denied no more")} or not: the store has not said whether it has kept it",
+                _ => $"user {user} could not be {(denied ? "denied" : "allowed")}: {(_shared is null ? "the file of denied users cannot be written" : "the store cannot keep it")}, too many are denied, or it is no name",
+            });
+            done(outcome);
+        }
+
+        if (_shared is null)
+        {
+            Say(_denied.TrySet(user, denied) ? UserChangeOutcome.Done : UserChangeOutcome.Failed);
+        }
+        else if (denied && !DeniedUsers.IsName(user))
+        {
+            Say(UserChangeOutcome.Refused);
+        }
+        else
+        {
+            _shared.Deny(user, denied, Say);
+        }
     }
 
     public void Exchange(EapQuestion question, Action<EapVerdict> done)
@@ -152,7 +191,42 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
 
     public bool IsDenied(string user) => _denied.Contains(user);
 
-    public Octets TextOf(Octets policy) => _shelf.Find(policy);
+    public void FindText(Octets policy, Action<Octets> done)
+    {
+        var text = _shelf.Find(policy);
+        if (text.Length > 0 || _shared is null)
+        {
+            done(text);
+            return;
+        }
+
+        // Another coordinator may have told the access point of it.
+        _ = FindTextAsync(_shared, policy, done);
+    }
+
+    private async Task FindTextAsync(SharedBook shared, Octets policy, Action<Octets> done)
+    {
+        var found = await shared.FindTextAsync(policy.Span.ToArray()).ConfigureAwait(false);
+        var isIt = found is { Length: > 0 and <= ControlLimits.MaxPolicy } && SHA256.HashData(found).AsSpan().SequenceEqual(policy.Span);
+        try
+        {
+            await _loop.WriteAsync(
+                new StoreAnswered(() =>
+                {
+                    if (isIt)
+                    {
+                        _shelf.Put(policy, new Octets(found));
+                    }
+
+                    done(isIt ? new Octets(found) : Octets.Empty);
+                }),
+                _stop.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is OperationCanceledException or ChannelClosedException)
+        {
+            // The coordinator stops; whoever asked asks another one.
+        }
+    }
 
     public void Used(UserRecord user, NodeId node, UserSessionUsed used) => _accounts?.Used(user, node, used);
 

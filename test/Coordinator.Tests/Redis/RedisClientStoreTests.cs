@@ -54,6 +54,22 @@ public sealed class RedisClientStoreTests(RedisFixture fixture) : ClientStoreCon
         Assert.Equal(one.Incarnation, Open().Incarnation);
     }
 
+    /// <summary>That a session is over is known for longer than a client that is nowhere, and not for ever.</summary>
+    [Fact]
+    [Trait("Req", "A-27")]
+    public void A_record_with_an_ended_session_lives_as_long_as_that_is_kept()
+    {
+        var store = new BlockingStore(Open());
+        var until = DateTimeOffset.UtcNow.AddHours(24).ToUnixTimeMilliseconds();
+        store.CompareAndSet(new ClientRecord { Client = Client, Over = [new SessionEnd(new Core.Control.Octets(new byte[Core.Control.UserSession.IdLength]), "alice", "over", until)] }, 0);
+        store.CompareAndSet(new ClientRecord { Client = OtherClient }, 0);
+        Assert.InRange(Lease(Client), TimeSpan.FromHours(23.9).TotalMilliseconds, TimeSpan.FromHours(24).TotalMilliseconds);
+        Assert.InRange(Lease(OtherClient), 1, TimeSpan.FromHours(1).TotalMilliseconds);
+
+        double Lease(MacAddress client) => double.Parse(
+            fixture.Server.Command("PTTL", $"{_stores.Prefix}c:{{{client.Value.ToString("x12", CultureInfo.InvariantCulture)}}}"), CultureInfo.InvariantCulture);
+    }
+
     [Theory]
     [InlineData("SET", "garbage")]
     [InlineData("SET", "00000000\u0091garbage")]

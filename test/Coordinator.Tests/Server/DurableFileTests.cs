@@ -53,6 +53,31 @@ public sealed class DurableFileTests : IDisposable
         Assert.Equal("one", File.ReadAllText(Place));
     }
 
+    /// <summary>What SIGHUP does: the whole file, or nothing of it.</summary>
+    [Fact]
+    [Trait("Req", "A-27")]
+    public async Task A_file_of_policies_that_is_read_again_holds_as_a_whole_or_not_at_all()
+    {
+        var loop = Channel.CreateUnbounded<SessionInput>();
+        var log = new List<string>();
+        using var desk = new PolicyDesk(PolicyFile.Everything, Place, loop.Writer, (level, text) => log.Add($"{level} {text}"));
+        var before = desk.Current.Tag;
+        await desk.ReloadAsync();
+        File.WriteAllText(Place, """{ "policies": { "one": ["deny both any"], "two": ["alow both any"] }, "default": "one" }""");
+        await desk.ReloadAsync();
+        Assert.Equal(before, desk.Current.Tag);
+        Assert.Equal(2, log.Count(l => l.StartsWith("error ", StringComparison.Ordinal) && l.Contains("the policies before still hold", StringComparison.Ordinal)));
+        Assert.Contains(log, l => l.Contains("policies.two rule 1", StringComparison.Ordinal));
+        Assert.False(loop.Reader.TryRead(out _));
+
+        File.WriteAllText(Place, """{ "policies": { "one": ["deny both any"] }, "default": "one" }""");
+        var reading = desk.ReloadAsync();
+        Assert.IsType<Question>(await loop.Reader.ReadAsync());
+        Assert.NotEqual(before, desk.Current.Tag);
+        Assert.Equal(["one"], desk.Current.Policies.Keys);
+        Assert.False(reading.IsCompleted);
+    }
+
     /// <summary>Whoever applies a document may go away; from when it is kept it is told all the same.</summary>
     [Fact]
     [Trait("Req", "A-27")]

@@ -1,6 +1,7 @@
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
 using Masquerade.RoamingCoordinator;
+using Masquerade.RoamingCoordinator.Steps;
 using Masquerade.RoamingCoordinator.Users;
 
 namespace Masquerade.Coordinator.Tests.Steps;
@@ -24,7 +25,11 @@ internal sealed class PlayedUsers : IUsers
 
     public bool IsDenied(string user) => DeniedUsers.Contains(user);
 
-    public bool TryDeny(string user, bool denied) => !CannotKeep && (denied ? DeniedUsers.Add(user) : DeniedUsers.Remove(user));
+    public void Deny(string user, bool denied, Action<UserChangeOutcome> done)
+    {
+        var isKept = !CannotKeep && (denied ? DeniedUsers.Add(user) : DeniedUsers.Remove(user));
+        done(isKept ? UserChangeOutcome.Done : UserChangeOutcome.Failed);
+    }
 
     public HashSet<MacAddress> Trusted { get; } = [];
 
@@ -72,11 +77,22 @@ internal sealed class PlayedUsers : IUsers
     public UserRecord? WithoutProof(MacAddress client, long unixMilliseconds) =>
         Trusted.Contains(client) ? new UserRecord { Session = Id(99), User = "printer" } : LetsGuestsIn ? new UserRecord { Session = Id(98), User = "guest", Role = "guest" } : null;
 
-    public Octets TextOf(Octets policy) => new("default deny"u8);
+    public void FindText(Octets policy, Action<Octets> done) => done(new Octets("default deny"u8));
 
     public void Used(UserRecord user, NodeId node, UserSessionUsed used) => Usage.Add((user.User, node, used.OctetsFrom));
 
     public void Taken(UserRecord user, MacAddress client) => TakenSessions.Add((user.User, client));
 
     public void Ended(UserRecord user, MacAddress client, string reason) => Over.Add($"{user.User}: {reason}");
+}
+
+/// <summary>Orders that are kept, or not, within the call.</summary>
+internal static class DenyAtOnce
+{
+    public static bool? TryDeny(this CoordinatorCore core, string user, bool denied, Core.Time.Instant now)
+    {
+        UserChangeOutcome? outcome = null;
+        core.Deny(user, denied, said => outcome = said, now);
+        return outcome is null ? null : outcome == UserChangeOutcome.Done;
+    }
 }

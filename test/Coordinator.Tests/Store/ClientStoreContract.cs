@@ -29,6 +29,18 @@ public abstract class ClientStoreContract
         Assert.Single(store.Clients());
     }
 
+    /// <summary>In one act with the session's going (decision 42).</summary>
+    [Fact]
+    [Trait("Req", "A-27")]
+    public void What_is_kept_of_sessions_that_are_over_is_loaded_again()
+    {
+        var store = Create();
+        var end = new SessionEnd(new Core.Control.Octets([.. Enumerable.Repeat((byte)7, Core.Control.UserSession.IdLength)]), "alice", "disconnected", DateTimeOffset.UtcNow.AddDays(1).ToUnixTimeMilliseconds());
+        Assert.Equal(StoreOutcome.Stored, store.CompareAndSet(With(Client) with { Over = [end] }, 0));
+        Assert.Equal(end, Assert.Single(store.Load(Client).Record!.Over));
+        Assert.Null(store.Load(Client).Record!.User);
+    }
+
     [Fact]
     public void Of_two_that_decided_on_the_same_version_one_decides_again()
     {
