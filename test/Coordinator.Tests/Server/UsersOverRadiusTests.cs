@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -39,6 +40,8 @@ public sealed partial class UsersOverRadiusTests : IAsyncLifetime
     private readonly string _siteKey = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
     private readonly string _password = Guid.NewGuid().ToString("n");
     private readonly string _secret = Guid.NewGuid().ToString("n");
+    private readonly string _token = Guid.NewGuid().ToString("n");
+    private readonly string _portalToken = Guid.NewGuid().ToString("n");
     private readonly FreeRadiusProcess _radius;
     private Task<int> _server = Task.FromResult(0);
     private readonly ITestOutputHelper _output;
@@ -52,19 +55,23 @@ public sealed partial class UsersOverRadiusTests : IAsyncLifetime
 
     public Task InitializeAsync() => Task.CompletedTask;
 
-    private async Task StartAsync(LogFormat format = LogFormat.Text)
+    private async Task StartAsync(LogFormat format = LogFormat.Text, bool withTokens = false)
     {
         string Written(string name, string text)
         {
             var path = Path.Combine(_folder.FullName, name);
             File.WriteAllText(path, text);
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
             return path;
         }
+
+        string Hashed(string name, string token) => Written(name, $"{name} sha256:{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(token)))}\n");
+        var tokens = withTokens ? $", \"tokens\": \"{Hashed("operator", _token)}\", \"guestTokens\": \"{Hashed("portal", _portalToken)}\"" : string.Empty;
 
         var config = ServerConfig.Read(
             Encoding.UTF8.GetBytes($$"""
                 {
-                  "listen": "{{_listen}}", "name": "north", "api": { "listen": "{{_api}}" },
+                  "listen": "{{_listen}}", "name": "north", "api": { "listen": "{{_api}}"{{tokens}} },
                   "users": {
                     "radius": [{ "server": "{{_radius.AuthEndPoint}}", "secretFile": "{{Written("radius.secret", _radius.Secret)}}" }],
                     "siteKeyFile": "{{Written("site.keys", $"1 {_siteKey}")}}",
@@ -126,6 +133,14 @@ public sealed partial class UsersOverRadiusTests : IAsyncLifetime
         Assert.Equal((session.Session, null), (ended.Session, ended.Now));
         await agent.SendAsync(new Ack { Id = ended.Id, Status = AckStatus.Ok });
         Assert.Contains("Error-Cause = Session-Context-Not-Found", Radclient("disconnect", $"Acct-Session-Id = {name}\n"), StringComparison.Ordinal);
+
+        // An access point that has not heard of it is told whether it asks or says that it uses it (decision 42).
+        await agent.SendAsync(new UserSessionQuery { Id = ++_id, Client = Client, Known = session.Session });
+        var reply = await agent.ReadAsync<UserSessionReply>();
+        Assert.Equal((session.Session, "disconnected by the RADIUS server", "guest"), (reply.Ended, reply.Reason, reply.Session!.User));
+        await agent.SendAsync(new UserSessionUsed { Id = ++_id, Client = Client, Session = session.Session, Proof = SessionProof.Link });
+        var again = await agent.ReadAsync<UserSessionChange>();
+        Assert.Equal((session.Session, null, "disconnected by the RADIUS server"), (again.Session, again.Now, again.Reason));
         Assert.Equal("guest", (await SessionAsync(agent, Client)).User);
     }
 
@@ -178,8 +193,8 @@ public sealed partial class UsersOverRadiusTests : IAsyncLifetime
     [Trait("Req", "A-24")]
     public async Task No_secret_is_in_anything_that_is_written_or_answered(bool isJson)
     {
-        await StartAsync(isJson ? LogFormat.Json : LogFormat.Text);
-        using var http = new HttpClient { BaseAddress = new Uri($"http://{_api}") };
+        await StartAsync(isJson ? LogFormat.Json : LogFormat.Text, withTokens: true);
+        using var http = new HttpClient { BaseAddress = new Uri($"http://{_api}"), DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", _token) } };
         using var status = JsonDocument.Parse(await http.GetStringAsync("/v1/status"));
         var begin = status.RootElement.GetProperty("asOf").GetString();
         using var agent = await GreetedAsync(1);
@@ -195,6 +210,16 @@ public sealed partial class UsersOverRadiusTests : IAsyncLifetime
         {
             using var answer = await http.GetAsync(path);
             answers.AppendLine(await answer.Content.ReadAsStringAsync());
+        }
+
+        // The portal's token, where it opens something, and where it does not; and one that is nobody's.
+        foreach (var (token, path) in new[] { (_portalToken, "/v1/guests/02:00:00:00:00:66?seconds=60"), (_portalToken, $"/v1/guests/{Client}?seconds=9&role=unheard-of"), (_portalToken, "/v1/users/bob/deny"), (_token + "x", $"/v1/guests/{Client}") })
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, path);
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+            using var answer = await http.SendAsync(request);
+            Assert.False(answer.IsSuccessStatusCode);
+            answers.AppendLine(await answer.Content.ReadAsStringAsync()).AppendLine(answer.Headers.ToString());
         }
 
         Radclient("coa", "User-Name = alice\nFilter-Id = quarantine\n");
@@ -231,7 +256,7 @@ public sealed partial class UsersOverRadiusTests : IAsyncLifetime
         Assert.Contains("alice", answers.ToString(), StringComparison.Ordinal);
         foreach (var (what, secret) in new (string, byte[])[]
         {
-            ("RADIUS secret", Encoding.ASCII.GetBytes(_radius.Secret)), ("CoA and proxy secret", Encoding.ASCII.GetBytes(_secret)), ("password", Encoding.ASCII.GetBytes(_password)), ("MSK", msk), ("session key", key),
+            ("RADIUS secret", Encoding.ASCII.GetBytes(_radius.Secret)), ("CoA and proxy secret", Encoding.ASCII.GetBytes(_secret)), ("password", Encoding.ASCII.GetBytes(_password)), ("API token", Encoding.ASCII.GetBytes(_token)), ("portal's token", Encoding.ASCII.GetBytes(_portalToken)), ("MSK", msk), ("session key", key),
             ("access point key", session.Key.Span.ToArray()), ("site key", Convert.FromHexString(_siteKey)),
         })
         {
