@@ -174,7 +174,7 @@ internal sealed partial class UserSide
         if (client?.Link is not { } link)
         {
             // A client that has just authenticated may ask for a protected link. Anybody can say so in its name, so nothing is kept of it but a handshake that ends by itself, and not soon another.
-            if (client is null || _now < client.RequestsAt || _authenticator.Find(mac) is not { IsAuthorised: true } || !HandshakeRequest.Is(frame) || !StartHandshake(client))
+            if (client is null || _now < client.RequestsAt || !HasAuthenticated(client) || !HandshakeRequest.Is(frame) || !StartHandshake(client))
             {
                 Links.Unexpected++;
             }
@@ -269,7 +269,11 @@ internal sealed partial class UserSide
     /// <summary>Begins EAP: because the client has said Start, or because it was seen.</summary>
     private void AskWhoItIs(UserClient client)
     {
-        if (client.Insists)
+        if (_config.Authenticator == UserAuthenticator.Link)
+        {
+            client.Insists = false;
+        }
+        else if (client.Insists)
         {
             client.Insists = false;
             _authenticator.OnEapol(client.Mac, s_start, _now);

@@ -1,4 +1,7 @@
+using Masquerade.Auth.Eapol;
 using Masquerade.Core.Control;
+using Masquerade.Core.Diagnostics;
+using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
 
 namespace Masquerade.AccessPoint.Users;
@@ -52,9 +55,26 @@ internal sealed partial class UserSide
     private void AskAgain(UserClient client)
     {
         client.RenewAt = Instant.Never;
-        if (client.Proof is SessionProof.Eap or SessionProof.Handshake && !_authenticator.Reauthenticate(client.Mac, _now))
+        if (_config.Authenticator == UserAuthenticator.Agent && client.Proof is SessionProof.Eap or SessionProof.Handshake && !_authenticator.Reauthenticate(client.Mac, _now))
         {
             _authenticator.Begin(client.Mac, _now);
+        }
+    }
+
+    /// <summary>Whether a client has just said by EAP who it is, here or to the link layer.</summary>
+    private bool HasAuthenticated(UserClient client) =>
+        _config.Authenticator == UserAuthenticator.Link ? client.Proof == SessionProof.Link : _authenticator.Find(client.Mac) is { IsAuthorised: true };
+
+    /// <summary>EAPOL where somebody else authenticates: only what makes link keys is for this access point.</summary>
+    private void TakeBesideAnother(MacAddress mac, EapolFrame pdu)
+    {
+        if (!pdu.Pdu.IsEmpty && pdu.Type == EapolType.Key)
+        {
+            OnKeyFrame(mac, pdu.Pdu);
+        }
+        else
+        {
+            _drops.Count(DropReason.NotForUs);
         }
     }
 

@@ -114,7 +114,11 @@ internal sealed partial class UserSide
             }
         }
 
-        if (_authenticator.OnEapol(mac, frame, now) == EapolVerdict.NotMine && pdu.Type == EapolType.Key)
+        if (_config.Authenticator == UserAuthenticator.Link)
+        {
+            TakeBesideAnother(mac, pdu);
+        }
+        else if (_authenticator.OnEapol(mac, frame, now) == EapolVerdict.NotMine && pdu.Type == EapolType.Key)
         {
             OnKeyFrame(mac, pdu.Pdu);
         }

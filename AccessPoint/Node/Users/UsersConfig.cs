@@ -20,6 +20,9 @@ public sealed record UsersConfig
     /// </summary>
     public bool TrustLink { get; init; }
 
+    /// <summary>Who asks clients who they are.</summary>
+    public UserAuthenticator Authenticator { get; init; }
+
     /// <summary>Whether clients' links are protected.</summary>
     public LinkProtection Protection { get; init; } = LinkProtection.Optional;
 

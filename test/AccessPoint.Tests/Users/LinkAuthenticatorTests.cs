@@ -1,0 +1,73 @@
+using Masquerade.AccessPoint.Users;
+using Masquerade.Core.Control;
+using Masquerade.Core.Diagnostics;
+using static Masquerade.AccessPoint.Tests.Users.UserBench;
+
+namespace Masquerade.AccessPoint.Tests.Users;
+
+/// <summary>Beside another authenticator on the same link: hostapd authenticates, and the access point asks nobody.</summary>
+public sealed class LinkAuthenticatorTests
+{
+    private readonly UserBench _bench = new(new UsersConfig { Enabled = true, Authenticator = UserAuthenticator.Link, TrustLink = true });
+
+    [Fact]
+    [Trait("Req", "A-23")]
+    public void Nobody_is_asked_and_no_EAP_goes_to_the_key_holder()
+    {
+        _bench.Speak(Client);
+        _bench.Tell(Client, null);
+        _bench.Eapol(Client, 1);
+        _bench.Eapol(Client, 0, 2, 1, 0, 7, 1, (byte)'b', (byte)'o');
+        _bench.Node.OnClientFrame(new byte[] { 1, 0x80, 0xC2, 0, 0, 3, 2, 0, 0, 0, 0, 0x11, 0x88, 0x8E, 2 }, Masquerade.Core.Engine.OffloadInfo.None, _bench.Now);
+        _bench.Wait(10_000);
+        Assert.Empty(_bench.TakeEapol(Client));
+        Assert.Empty(_bench.Take<EapFromClient>());
+        Assert.Equal(3, _bench.Node.Drops[DropReason.NotForUs]);
+        Assert.Equal(0, _bench.Node.AdmittedClients);
+    }
+
+    /// <summary>What the link layer has proved lets the client in; a Logoff is the link layer's to believe, and the end of the session nobody's to ask about.</summary>
+    [Fact]
+    [Trait("Req", "A-25")]
+    public void The_link_layers_proof_lets_the_client_in_until_the_link_goes()
+    {
+        LetIn(Session("bob", seconds: 100));
+        Assert.True(_bench.Speak(Client));
+        _bench.Eapol(Client, 2);
+        Assert.True(_bench.Speak(Client));
+        for (var second = 0; second < 99; second++)
+        {
+            _bench.Wait(1_000);
+            Assert.True(_bench.Speak(Client), $"second {second}");
+        }
+
+        Assert.Empty(_bench.TakeEapol(Client));
+        _bench.Node.OnDisassociated(Client, _bench.Now);
+        Assert.False(_bench.Speak(Client));
+    }
+
+    [Fact]
+    [Trait("Req", "A-24")]
+    public void A_client_that_asks_for_it_gets_a_protected_link()
+    {
+        using var client = new PlayedClient(Client);
+        client.Join(_bench);
+        LetIn(client.SessionFor("ap1"));
+        Assert.True(_bench.Speak(Client));
+
+        // hostapd's EAP-Success, after which the client asks.
+        _bench.Output.Client.Add([2, 0, 0, 0, 0, 0x11, 2, 0x6D, 0x71, 0, 0, 1, 0x88, 0x8E, 2, 0, 0, 4, 3, 1, 0, 4]);
+        client.Pump(_bench);
+        Assert.True(client.Speak(_bench));
+        Assert.False(_bench.Speak(Client));
+        Assert.Equal(1, _bench.Node.ProtectedClients);
+        Assert.Empty(_bench.Take<EapFromClient>());
+    }
+
+    private void LetIn(UserSession session)
+    {
+        _bench.Node.OnAssociated(Client, _bench.Now);
+        _bench.Tell(Client, session);
+        _bench.Admit(Client);
+    }
+}
