@@ -18,7 +18,13 @@ namespace Masquerade.Bench;
 public class PacketPath : IEngineOutput
 {
     private const int Slot = 64;
-    private const int Operations = 4_096;
+
+    /// <summary>Packets of one call.</summary>
+    internal const int Operations = 4_096;
+
+    /// <summary>Clients at most.</summary>
+    internal const int MaxClients = 2_048;
+
     private static readonly TransportEndpoint Server = new(IpAddress.FromV4(0xCB00_7109), 7_000);
 
     private readonly DropCounters _drops = new();
@@ -38,6 +44,12 @@ public class PacketPath : IEngineOutput
     [Params(1_000, 64_000, 1_000_000)]
     public int Mappings { get; set; }
 
+    /// <summary>What clients may do; null: everything.</summary>
+    internal IClientFilter? Filter { get; set; }
+
+    /// <summary>A client's address.</summary>
+    internal static MacAddress ClientMac(int client) => new(0x02C0_0000_0000UL + (ulong)client);
+
     /// <summary>Makes the tables and the packets, and checks a sample.</summary>
     [GlobalSetup]
     public void Setup()
@@ -46,10 +58,13 @@ public class PacketPath : IEngineOutput
         var addresses = Enumerable.Range(0, 16).Select(i => IpAddress.FromV4(0x0A01_0100 + (uint)i)).ToArray();
         var pool = new EndpointPool(new EndpointPoolOptions { Addresses = addresses }, random);
         var outbox = new Outbox(_ => { });
-        var ham = new HamConfig { MaxMappings = Mappings + 1, MaxClients = 2_048 };
+        var ham = new HamConfig { MaxMappings = Mappings + 1, MaxClients = MaxClients };
         _ham = new HamEngine(ham, new NodeId("bench"), pool, random, outbox, this, _drops);
         _fam = new FamEngine(
-            new FamConfig { Standalone = true, MaxMappings = Mappings + 1, MaxConnections = Mappings + 1, MaxClients = 2_048 }, new NodeId("bench"), pool, _ham, random, outbox, this, _drops);
+            new FamConfig { Standalone = true, MaxMappings = Mappings + 1, MaxConnections = Mappings + 1, MaxClients = MaxClients }, new NodeId("bench"), pool, _ham, random, outbox, this, _drops)
+        {
+            Filter = Filter,
+        };
         _away = _ham;
         var clients = Math.Min(1_000, Mappings / 10);
         _outbound = new byte[Mappings * Slot];
@@ -61,7 +76,7 @@ public class PacketPath : IEngineOutput
         for (var i = 0; i < Mappings; i++)
         {
             var client = i % clients;
-            _macs[i] = new MacAddress(0x02C0_0000_0000UL + (ulong)client);
+            _macs[i] = ClientMac(client);
             var local = new TransportEndpoint(IpAddress.FromV4(0x0A80_0000 + (uint)client), (ushort)(1_024 + (i / clients)));
             Write(_outbound, i, local, Server);
             var packet = Load(_outbound, i);

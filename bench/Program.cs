@@ -6,10 +6,22 @@ using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Masquerade.Bench;
 using Masquerade.Bench.Coordinator;
+using Masquerade.Bench.Filter;
+using Masquerade.Bench.Users;
 
 if (args is ["coordinator", ..])
 {
     return CoordinatorBench.Run(args[1..]);
+}
+
+if (args is ["filter", ..])
+{
+    return FilterBench.Run(args[1..]);
+}
+
+if (args is ["users", ..])
+{
+    return UsersBench.Run(args[1..]);
 }
 
 if (args is [Floors.EchoCommand])

@@ -64,6 +64,9 @@ public sealed class FreeRadiusProcess : IDisposable
     /// <summary>Where it does both over TLS.</summary>
     public IPEndPoint TlsEndPoint { get; }
 
+    /// <summary>Its process id, where it is started without a prefix or by one that gives its own on.</summary>
+    public int ProcessId => _process?.Id ?? 0;
+
     /// <summary>What it has said so far.</summary>
     public string Log
     {

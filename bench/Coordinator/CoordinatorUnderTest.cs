@@ -2,6 +2,8 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography;
+using Masquerade.Lab.FreeRadius;
 using Masquerade.Lab.Scenario;
 
 namespace Masquerade.Bench.Coordinator;
@@ -13,7 +15,11 @@ internal sealed class CoordinatorUnderTest : IDisposable
     private readonly Process _process;
 
     /// <summary>Starts them and waits until the coordinator takes connections.</summary>
-    public CoordinatorUnderTest(Machine machine, bool overRedis)
+    /// <param name="machine">Which core is whose.</param>
+    /// <param name="overRedis">Whether the store is a Redis, or the coordinator's memory.</param>
+    /// <param name="radius">The server that knows the users; null: there are none.</param>
+    /// <param name="core">The coordinator's core; null: that of the servers.</param>
+    public CoordinatorUnderTest(Machine machine, bool overRedis, FreeRadiusProcess? radius = null, int? core = null)
     {
         try
         {
@@ -26,10 +32,10 @@ internal sealed class CoordinatorUnderTest : IDisposable
 
             EndPoint = new IPEndPoint(IPAddress.Loopback, Machine.FreePort());
             var config = Path.Combine(_directory, "coordinator.json");
-            File.WriteAllText(config, Config());
+            File.WriteAllText(config, Config(radius));
 
             // The shell gives its process id on to the program; the log goes where a service manager would put it, to a file.
-            _process = Machine.Start(["sh", "-c", "exec \"$@\" 2>\"$0\"", LogFile, .. Machine.On(machine.ServerCore, "dotnet", Program(), "--config", config)]);
+            _process = Machine.Start(["sh", "-c", "exec \"$@\" 2>\"$0\"", LogFile, .. Machine.On(core ?? machine.ServerCore, "dotnet", Program(), "--config", config)]);
             Wait();
         }
         catch
@@ -85,15 +91,23 @@ internal sealed class CoordinatorUnderTest : IDisposable
     /// <summary>
     /// As operators run it, its API included. Heartbeats are made so rare that the load, which plays only what is measured, can leave them out.
     /// </summary>
-    private string Config()
+    private string Config(FreeRadiusProcess? radius)
     {
         var store = Redis is null ? "\"memory\"" : $$"""{ "redis": { "servers": ["{{Redis.EndPoint}}"] } }""";
         return $$"""
             {
               "name": "bench", "listen": "{{EndPoint}}", "store": {{store}}, "api": { "listen": "127.0.0.1:{{Machine.FreePort()}}" },
-              "roaming": { "heartbeatMilliseconds": 60000, "sessionTimeoutMilliseconds": 600000, "maxMappingsPerClient": 65536 }
+              "roaming": { "heartbeatMilliseconds": 60000, "sessionTimeoutMilliseconds": 600000, "maxMappingsPerClient": 65536 }{{(radius is null ? string.Empty : Users(radius))}}
             }
             """;
+    }
+
+    private string Users(FreeRadiusProcess radius)
+    {
+        var (secret, siteKeys) = (Path.Combine(_directory, "radius.secret"), Path.Combine(_directory, "site.keys"));
+        File.WriteAllText(secret, radius.Secret);
+        File.WriteAllText(siteKeys, $"1 {Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32))}\n");
+        return $$""", "users": { "radius": [{ "server": "{{radius.AuthEndPoint}}", "secretFile": "{{secret}}" }], "siteKeyFile": "{{siteKeys}}" }""";
     }
 
     private void Wait()

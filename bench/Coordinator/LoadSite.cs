@@ -180,7 +180,7 @@ internal sealed partial class LoadSite : IDisposable
     {
         switch (message)
         {
-            case Welcome or Ack or ArriveReply or AttachReply or LookupReply:
+            case Welcome or Ack or ArriveReply or AttachReply or LookupReply or EapToClient:
                 // A request that was repeated is answered twice.
                 if (node.Unanswered.Remove(message.Id, out var question))
                 {

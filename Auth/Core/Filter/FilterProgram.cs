@@ -14,7 +14,10 @@ namespace Masquerade.Auth.Filter;
 /// </summary>
 public sealed class FilterProgram
 {
-    private const int Protocols = 3;
+    private const int Protocols = 4;
+
+    /// <summary>The protocol that no rule takes.</summary>
+    private const int NoProtocol = 3;
 
     private readonly ulong[] _rows;
     private readonly int _words;
@@ -26,7 +29,7 @@ public sealed class FilterProgram
     private readonly PortClasses? _localPorts;
     private readonly PortClasses? _remotePorts;
 
-    /// <summary>What each entry leads to; behind the last one, that no rule matches.</summary>
+    /// <summary>What each entry leads to; behind the last one (with one word: in all that are left of 65, for that many zeros has a word without a bit), that no rule matches.</summary>
     private readonly FilterVerdict[] _verdicts;
     private readonly RateLimit[] _limits;
 
@@ -35,7 +38,7 @@ public sealed class FilterProgram
         Policy = policy;
         _words = rows.Words;
         _limits = limits;
-        _verdicts = [.. entries.Select(entry => entry.Verdict), FilterVerdict.NoRule];
+        _verdicts = [.. entries.Select(entry => entry.Verdict), .. Enumerable.Repeat(FilterVerdict.NoRule, _words == 1 ? 65 - entries.Count : 1)];
         _kinds = new int[2 * Protocols];
         var bits = new ulong[_words];
         for (var kind = 0; kind < _kinds.Length; kind++)
@@ -118,14 +121,9 @@ public sealed class FilterProgram
     public FilterVerdict Match(in FlowTuple tuple, FilterDirection direction)
     {
         var protocol = ProtocolOf(tuple.Protocol);
-        if (protocol < 0)
-        {
-            return FilterVerdict.NoRule;
-        }
-
         return direction == FilterDirection.Out
-            ? MatchRows(_kinds[protocol], tuple.Source.Address, tuple.Source.Port, tuple.Destination.Address, tuple.Destination.Port)
-            : MatchRows(_kinds[Protocols + protocol], tuple.Destination.Address, tuple.Destination.Port, tuple.Source.Address, tuple.Source.Port);
+            ? MatchRows(_kinds[protocol], tuple.Source, tuple.Destination)
+            : MatchRows(_kinds[Protocols + protocol], tuple.Destination, tuple.Source);
     }
 
     /// <summary>Tells which rule decides about a connection.</summary>
@@ -139,16 +137,14 @@ public sealed class FilterProgram
             : string.Create(CultureInfo.InvariantCulture, $"{(verdict.Action == FilterAction.Deny ? "denied" : "allowed")} by policy {Policy.Name} rule {verdict.Rule + 1}: {Policy.Rules[verdict.Rule].Text}");
     }
 
-    private FilterVerdict MatchRows(int kind, IpAddress local, ushort localPort, IpAddress remote, ushort remotePort)
+    private FilterVerdict MatchRows(int kind, in TransportEndpoint local, in TransportEndpoint remote)
     {
-        var a = _remote is null ? 0 : _remote.RowOf(remote);
-        var b = _remotePorts is null ? 0 : _remotePorts.RowOf(remotePort);
-        var c = _local is null ? 0 : _local.RowOf(local);
-        var d = _localPorts is null ? 0 : _localPorts.RowOf(localPort);
-        return _verdicts[_words == 1 ? FirstOfWord(_rows[kind] & _rows[a] & _rows[b] & _rows[c] & _rows[d]) : FirstOf(kind, a, b, c, d)];
+        var a = _remote is null ? 0 : _remote.RowOf(remote.Address);
+        var b = _remotePorts is null ? 0 : _remotePorts.RowOf(remote.Port);
+        var c = _local is null ? 0 : _local.RowOf(local.Address);
+        var d = _localPorts is null ? 0 : _localPorts.RowOf(local.Port);
+        return _verdicts[_words == 1 ? BitOperations.TrailingZeroCount(_rows[kind] & _rows[a] & _rows[b] & _rows[c] & _rows[d]) : FirstOf(kind, a, b, c, d)];
     }
-
-    private int FirstOfWord(ulong bits) => bits != 0 ? BitOperations.TrailingZeroCount(bits) : _verdicts.Length - 1;
 
     private int FirstOf(int kind, int a, int b, int c, int d)
     {
@@ -170,13 +166,9 @@ public sealed class FilterProgram
         return _verdicts.Length - 1;
     }
 
-    private static int ProtocolOf(TransportProtocol protocol) => protocol switch
-    {
-        TransportProtocol.Tcp => 0,
-        TransportProtocol.Udp => 1,
-        TransportProtocol.Icmp => 2,
-        _ => -1,
-    };
+    /// <summary>Without branches: which protocol comes next cannot be guessed.</summary>
+    private static int ProtocolOf(TransportProtocol protocol) =>
+        NoProtocol - (protocol == TransportProtocol.Tcp ? 3 : 0) - (protocol == TransportProtocol.Udp ? 2 : 0) - (protocol == TransportProtocol.Icmp ? 1 : 0);
 
     /// <summary>A rule for both directions is two entries: what is the client's end in one is the far end in the other.</summary>
     private static void AddEntries(List<Entry> entries, FilterRule rule, FilterVerdict verdict)
@@ -196,6 +188,6 @@ public sealed class FilterProgram
         FilterVerdict Verdict, FilterDirection Direction, TransportProtocol? Protocol, AddressMatch Local, IReadOnlyList<PortRange> LocalPorts, AddressMatch Remote,
         IReadOnlyList<PortRange> RemotePorts)
     {
-        public bool Takes(FilterDirection direction, int protocol) => Direction == direction && (Protocol is null || ProtocolOf(Protocol.Value) == protocol);
+        public bool Takes(FilterDirection direction, int protocol) => Direction == direction && protocol != NoProtocol && (Protocol is null || ProtocolOf(Protocol.Value) == protocol);
     }
 }

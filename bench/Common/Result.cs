@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 
-namespace Masquerade.Bench.Coordinator;
+namespace Masquerade.Bench;
 
 /// <summary>What one lane has measured against its floor.</summary>
 /// <param name="Store">Which store.</param>

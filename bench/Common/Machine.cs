@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 
-namespace Masquerade.Bench.Coordinator;
+namespace Masquerade.Bench;
 
 /// <summary>Which program runs on which core, and what the machine is.</summary>
 internal sealed class Machine(bool swap)

@@ -1,4 +1,4 @@
-namespace Masquerade.Bench.Coordinator;
+namespace Masquerade.Bench;
 
 /// <summary>Medians and quartiles.</summary>
 internal static class Statistics

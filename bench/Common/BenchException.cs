@@ -1,4 +1,4 @@
-namespace Masquerade.Bench.Coordinator;
+namespace Masquerade.Bench;
 
 /// <summary>Something that makes a measurement worthless.</summary>
 public sealed class BenchException : Exception
