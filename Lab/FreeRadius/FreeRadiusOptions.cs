@@ -38,6 +38,9 @@ public sealed record FreeRadiusOptions
     /// <summary>The newest TLS of its EAP methods.</summary>
     public string NewestTls { get; init; } = "1.2";
 
+    /// <summary>Whether its certificate has an RSA key of 2,048 bits, as most have, instead of one on P-256.</summary>
+    public bool RsaKey { get; init; }
+
     /// <summary>Whether it remembers TLS sessions, so that a client resumes.</summary>
     public bool Resumes { get; init; } = true;
 

@@ -32,11 +32,9 @@ public sealed class FreeRadiusProcess : IDisposable
             Certificates.Write(Directory, name);
         }
 
-        using (var server = Certificates.Issue(ServerName))
-        using (var key = server.GetECDsaPrivateKey()!)
+        using (var server = options.RsaKey ? Certificates.IssueRsa(ServerName) : Certificates.Issue(ServerName))
         {
-            File.WriteAllText(Path.Combine(Directory, "server.pem"), server.ExportCertificatePem() + "\n");
-            File.WriteAllText(Path.Combine(Directory, "server.key"), key.ExportPkcs8PrivateKeyPem() + "\n");
+            RadiusCertificates.Write(Directory, "server", server);
         }
 
         FreeRadiusConfiguration.Write(this, options);

@@ -33,23 +33,30 @@ public sealed class RadiusCertificates : IDisposable
     public X509Certificate2 Issue(string name, DateTimeOffset until)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
-        var names = new SubjectAlternativeNameBuilder();
-        names.AddDnsName(name);
-        names.AddIpAddress(IPAddress.Loopback);
-        request.CertificateExtensions.Add(names.Build());
-        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: false, hasPathLengthConstraint: false, 0, critical: true));
-        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, critical: true));
-        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1"), new Oid("1.3.6.1.5.5.7.3.2")], critical: false));
-        using var certificate = request.Create(_authority, DateTimeOffset.UtcNow.AddDays(-1), until, RandomNumberGenerator.GetBytes(12));
+        using var certificate = Sign(new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256), name, until);
         return certificate.CopyWithPrivateKey(key);
     }
 
-    /// <summary>Writes a certificate and its key as PEM files NAME.pem and NAME.key.</summary>
+    /// <summary>One with an RSA key of 2,048 bits, as most RADIUS servers have.</summary>
+    public X509Certificate2 IssueRsa(string name)
+    {
+        using var key = RSA.Create(2_048);
+        using var certificate = Sign(new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1), name, DateTimeOffset.UtcNow.AddDays(29));
+        return certificate.CopyWithPrivateKey(key);
+    }
+
+    /// <summary>Writes a certificate for a user and its key as PEM files NAME.pem and NAME.key.</summary>
     public void Write(string directory, string name)
     {
         using var certificate = Issue(name);
-        using var key = certificate.GetECDsaPrivateKey()!;
+        Write(directory, name, certificate);
+    }
+
+    /// <summary>The same with a certificate that there is.</summary>
+    public static void Write(string directory, string name, X509Certificate2 certificate)
+    {
+        ArgumentNullException.ThrowIfNull(certificate);
+        using var key = (AsymmetricAlgorithm?)certificate.GetECDsaPrivateKey() ?? certificate.GetRSAPrivateKey()!;
         File.WriteAllText(Path.Combine(directory, name + ".pem"), certificate.ExportCertificatePem() + "\n");
         File.WriteAllText(Path.Combine(directory, name + ".key"), key.ExportPkcs8PrivateKeyPem() + "\n");
     }
@@ -59,5 +66,17 @@ public sealed class RadiusCertificates : IDisposable
     {
         _authority.Dispose();
         _key.Dispose();
+    }
+
+    private X509Certificate2 Sign(CertificateRequest request, string name, DateTimeOffset until)
+    {
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddDnsName(name);
+        names.AddIpAddress(IPAddress.Loopback);
+        request.CertificateExtensions.Add(names.Build());
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: false, hasPathLengthConstraint: false, 0, critical: true));
+        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, critical: true));
+        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1"), new Oid("1.3.6.1.5.5.7.3.2")], critical: false));
+        return request.Create(_authority.SubjectName, X509SignatureGenerator.CreateForECDsa(_key), DateTimeOffset.UtcNow.AddDays(-1), until, RandomNumberGenerator.GetBytes(12));
     }
 }

@@ -13,7 +13,7 @@ internal static class EapLane
     {
         var password = Guid.NewGuid().ToString("n");
         string[] onItsCore = Machine.On(machine.ServerCore);
-        using var radius = new FreeRadiusProcess(new FreeRadiusOptions { Prefix = onItsCore, Method = "ttls", Resumes = false, Users = [new FreeRadiusUser(User, password)] });
+        using var radius = new FreeRadiusProcess(new FreeRadiusOptions { Prefix = onItsCore, Method = "ttls", Resumes = false, RsaKey = true, Users = [new FreeRadiusUser(User, password)] });
 
         // FreeRADIUS has its core for itself, for its limit is the floor.
         using var coordinator = new CoordinatorUnderTest(machine, overRedis: false, radius, machine.LoadCore);
