@@ -40,6 +40,7 @@ internal static class FreeRadiusConfiguration
             .Replace("@AUTH@", server.AuthEndPoint.Port.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
             .Replace("@ACCT@", server.AccountingEndPoint.Port.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
             .Replace("@TLS@", server.TlsEndPoint.Port.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
+            .Replace("@GRANTED@", options.KeepsGrants ? "granted" : "ok", StringComparison.Ordinal)
             .Replace("@METHOD@", options.Method, StringComparison.Ordinal)
             .Replace("@NEWEST@", options.NewestTls, StringComparison.Ordinal)
             .Replace("@PERSIST@", options.KeepsSessions ? $"persist_dir = {server.Directory}/sessions" : string.Empty, StringComparison.Ordinal)
@@ -102,6 +103,10 @@ internal static class FreeRadiusConfiguration
           }
           detail {
             filename = @DIR@/detail
+            permissions = 0600
+          }
+          detail granted {
+            filename = @DIR@/granted
             permissions = 0600
           }
           eap {
@@ -186,6 +191,9 @@ internal static class FreeRadiusConfiguration
               pap
             }
             eap
+          }
+          post-auth {
+            @GRANTED@
           }
           accounting {
             detail

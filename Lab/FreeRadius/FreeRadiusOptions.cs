@@ -44,6 +44,9 @@ public sealed record FreeRadiusOptions
     /// <summary>Whether it remembers TLS sessions, so that a client resumes.</summary>
     public bool Resumes { get; init; } = true;
 
+    /// <summary>Whether it writes down what it answers to whom it lets in, with the keys of the sessions: for tests that look for them where they may not be.</summary>
+    public bool KeepsGrants { get; init; }
+
     /// <summary>Whether TLS sessions are kept in files. From memory alone FreeRADIUS 3.2 resumes none.</summary>
     public bool KeepsSessions { get; init; }
 }

@@ -80,6 +80,19 @@ public sealed class FreeRadiusProcess : IDisposable
     /// <summary>What accounting has recorded, in the form of its detail files.</summary>
     public string Accounting => File.Exists(DetailFile) ? File.ReadAllText(DetailFile) : string.Empty;
 
+    /// <summary>The master session keys of those whom it has let in, in order; none unless <see cref="FreeRadiusOptions.KeepsGrants"/>.</summary>
+    public IReadOnlyList<byte[]> MasterKeys
+    {
+        get
+        {
+            var path = Path.Combine(Directory, "granted");
+            byte[][] Of(string name) => [.. (File.Exists(path) ? File.ReadLines(path) : []).Select(l => l.Trim()).Where(l => l.StartsWith($"MS-MPPE-{name}-Key = 0x", StringComparison.Ordinal)).Select(l => Convert.FromHexString(l[(l.IndexOf("0x", StringComparison.Ordinal) + 2)..]))];
+
+            // RFC 5216 section 2.3: the first half is what the authenticator receives with.
+            return [.. Of("Recv").Zip(Of("Send"), (receive, send) => (byte[])[.. receive, .. send])];
+        }
+    }
+
     private string DetailFile => Path.Combine(Directory, "detail");
 
     /// <summary>Starts it again after <see cref="Kill"/>, on the same ports with the same files.</summary>

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text;
 using Masquerade.Lab.FreeRadius;
 using Masquerade.Lab.Net;
 using Masquerade.Lab.Scenario;
@@ -26,12 +27,23 @@ internal sealed class RadiusSite : IDisposable
             AuthPort = 1812,
             AccountingPort = 1813,
             TlsPort = 2083,
+            KeepsGrants = true,
             Users = [.. _passwords.Select(p => new FreeRadiusUser(p.Key, p.Value))],
         });
     }
 
     /// <summary>What the site's programs are to be told of it.</summary>
     public LabUsers Users => new(_server.AuthEndPoint, _server.AccountingEndPoint, _server.Secret);
+
+    /// <summary>The users' passwords, and what else nobody may write down who is told it.</summary>
+    public IReadOnlyList<(string What, byte[] Octets)> Secrets =>
+    [
+        .. _passwords.Select(p => ($"password of {p.Key}", Encoding.ASCII.GetBytes(p.Value))), ("RADIUS secret", Encoding.ASCII.GetBytes(_server.Secret)),
+        .. MasterKeys.Select((key, i) => ($"master session key {i + 1}", key)),
+    ];
+
+    /// <summary>The master session keys of those who were let in, in order.</summary>
+    public IReadOnlyList<byte[]> MasterKeys => _server.MasterKeys;
 
     /// <summary>What the server has written of accounting.</summary>
     public string Accounting => _server.Accounting;
