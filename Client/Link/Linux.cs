@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Masquerade.KernelAbi;
 using Microsoft.Win32.SafeHandles;
 
 namespace Masquerade.Client.Link;
@@ -71,7 +72,7 @@ internal static unsafe partial class Linux
     public static partial SafeFileHandle EventCounter(uint initial, int flags);
 
     [LibraryImport("libc", EntryPoint = "ppoll", SetLastError = true)]
-    public static partial int Poll(PollEntry* entries, nuint count, TimeSpec* timeout, void* signals);
+    public static partial int Poll(PollFd* entries, nuint count, TimeSpec* timeout, void* signals);
 
     [LibraryImport("libc", EntryPoint = "if_nametoindex", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial uint IndexOf(string name);
@@ -84,44 +85,6 @@ internal static unsafe partial class Linux
 
     private static ClientException Error(string what) => new($"{what}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
 
-    [StructLayout(LayoutKind.Sequential)]
-    public struct PollEntry
-    {
-        public int Descriptor;
-        public short Events;
-        public short Returned;
-    }
-
-    [StructLayout(LayoutKind.Sequential)]
-    public struct TimeSpec
-    {
-        public nint Seconds;
-        public nint Nanoseconds;
-    }
-
-    /// <summary>struct sockaddr_ll.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    public struct PacketAddress
-    {
-        public ushort Family;
-        public ushort Protocol;
-        public int Interface;
-        public ushort HardwareType;
-        public byte PacketType;
-        public byte AddressLength;
-        public ulong Address;
-    }
-
-    /// <summary>struct packet_mreq.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    public struct PacketMembership
-    {
-        public int Interface;
-        public ushort Type;
-        public ushort AddressLength;
-        public fixed byte Address[8];
-    }
-
     /// <summary>struct sockaddr_nl.</summary>
     [StructLayout(LayoutKind.Sequential)]
     public struct NetlinkAddress
@@ -130,13 +93,5 @@ internal static unsafe partial class Linux
         public ushort Padding;
         public uint Port;
         public uint Groups;
-    }
-
-    /// <summary>struct ifreq.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    public struct InterfaceRequest
-    {
-        public fixed byte Name[16];
-        public fixed byte Value[24];
     }
 }

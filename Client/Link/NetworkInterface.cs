@@ -1,5 +1,6 @@
 using System.Text;
 using Masquerade.Core.Flow;
+using Masquerade.KernelAbi;
 using Microsoft.Win32.SafeHandles;
 
 namespace Masquerade.Client.Link;
@@ -7,9 +8,6 @@ namespace Masquerade.Client.Link;
 /// <summary>What the kernel says and is told of an interface.</summary>
 internal static unsafe class NetworkInterface
 {
-    /// <summary>The longest name, octets.</summary>
-    public const int MaxName = 15;
-
     /// <summary>Its index.</summary>
     /// <exception cref="ClientException">There is none of that name.</exception>
     public static int Index(string name) => (int)Linux.IndexOf(name) is > 0 and var index ? index : throw new ClientException($"{name}: no such interface");
@@ -18,7 +16,7 @@ internal static unsafe class NetworkInterface
     /// <exception cref="ClientException">It is not Ethernet.</exception>
     public static MacAddress Address(string name)
     {
-        Linux.InterfaceRequest request = default;
+        IfReq request = default;
         Ask(name, Linux.GetAddress, &request, "read the hardware address");
 
         // struct sockaddr: the hardware's type as the family, then the address.
@@ -28,7 +26,7 @@ internal static unsafe class NetworkInterface
     /// <summary>Its MTU, octets.</summary>
     public static int Mtu(string name)
     {
-        Linux.InterfaceRequest request = default;
+        IfReq request = default;
         Ask(name, Linux.GetMtu, &request, "read the MTU");
         return *(int*)request.Value;
     }
@@ -36,7 +34,7 @@ internal static unsafe class NetworkInterface
     /// <summary>Whether it is up and has a carrier.</summary>
     public static bool IsRunning(string name)
     {
-        Linux.InterfaceRequest request = default;
+        IfReq request = default;
         Ask(name, Linux.GetFlags, &request, "read the flags");
         return (*(short*)request.Value & (Linux.Up | Linux.Running)) == (Linux.Up | Linux.Running);
     }
@@ -44,7 +42,7 @@ internal static unsafe class NetworkInterface
     /// <summary>Gives it an address and an MTU, and turns it on.</summary>
     public static void Prepare(string name, MacAddress address, int mtu)
     {
-        Linux.InterfaceRequest request = default;
+        IfReq request = default;
         *(ushort*)request.Value = Linux.Ethernet;
         address.WriteTo(new Span<byte>(request.Value + 2, 6));
         Ask(name, Linux.SetAddress, &request, "set the hardware address");
@@ -57,15 +55,15 @@ internal static unsafe class NetworkInterface
 
     /// <summary>Writes a name into a request.</summary>
     /// <exception cref="ClientException">It is too long.</exception>
-    public static void Name(string name, Linux.InterfaceRequest* request)
+    public static void Name(string name, IfReq* request)
     {
-        if (name.Length == 0 || !Encoding.UTF8.TryGetBytes(name, new Span<byte>(request->Name, MaxName), out _))
+        if (name.Length == 0 || !Encoding.UTF8.TryGetBytes(name, new Span<byte>(request->Name, IfReq.MaxName), out _))
         {
-            throw new ClientException($"'{name}' cannot be an interface's name: 1 to {MaxName} octets");
+            throw new ClientException($"'{name}' cannot be an interface's name: 1 to {IfReq.MaxName} octets");
         }
     }
 
-    private static void Ask(string name, nuint code, Linux.InterfaceRequest* request, string what)
+    private static void Ask(string name, nuint code, IfReq* request, string what)
     {
         using SafeFileHandle socket = Linux.Check(Linux.Socket(Linux.AddressInternet, Linux.Datagram | Linux.CloseOnExec, 0), "open a socket");
         Name(name, request);

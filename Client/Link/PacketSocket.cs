@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Masquerade.Core.Flow;
+using Masquerade.KernelAbi;
 using Microsoft.Win32.SafeHandles;
 
 namespace Masquerade.Client.Link;
@@ -22,11 +23,11 @@ internal sealed unsafe class PacketSocket : IDisposable
         {
             var size = ReceiveBuffer;
             _ = Linux.SetOption(_socket, Linux.LevelSocket, Linux.ReceiveBufferForce, &size, sizeof(int));
-            var membership = new Linux.PacketMembership { Interface = index, Type = group.IsNone ? Linux.MembershipAllMulticast : Linux.MembershipMulticast, AddressLength = 6 };
+            var membership = new PacketMembership { InterfaceIndex = index, Type = group.IsNone ? Linux.MembershipAllMulticast : Linux.MembershipMulticast, AddressLength = 6 };
             group.WriteTo(new Span<byte>(membership.Address, 6));
-            _ = Linux.Check(Linux.SetOption(_socket, Linux.LevelPacket, Linux.AddMembership, &membership, (uint)sizeof(Linux.PacketMembership)), $"{name}: receive a group address");
-            var address = new Linux.PacketAddress { Family = Linux.AddressPacket, Protocol = BinaryPrimitives.ReverseEndianness(etherType), Interface = index };
-            _ = Linux.Check(Linux.Bind(_socket, &address, (uint)sizeof(Linux.PacketAddress)), $"{name}: bind");
+            _ = Linux.Check(Linux.SetOption(_socket, Linux.LevelPacket, Linux.AddMembership, &membership, (uint)sizeof(PacketMembership)), $"{name}: receive a group address");
+            var address = new SockAddrLl { Family = Linux.AddressPacket, Protocol = BinaryPrimitives.ReverseEndianness(etherType), InterfaceIndex = index };
+            _ = Linux.Check(Linux.Bind(_socket, &address, (uint)sizeof(SockAddrLl)), $"{name}: bind");
         }
         catch
         {

@@ -1,4 +1,5 @@
 using Masquerade.Core.Flow;
+using Masquerade.KernelAbi;
 using Microsoft.Win32.SafeHandles;
 
 namespace Masquerade.Client.Link;
@@ -15,7 +16,7 @@ internal sealed unsafe class TapDevice : IDisposable
         _device = Linux.Check(Linux.Open("/dev/net/tun", Linux.ReadWrite | Linux.NonBlocking | Linux.CloseOnExec), "open /dev/net/tun");
         try
         {
-            Linux.InterfaceRequest request = default;
+            IfReq request = default;
             NetworkInterface.Name(name, &request);
             *(short*)request.Value = Linux.TapWithoutHeader;
             _ = Linux.Check(Linux.Control(_device, Linux.TunSetInterface, &request), $"{name}: make a TAP interface (CAP_NET_ADMIN)");

@@ -8,6 +8,7 @@ using Masquerade.Client.Tls;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
 using Masquerade.Core.Wire;
+using Masquerade.KernelAbi;
 using Microsoft.Win32.SafeHandles;
 
 namespace Masquerade.Client.Run;
@@ -158,17 +159,17 @@ public sealed unsafe class ClientRun : ISupplicantOutput, IDisposable
 
     private void Wait()
     {
-        var entries = stackalloc Linux.PollEntry[Watched];
-        entries[0] = new Linux.PollEntry { Descriptor = (int)_wake.DangerousGetHandle(), Events = Linux.Readable };
-        entries[1] = new Linux.PollEntry { Descriptor = _watch.Descriptor, Events = Linux.Readable };
-        entries[2] = new Linux.PollEntry { Descriptor = _eapol.Descriptor, Events = Linux.Readable };
-        entries[3] = new Linux.PollEntry { Descriptor = _macsec.Descriptor, Events = Linux.Readable };
+        var entries = stackalloc PollFd[Watched];
+        entries[0] = new PollFd { Handle = (int)_wake.DangerousGetHandle(), Events = Linux.Readable };
+        entries[1] = new PollFd { Handle = _watch.Descriptor, Events = Linux.Readable };
+        entries[2] = new PollFd { Handle = _eapol.Descriptor, Events = Linux.Readable };
+        entries[3] = new PollFd { Handle = _macsec.Descriptor, Events = Linux.Readable };
 
         // Held back, the client's frames wait in the kernel.
-        entries[4] = new Linux.PollEntry { Descriptor = _supplicant.HoldsFrames ? -1 : _tap.Descriptor, Events = Linux.Readable };
+        entries[4] = new PollFd { Handle = _supplicant.HoldsFrames ? -1 : _tap.Descriptor, Events = Linux.Readable };
         var deadline = _supplicant.NextDeadline;
         var left = deadline == Instant.Never ? TimeSpan.FromMinutes(1) : TimeSpan.FromTicks(Math.Clamp((deadline - Now).Ticks + 1, 0, TimeSpan.TicksPerMinute));
-        var time = new Linux.TimeSpec { Seconds = (nint)(left.Ticks / TimeSpan.TicksPerSecond), Nanoseconds = (nint)(left.Ticks % TimeSpan.TicksPerSecond * 100) };
+        var time = TimeSpec.FromNanoseconds(left.Ticks * 100);
         _ = Linux.Poll(entries, Watched, &time, null);
         if (entries[1].Returned != 0)
         {

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Wire;
+using Masquerade.KernelAbi;
 
 namespace Masquerade.AccessPoint.Agent.Devices;
 
@@ -104,8 +105,8 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
             _receive = new AfPacketRing(_map, options.ReceiveMebibytes);
             _transmit = new AfPacketRing(_map + receiveLength, options.TransmitMebibytes);
 
-            var address = new Libc.SockAddrLl { Family = Libc.AF_PACKET, Protocol = Libc.AllProtocolsNetworkOrder, InterfaceIndex = (int)_index };
-            if (Libc.bind(_socket, &address, (uint)sizeof(Libc.SockAddrLl)) != 0)
+            var address = new SockAddrLl { Family = Libc.AF_PACKET, Protocol = Libc.AllProtocolsNetworkOrder, InterfaceIndex = (int)_index };
+            if (Libc.bind(_socket, &address, (uint)sizeof(SockAddrLl)) != 0)
             {
                 throw Failure("bind");
             }
@@ -357,8 +358,8 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
         SetRing(Libc.PACKET_RX_RING, options.ReceiveMebibytes, "set up the receive ring");
         SetRing(Libc.PACKET_TX_RING, options.TransmitMebibytes, "set up the transmit ring");
 
-        var membership = new Libc.PacketMembership { InterfaceIndex = (int)_index, Type = Libc.PACKET_MR_PROMISC };
-        if (Libc.setsockopt(_socket, Libc.SOL_PACKET, Libc.PACKET_ADD_MEMBERSHIP, &membership, (uint)sizeof(Libc.PacketMembership)) != 0)
+        var membership = new PacketMembership { InterfaceIndex = (int)_index, Type = Libc.PACKET_MR_PROMISC };
+        if (Libc.setsockopt(_socket, Libc.SOL_PACKET, Libc.PACKET_ADD_MEMBERSHIP, &membership, (uint)sizeof(PacketMembership)) != 0)
         {
             throw Failure("become promiscuous");
         }

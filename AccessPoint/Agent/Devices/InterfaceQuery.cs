@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using Masquerade.Core.Flow;
+using Masquerade.KernelAbi;
 
 namespace Masquerade.AccessPoint.Agent.Devices;
 
@@ -31,7 +32,7 @@ internal static unsafe class InterfaceQuery
     /// <exception cref="DeviceException">No such interface, or not Ethernet.</exception>
     public static MacAddress ReadHardwareAddress(int socket, string name)
     {
-        Libc.IfReq request = default;
+        IfReq request = default;
         Query(socket, name, Libc.SIOCGIFHWADDR, &request, "read the hardware address");
 
         // struct sockaddr: the ARP hardware type as the family, then the address.
@@ -45,15 +46,15 @@ internal static unsafe class InterfaceQuery
     /// <exception cref="DeviceException">No such interface.</exception>
     public static int ReadMtu(int socket, string name)
     {
-        Libc.IfReq request = default;
+        IfReq request = default;
         Query(socket, name, Libc.SIOCGIFMTU, &request, "read the MTU");
         return *(int*)request.Value;
     }
 
-    private static void Query(int socket, string name, nuint code, Libc.IfReq* request, string action)
+    private static void Query(int socket, string name, nuint code, IfReq* request, string action)
     {
-        // Linux names have at most 15 octets; a longer one cannot exist.
-        if (!Encoding.UTF8.TryGetBytes(name, new Span<byte>(request->Name, 15), out _))
+        // A longer one cannot exist.
+        if (!Encoding.UTF8.TryGetBytes(name, new Span<byte>(request->Name, IfReq.MaxName), out _))
         {
             throw DeviceException.FromErrorNumber(name, action, Libc.ENODEV);
         }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Masquerade.KernelAbi;
 
 namespace Masquerade.AccessPoint.Agent.Devices;
 
@@ -100,44 +101,6 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", SetLastError = true)]
     public static partial int ppoll(PollFd* fds, nuint count, TimeSpec* timeout, void* signalMask);
 
-    [StructLayout(LayoutKind.Sequential)]
-    public struct PollFd
-    {
-        public int Handle;
-        public short Events;
-        public short Returned;
-    }
-
-    [StructLayout(LayoutKind.Sequential)]
-    public struct TimeSpec
-    {
-        public nint Seconds;
-        public nint Nanoseconds;
-    }
-
-    /// <summary>struct sockaddr_ll.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    public struct SockAddrLl
-    {
-        public ushort Family;
-        public ushort Protocol;
-        public int InterfaceIndex;
-        public ushort HardwareType;
-        public byte PacketType;
-        public byte AddressLength;
-        public ulong Address;
-    }
-
-    /// <summary>struct packet_mreq.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    public struct PacketMembership
-    {
-        public int InterfaceIndex;
-        public ushort Type;
-        public ushort AddressLength;
-        public ulong Address;
-    }
-
     /// <summary>struct tpacket_req.</summary>
     [StructLayout(LayoutKind.Sequential)]
     public struct RingRequest
@@ -154,13 +117,5 @@ internal static unsafe partial class Libc
     {
         public uint Packets;
         public uint Drops;
-    }
-
-    /// <summary>struct ifreq: 16 octets of name, then a union of 24.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    public struct IfReq
-    {
-        public fixed byte Name[16];
-        public fixed byte Value[24];
     }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Masquerade.Core.Time;
+using Masquerade.KernelAbi;
 
 namespace Masquerade.AccessPoint.Agent.Devices;
 
@@ -12,7 +13,7 @@ public sealed unsafe class Poller : IDisposable
     /// <summary>How many descriptors a poller takes. A shard polls two or three devices and perhaps a control socket.</summary>
     public const int Capacity = 16;
 
-    private readonly Libc.PollFd* _polled;
+    private readonly PollFd* _polled;
     private readonly bool[] _asked = new bool[Capacity];
     private readonly int _event;
     private int _count;
@@ -31,8 +32,8 @@ public sealed unsafe class Poller : IDisposable
         }
 
         // One more than Capacity: the wake-up event is entry 0.
-        _polled = (Libc.PollFd*)NativeMemory.AllocZeroed(Capacity + 1, (nuint)sizeof(Libc.PollFd));
-        _polled[0] = new Libc.PollFd { Handle = _event, Events = Libc.POLLIN };
+        _polled = (PollFd*)NativeMemory.AllocZeroed(Capacity + 1, (nuint)sizeof(PollFd));
+        _polled[0] = new PollFd { Handle = _event, Events = Libc.POLLIN };
     }
 
     /// <summary>Whether the last wait ended because of <see cref="Wake"/> (perhaps among other things).</summary>
@@ -52,7 +53,7 @@ public sealed unsafe class Poller : IDisposable
         }
 
         var number = _count++;
-        _polled[number + 1] = new Libc.PollFd { Handle = handle, Events = Libc.POLLIN };
+        _polled[number + 1] = new PollFd { Handle = handle, Events = Libc.POLLIN };
         if (handle < 0)
         {
             _asked[number] = true;
@@ -73,7 +74,7 @@ public sealed unsafe class Poller : IDisposable
         }
 
         // poll(2) ignores negative descriptors.
-        _polled[number + 1] = new Libc.PollFd { Handle = -1 };
+        _polled[number + 1] = new PollFd { Handle = -1 };
     }
 
     /// <summary>Whether this one had input (or an error to find out about by reading) when the last wait ended.</summary>
@@ -93,7 +94,7 @@ public sealed unsafe class Poller : IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         var span = _askedCount > 0 || deadline <= now ? 0 : deadline.Nanoseconds - now.Nanoseconds;
-        var timeout = new Libc.TimeSpec { Seconds = (nint)(span / 1_000_000_000), Nanoseconds = (nint)(span % 1_000_000_000) };
+        var timeout = TimeSpec.FromNanoseconds(span);
         var forever = _askedCount == 0 && deadline == Instant.Never;
         var ready = Libc.ppoll(_polled, (nuint)(_count + 1), forever ? null : &timeout, null);
         WasWoken = false;

@@ -9,7 +9,7 @@ namespace Masquerade.Auth.Filter;
 
 /// <summary>
 /// A policy as a flat matcher for one span of time. Each field of a connection leads to a row of bits that says which rules take it; the lowest bit that is set in all rows is the first rule that matches
-/// (Lakshman and Stiliadis, SIGCOMM 1998). The cost is two binary searches in sorted addresses (a field that no rule looks at costs none), two table reads for each port, and an AND of one word for each
+/// (Lakshman and Stiliadis, SIGCOMM 1998). The cost is two searches in sorted addresses (a field that no rule looks at costs none), two table reads for each port, and an AND of one word for each
 /// 64 rules, eight of them at once. Nothing is allocated. A program does not change: any number of threads may ask it.
 /// </summary>
 public sealed class FilterProgram
