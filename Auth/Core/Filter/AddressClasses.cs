@@ -58,6 +58,12 @@ internal sealed class AddressClasses
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private int Find(uint value)
     {
+        // Nodes are filled up with this one, and would lead beyond the last.
+        if (value == uint.MaxValue)
+        {
+            return _rows4.Length - 1;
+        }
+
         var sought = Vector512.Create(value);
         ref var tree = ref MemoryMarshal.GetArrayDataReference(_tree4);
         var at = 0;
@@ -68,8 +74,7 @@ internal sealed class AddressClasses
             at = (at * Node) + BitOperations.PopCount(Vector512.LessThanOrEqual(node, sought).ExtractMostSignificantBits()) - 1;
         }
 
-        // The highest address is also what nodes are filled up with.
-        return Math.Min(at, _rows4.Length - 1);
+        return at;
     }
 
     private int Find(ulong high, ulong lowBits)

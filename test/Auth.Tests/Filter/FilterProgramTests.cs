@@ -40,6 +40,25 @@ public sealed class FilterProgramTests(ITestOutputHelper output)
         Assert.True(decided > policies * 20, "the rules hardly ever matched: nothing was compared");
     }
 
+    /// <summary>The search goes down a tree of nodes of sixteen: every number of starts about those that fill one, a level, two; and every address at an edge, the highest among them.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Every_edge_of_an_address_range_is_found_however_many_there_are(bool withHighest)
+    {
+        for (var rules = 0; rules <= 900; rules += rules is < 20 or (> 118 and < 138) ? 1 : 49)
+        {
+            string[] texts = [.. withHighest ? (string[])["deny out any to 255.255.255.255/32"] : [], .. Enumerable.Range(0, rules).Select(i => $"{(i % 2 == 0 ? "allow" : "deny")} out any to 10.{i >> 6}.{(i & 63) << 2}.7/32"), "allow out any"];
+            var policy = FilterPolicy.Create("edges", texts, FilterSets.None, "test", [])!;
+            var program = FilterProgram.Compile(policy, s_noon)!;
+            foreach (var address in Enumerable.Range(0, rules).SelectMany(i => Enumerable.Range(6, 3).Select(last => (10u << 24) | ((uint)(i >> 6) << 16) | ((uint)(i & 63) << 10) | (uint)last)).Concat([0u, 1u, uint.MaxValue - 1, uint.MaxValue]))
+            {
+                var tuple = new FlowTuple(new TransportEndpoint(IpAddress.FromV4(0xC0A8_0101), 5_000), new TransportEndpoint(IpAddress.FromV4(address), 443), TransportProtocol.Tcp);
+                Assert.Equal(RandomPolicies.Judge(policy, tuple, FilterDirection.Out, s_noon), program.Match(tuple, FilterDirection.Out));
+            }
+        }
+    }
+
     [Fact]
     public void A_program_holds_until_it_says_that_it_changes()
     {
