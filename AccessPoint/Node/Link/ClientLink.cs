@@ -35,7 +35,7 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
     public Instant NextDeadline { get; private set; } = Instant.Zero;
 
     /// <summary>Whether anybody is there whose link is not protected, and who is let in.</summary>
-    private bool HearInTheClear => Users is null || Users.AdmittedCount > Users.Protected.Count;
+    private bool HearInTheClear => Users is null || Users.HasAdmittedInTheClear;
 
     private bool Advertises => _advertised.Length > 0 && !_routerAddress.IsNone;
 

@@ -25,6 +25,9 @@ internal sealed class UserClients(int capacity, Func<UserClient, bool> isUnderWa
     /// <summary>How many are let in; whoever lets them in counts.</summary>
     public int AdmittedCount { get; set; }
 
+    /// <summary>How many there may be now that are not let in.</summary>
+    public int MaxOthers => Math.Min(MaxUnknown, capacity - AdmittedCount);
+
     public IEnumerable<UserClient> All => _clients.Values;
 
     /// <summary>Whether it is still this one that is here.</summary>
@@ -52,7 +55,7 @@ internal sealed class UserClients(int capacity, Func<UserClient, bool> isUnderWa
     public UserClient? Add(MacAddress mac, bool isProven = false)
     {
         var passedOver = 0;
-        while (_clients.Count >= capacity || _clients.Count - AdmittedCount >= MaxUnknown)
+        while (_clients.Count - AdmittedCount >= MaxOthers)
         {
             if (!_unknown.TryDequeue(out var oldest))
             {

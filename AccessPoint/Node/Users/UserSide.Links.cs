@@ -47,6 +47,21 @@ internal sealed partial class UserSide
     /// <summary>Clients whose links are protected now.</summary>
     public IReadOnlyList<UserClient> Protected => _protected;
 
+    /// <summary>Whether anybody is let in whose link is not protected. Links may be protected of clients that are not let in: they wait for what their users may do.</summary>
+    public bool HasAdmittedInTheClear
+    {
+        get
+        {
+            var inTheClear = AdmittedCount;
+            for (var i = 0; i < _protected.Count; i++)
+            {
+                inTheClear -= _protected[i].IsAdmitted ? 1 : 0;
+            }
+
+            return inTheClear > 0;
+        }
+    }
+
     /// <summary>The client, if what goes to it must be protected.</summary>
     public UserClient? LinkTo(MacAddress mac) => _protected.Count > 0 && _clients.Find(mac) is { Link.IsUp: true } client ? client : null;
 
@@ -177,6 +192,11 @@ internal sealed partial class UserSide
             if (client is null || _now < client.RequestsAt || !HasAuthenticated(client) || !HandshakeRequest.Is(frame) || !StartHandshake(client))
             {
                 Links.Unexpected++;
+                if (_config.Authenticator == UserAuthenticator.Link && client is null or { IsAdmitted: false, Session: null } && HandshakeRequest.Is(frame))
+                {
+                    // It may have authenticated to the link layer, and says nothing else before its link is protected; it asks again.
+                    FindOut(client, mac);
+                }
             }
 
             return;

@@ -61,9 +61,9 @@ internal sealed partial class UserSide
         }
     }
 
-    /// <summary>Whether a client has just said by EAP who it is, here or to the link layer.</summary>
+    /// <summary>Whether a client has just said by EAP who it is, here or to the link layer. Of what it has said to the link layer the key of its session is all that is known here; the handshake proves the rest.</summary>
     private bool HasAuthenticated(UserClient client) =>
-        _config.Authenticator == UserAuthenticator.Link ? client.Proof == SessionProof.Link : _authenticator.Find(client.Mac) is { IsAuthorised: true };
+        _config.Authenticator == UserAuthenticator.Link ? client.Session is { Key.Length: > 0 } : _authenticator.Find(client.Mac) is { IsAuthorised: true };
 
     /// <summary>EAPOL where somebody else authenticates: only what makes link keys is for this access point.</summary>
     private void TakeBesideAnother(MacAddress mac, EapolFrame pdu)
@@ -78,9 +78,13 @@ internal sealed partial class UserSide
         }
     }
 
-    /// <summary>Whether a client is in the middle of proving itself, so that it does not give way to addresses that nobody has heard of (decision 29).</summary>
+    /// <summary>
+    /// Whether a client is in the middle of proving itself, so that it does not give way to addresses that nobody has heard of (decision 29). Exchanges with the server keep half of the places at
+    /// most, or stations that begin one and go no further would shut out whoever needs none: guests, trusted devices and those who come with a session. An exchange goes on without the place.
+    /// </summary>
     private bool IsUnderWay(UserClient client) =>
-        client.Proved != SessionProof.None || client.Link is { IsUnderWay: true } || _authenticator.Find(client.Mac) is { HasEngaged: true, IsAuthorised: false };
+        client.Proved != SessionProof.None || client.Link is { IsUnderWay: true }
+        || (_authenticator.ExchangeCount * 2 <= _clients.MaxOthers && _authenticator.Find(client.Mac) is { HasEngaged: true, IsAuthorised: false });
 
     /// <summary>The key in a message that nobody has taken.</summary>
     private void ZeroUnused(ControlMessage message)

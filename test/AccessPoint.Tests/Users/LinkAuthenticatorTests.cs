@@ -55,13 +55,49 @@ public sealed class LinkAuthenticatorTests
         LetIn(client.SessionFor("ap1"));
         Assert.True(_bench.Speak(Client));
 
-        // hostapd's EAP-Success, after which the client asks.
-        _bench.Output.Client.Add([2, 0, 0, 0, 0, 0x11, 2, 0x6D, 0x71, 0, 0, 1, 0x88, 0x8E, 2, 0, 0, 4, 3, 1, 0, 4]);
-        client.Pump(_bench);
+        Succeed(_bench, client);
         Assert.True(client.Speak(_bench));
         Assert.False(_bench.Speak(Client));
         Assert.Equal(1, _bench.Node.ProtectedClients);
         Assert.Empty(_bench.Take<EapFromClient>());
+    }
+
+    /// <summary>Where the link layer's word is not trusted the handshake alone lets a client in that has a key, whether the access point has heard of its link before or not.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    [Trait("Req", "A-24")]
+    public void Without_trust_in_the_link_a_client_gets_in_by_the_handshake(bool isTold)
+    {
+        var bench = new UserBench(new UsersConfig { Enabled = true, Authenticator = UserAuthenticator.Link });
+        using var client = new PlayedClient(Client);
+        client.Join(bench);
+        if (isTold)
+        {
+            bench.Node.OnAssociated(Client, bench.Now);
+        }
+        else
+        {
+            // It asks, and asks again when there is no answer.
+            Succeed(bench, client);
+        }
+
+        bench.Tell(Client, client.SessionFor("ap1"));
+        Assert.False(bench.Speak(Client));
+        Assert.Empty(bench.TakeEapol(Client));
+        Succeed(bench, client);
+        bench.Admit(Client);
+        Assert.True(client.Speak(bench));
+        Assert.False(bench.Speak(Client));
+        Assert.Equal((1, 1), (bench.Node.AdmittedClients, bench.Node.ProtectedClients));
+        Assert.Empty(bench.Take<EapFromClient>());
+    }
+
+    /// <summary>hostapd's EAP-Success, after which the client asks.</summary>
+    private static void Succeed(UserBench bench, PlayedClient client)
+    {
+        bench.Output.Client.Add([2, 0, 0, 0, 0, 0x11, 2, 0x6D, 0x71, 0, 0, 1, 0x88, 0x8E, 2, 0, 0, 4, 3, 1, 0, 4]);
+        client.Pump(bench);
     }
 
     private void LetIn(UserSession session)

@@ -55,6 +55,20 @@ public sealed partial class LinkTests
         Assert.Equal((1, 1), Advertised(bench));
     }
 
+    /// <summary>Whose link is protected already, but waits for what he may do, is not counted for one of those who are let in.</summary>
+    [Fact]
+    public void Who_is_in_the_clear_hears_what_is_for_all_while_protected_clients_wait_for_their_policy()
+    {
+        var bench = WithIPv6();
+        bench.Authenticate(Other, Session("alice", 2));
+        bench.Admit(Other);
+        _client.Join(bench);
+        bench.Authenticate(Client, _client.SessionFor("ap1") with { Policy = Name("policy that nobody tells") });
+        _client.Pump(bench);
+        Assert.Equal((1, 1), (bench.Node.AdmittedClients, bench.Node.ProtectedClients));
+        Assert.Equal(1, Advertised(bench).Clear);
+    }
+
     /// <summary>A checksum that a device was to make is made once, however many copies go out.</summary>
     [Fact]
     public void Each_copy_for_everybody_has_the_right_checksum()

@@ -211,6 +211,39 @@ public sealed class RenewalTests : IDisposable
         Assert.True(_bench.Speak(Client));
     }
 
+    /// <summary>Stations that begin to authenticate and go no further take no place from whoever needs no EAP, and an exchange goes on without its place.</summary>
+    [Fact]
+    [Trait("Req", "A-23")]
+    [Trait("Req", "A-25")]
+    public void Exchanges_that_stall_keep_nobody_out_who_needs_none()
+    {
+        var first = Engage(Client);
+        for (var i = 1; i < 1_024; i++)
+        {
+            _bench.Wait(6);
+            Engage(new MacAddress(0x0200_0001_0000 + (ulong)i));
+        }
+
+        Assert.Equal(1_024, _bench.Node.UserClients);
+        using var walker = new PlayedClient(Other, 2);
+        walker.Join(_bench);
+        _bench.Speak(Other);
+        _bench.Tell(Other, walker.SessionFor("ap1", isProtected: true, user: "alice"));
+        var guest = MacAddress.Parse("02:00:00:00:00:13");
+        _bench.Speak(guest);
+        _bench.Tell(guest, Session("guest", 3, trusted: true));
+        _bench.Admit(guest);
+        _bench.Output.Uplink.Clear();
+        _bench.Node.OnClientFrame(_bench.Packet(guest, source: "192.168.77.103"), OffloadInfo.None, _bench.Now);
+        Assert.NotEmpty(_bench.Output.Uplink);
+        walker.Pump(_bench);
+        _bench.Admit(Other);
+        Assert.True(walker.Speak(_bench));
+        _bench.Hear(new EapToClient { Id = first.Id, Client = Client, Exchange = first.Exchange, Outcome = EapOutcome.Accept, Eap = new Octets([3, 77, 0, 4]), Session = Session("bob") });
+        _bench.Admit(Client);
+        Assert.True(_bench.Speak(Client));
+    }
+
     /// <summary>When all places are taken by those who have answered, an address that nobody has seen waits, and who has authenticated does not.</summary>
     [Fact]
     public void Who_has_authenticated_finds_a_place_among_those_who_have_not()
@@ -274,6 +307,18 @@ public sealed class RenewalTests : IDisposable
         }
 
         Assert.False(session.Key.Span.ContainsAnyExcept((byte)0));
+    }
+
+    /// <summary>A client that is seen, says who it is, and answers the server once; what it has said last.</summary>
+    private EapFromClient Engage(MacAddress client)
+    {
+        _bench.Speak(client);
+        _bench.Tell(client, null);
+        _bench.Eapol(client, 0, 2, _bench.TakeEapol(client).Last()[5], 0, 7, 1, (byte)'b', (byte)'o');
+        var asked = _bench.Take<EapFromClient>().Last(e => e.Client == client);
+        _bench.Hear(new EapToClient { Id = asked.Id, Client = client, Exchange = asked.Exchange, Outcome = EapOutcome.Continue, Eap = new Octets([1, 77, 0, 6, 13, 0x20]) });
+        _bench.Eapol(client, 0, 2, 77, 0, 6, 13, 0);
+        return _bench.Take<EapFromClient>().Last(e => e.Client == client);
     }
 
     private static bool IsIdentityRequest(byte[] f) => f[1] == 0 && f[4] == 1 && f[8] == 1;
