@@ -127,6 +127,12 @@ public static class UserStep
                 unknown.Pushes.Add((node, new UserSessionChange { Id = 0, Client = used.Client, Session = used.Session, Now = null, Reason = why }));
             }
 
+            if (state?.User is { } current && IsEarlierOf(current, state, used.Session))
+            {
+                // What passed before the user authenticated again is his all the same.
+                unknown.Events.Add(new UserSessionUse(current, node, used with { Proof = SessionProof.None }));
+            }
+
             return unknown;
         }
 
@@ -196,6 +202,10 @@ public static class UserStep
     /// <summary>Whether the client is let in somewhere, or is served there.</summary>
     private static bool IsServed(ClientRecord state, NodeId node) =>
         (!state.Fam.IsNone && !state.Departed && !state.IsLinkLost) || (!state.User!.At.IsNone && state.User.At != node);
+
+    /// <summary>Whether a session that is over was the same user's as the one of now.</summary>
+    private static bool IsEarlierOf(UserRecord now, ClientRecord state, Octets session) =>
+        now.Role.Length == 0 && state.Over.Any(e => e.Session.Equals(session) && string.Equals(e.User, now.User, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Whether what a user had open is not for the session that comes after his.</summary>
     internal static bool IsOthers(UserRecord? before, UserRecord next) => before is { Role.Length: 0 } && !string.Equals(before.User, next.User, StringComparison.OrdinalIgnoreCase);

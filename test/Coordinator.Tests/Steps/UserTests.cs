@@ -144,6 +144,25 @@ public sealed class UserTests
         Assert.Equal(2, _users.Usage.Count);
     }
 
+    /// <summary>The access point hears of the new session by the answer of the coordinator, which has it by then; what has passed under the old one it tells only after that.</summary>
+    [Fact]
+    [Trait("Req", "A-27")]
+    public void What_a_user_used_before_authenticating_again_is_accounted_for_once_and_to_nobody_else()
+    {
+        Authenticate(1, Client, "alice", 1);
+        _bench.Ask<Ack>(1, Used(SessionProof.Eap, 10));
+        Authenticate(1, Client, "Alice", 2);
+        var late = Used(SessionProof.None, 7);
+        Assert.Equal(AckStatus.Unknown, _bench.Ask<Ack>(1, late).Status);
+        _bench.Ask<Ack>(1, late);
+        Assert.Equal([("alice", Ap1, 10UL), ("Alice", Ap1, 7UL)], _users.Usage);
+        Assert.Equal((PlayedUsers.Id(2), Ap1), (_bench.Record.User!.Session, _bench.Record.User.At));
+
+        Authenticate(1, Client, "bob", 3);
+        _bench.Ask<Ack>(1, Used(SessionProof.None, 5));
+        Assert.Equal(2, _users.Usage.Count);
+    }
+
     [Fact]
     [Trait("Req", "A-27")]
     public void A_session_that_is_ended_ends_where_it_is_used_and_another_one_of_that_client_does_not()
