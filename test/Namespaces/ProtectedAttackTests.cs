@@ -45,6 +45,7 @@ public sealed class ProtectedAttackTests(ITestOutputHelper output)
         var alices = site.Open("alice", Alice, ipv6: false);
         using var victim = new RawFrames(site.Topology.Clients[Alice], MasqClient.Tap, Mark);
         using var sink = new RawFrames(site.Topology.Server, "eth0", Mark);
+        Talk(site, victim, sink);
         var (up, down) = (fromAlice.Got, toAlice.Got);
         AtTheSameAccessPoint(users, up, down, sink, alices);
         AtAnother(users, Recorded(up), sink, alices);
@@ -58,6 +59,20 @@ public sealed class ProtectedAttackTests(ITestOutputHelper output)
         output.WriteLine($"dropped at the access point: {site.Status(0).GetProperty("drops")}; at the client: {drops}");
 
         long Of(string reason) => drops.TryGetProperty(reason, out var count) ? count.GetInt64() : 0;
+    }
+
+    /// <summary>The sniffers see: what alice may say comes to the server, and what she may hear out of her TAP interface.</summary>
+    private static void Talk(LabSite site, RawFrames victim, RawFrames sink)
+    {
+        victim.Send(Udp(s_gateway, s_alice, LabTopology.ClientAddress(Alice), 7_100, LabTopology.ServerAddress, 7_100));
+        site.WaitFor(() => sink.Got.Count > 0, "what alice says does not come to the server");
+        var asked = sink.Got[0];
+        sink.Send(Udp(MacAddress.FromBytes(asked.AsSpan(6)), MacAddress.FromBytes(asked), LabTopology.ServerAddress, 7_100, new IPAddress(asked.AsSpan(26, 4)), BinaryPrimitives.ReadUInt16BigEndian(asked.AsSpan(34))));
+
+        // The server's kernel, which knows of nobody at that port, has said so before.
+        site.WaitFor(() => victim.Got.Any(f => f[23] == IpProtocolNumber.Udp), "what is allowed does not come out of the protected link");
+        victim.Clear();
+        sink.Clear();
     }
 
     /// <summary>Bob is on the bridge that alice is on, as himself, and sends what he likes.</summary>
