@@ -152,10 +152,10 @@ public sealed class UdpRequests : IAsyncDisposable
 
     private void Note(Exception fault)
     {
-        var faults = Interlocked.Increment(ref _faults);
         long since;
         lock (_telling)
         {
+            var faults = Interlocked.Increment(ref _faults);
             var now = _time.GetTimestamp();
             if (_toldAt is { } told && _time.GetElapsedTime(told, now) < TimeSpan.FromSeconds(1))
             {
