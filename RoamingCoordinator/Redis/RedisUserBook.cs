@@ -1,16 +1,27 @@
 using System.Globalization;
+using System.Security.Cryptography;
 using StackExchange.Redis;
 
 namespace Masquerade.RoamingCoordinator.Redis;
 
-/// <summary>Who is denied and which policies hold, at one moment.</summary>
+/// <summary>A state of the book. Numbers repeat where a store has gone back in time and goes on from there; stamps, which are random, do not.</summary>
 /// <param name="Version">Grows with every change; 0: nothing has ever been written.</param>
+/// <param name="Stamp">Of this change alone.</param>
+public readonly record struct BookMark(ulong Version, string Stamp)
+{
+    /// <summary>Nothing is known of the book.</summary>
+    public static BookMark None => new(0, string.Empty);
+}
+
+/// <summary>Who is denied and which policies hold, at one moment.</summary>
+/// <param name="Mark">Which moment.</param>
 /// <param name="Denied">Users who are denied.</param>
 /// <param name="Policies">The policy document in UTF-8; empty: there is none.</param>
 /// <param name="Tag">Names the document.</param>
-/// <param name="Generation">The version in which the document was written.</param>
+/// <param name="Generation">The version in which the document was written; 0: it never was.</param>
+/// <param name="Follows">Whether the state that was known came before it in the same history.</param>
 /// <param name="Failure">Anything but none: the store could not tell.</param>
-public sealed record SharedUsers(ulong Version, IReadOnlyList<string> Denied, ReadOnlyMemory<byte> Policies, string Tag, ulong Generation, StoreFailure Failure = StoreFailure.None);
+public sealed record SharedUsers(BookMark Mark, IReadOnlyList<string> Denied, ReadOnlyMemory<byte> Policies, string Tag, ulong Generation, bool Follows = false, StoreFailure Failure = StoreFailure.None);
 
 /// <summary>What became of an order about users.</summary>
 public enum BookOutcome
@@ -33,11 +44,11 @@ public enum BookOutcome
 
 /// <summary>What became of an order about users.</summary>
 /// <param name="Outcome">What.</param>
-/// <param name="Version">With <see cref="BookOutcome.Kept"/>: the version that it has made.</param>
-public readonly record struct BookAnswer(BookOutcome Outcome, ulong Version);
+/// <param name="Mark">With <see cref="BookOutcome.Kept"/>: the state that it has made.</param>
+public readonly record struct BookAnswer(BookOutcome Outcome, BookMark Mark);
 
 /// <summary>
-/// The denials and the policies of all coordinators over one Redis (decision 42), in one slot, so that each act is one script. They do not expire. Who changes them tells the others, and each reads them again from time to time;
+/// The denials and the policies of all coordinators over one Redis (decision 42), in one key, so that each act is one script and all of it is there or nothing. They do not expire. Who changes them tells the others, and each reads them again from time to time;
 /// what the store has lost any coordinator puts back from its memory.
 /// </summary>
 public sealed class RedisUserBook
@@ -60,22 +71,29 @@ public sealed class RedisUserBook
     {
         ArgumentNullException.ThrowIfNull(options);
         (_store, _peers, _prefix) = (store, peers, options.Prefix + KeyPart);
-        _keys = [_prefix + "denied", _prefix + "policies", _prefix + "version"];
+        _keys = [_prefix + "book"];
     }
 
     /// <summary>Reads all of it.</summary>
-    public async Task<SharedUsers> ReadAsync()
+    /// <param name="known">The state that is known.</param>
+    public async Task<SharedUsers> ReadAsync(BookMark known)
     {
-        var reply = await _store.Link.RunAsync(Script.UsersRead, _keys, []).ConfigureAwait(false);
-        var nothing = new SharedUsers(0, [], ReadOnlyMemory<byte>.Empty, string.Empty, 0, reply.Failure);
+        var reply = await _store.Link.RunAsync(Script.UsersRead, _keys, [Text(known.Version), known.Stamp]).ConfigureAwait(false);
+        var nothing = new SharedUsers(BookMark.None, [], ReadOnlyMemory<byte>.Empty, string.Empty, 0, Failure: reply.Failure);
         if (reply.Failure != StoreFailure.None)
         {
             return nothing;
         }
 
         var parts = (RedisResult[]?)reply.Value ?? [];
-        return parts.Length == 5 && TryNumber(parts[0], out var version) && TryNumber(parts[4], out var generation)
-            ? new SharedUsers(version, (string[]?)parts[1] ?? [], (byte[]?)parts[2] ?? [], (string?)parts[3] ?? string.Empty, generation)
+        return parts.Length == 7 && TryNumber(parts[0], out var version) && TryNumber(parts[6], out var generation)
+            ? new SharedUsers(
+                new BookMark(version, (string?)parts[1] ?? string.Empty),
+                (string[]?)parts[3] ?? [],
+                (byte[]?)parts[4] ?? [],
+                (string?)parts[5] ?? string.Empty,
+                generation,
+                string.Equals((string?)parts[2], "1", StringComparison.Ordinal))
             : nothing with { Failure = StoreFailure.Garbage };
     }
 
@@ -83,32 +101,36 @@ public sealed class RedisUserBook
     /// <param name="user">The user; names are the same in upper and lower case.</param>
     /// <param name="denied">Whether he is.</param>
     /// <param name="most">How many may be.</param>
-    /// <param name="asOf">The version that is known.</param>
-    public async Task<BookAnswer> DenyAsync(string user, bool denied, int most, ulong asOf) => Tell(await _store.Link.RunAsync(
-        Script.UsersDeny, _keys, [Text(asOf), Lower(user), user, denied ? "1" : "0", most]).ConfigureAwait(false));
+    /// <param name="asOf">The state that is known.</param>
+    public Task<BookAnswer> DenyAsync(string user, bool denied, int most, BookMark asOf) => RunAsync(Script.UsersDeny, asOf, [Lower(user), user, denied ? "1" : "0", most]);
 
     /// <summary>Replaces the policies.</summary>
     /// <param name="document">The document.</param>
     /// <param name="tag">Its tag.</param>
-    /// <param name="expected">The tag of the document that must hold; null: whatever holds.</param>
-    /// <param name="asOf">The version that is known.</param>
-    public async Task<BookAnswer> ApplyAsync(ReadOnlyMemory<byte> document, string tag, string? expected, ulong asOf) => Tell(await _store.Link.RunAsync(
-        Script.UsersApply, _keys, [Text(asOf), document.ToArray(), tag, expected ?? string.Empty]).ConfigureAwait(false));
+    /// <param name="expected">The tag of the document that must hold; empty: there must be none; null: whatever holds.</param>
+    /// <param name="asOf">The state that is known.</param>
+    public Task<BookAnswer> ApplyAsync(ReadOnlyMemory<byte> document, string tag, string? expected, BookMark asOf) =>
+        RunAsync(Script.UsersApply, asOf, [document.ToArray(), tag, expected is null ? "any" : expected.Length == 0 ? "none" : "=" + expected]);
 
-    /// <summary>Puts back what is known here, unless the store knows as much. False: it could not.</summary>
-    public async Task<bool> RestoreAsync(SharedUsers known)
+    /// <summary>Puts back what is known here, unless it is in the store. What is there is not taken away. False: the store could not.</summary>
+    /// <param name="known">What is known; without a mark it begins a book that is empty.</param>
+    /// <param name="highest">The highest version that has been seen.</param>
+    public async Task<bool> RestoreAsync(SharedUsers known, ulong highest)
     {
         ArgumentNullException.ThrowIfNull(known);
         var reply = await _store.Link.RunAsync(
             Script.UsersRestore,
             _keys,
-            [Text(known.Version), known.Policies.ToArray(), known.Tag, Text(known.Generation), .. known.Denied.SelectMany(name => new RedisValue[] { Lower(name), name })]).ConfigureAwait(false);
+            [
+                Text(known.Mark.Version), known.Mark.Stamp, Stamp(), Text(highest), known.Policies.ToArray(), known.Tag, Text(known.Generation),
+                .. known.Denied.SelectMany(name => new RedisValue[] { Lower(name), name }),
+            ]).ConfigureAwait(false);
         if (reply.Failure != StoreFailure.None)
         {
             return false;
         }
 
-        if ((long)reply.Value == 1)
+        if ((long)reply.Value > 0)
         {
             _peers.TellUsersChanged();
         }
@@ -136,8 +158,12 @@ public sealed class RedisUserBook
 
     private RedisKey TextKey(ReadOnlySpan<byte> name) => $"{_prefix}text:{Convert.ToHexStringLower(name)}";
 
-    private BookAnswer Tell(Reply<RedisResult> reply)
+    private static string Stamp() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
+
+    private async Task<BookAnswer> RunAsync(string script, BookMark asOf, RedisValue[] arguments)
     {
+        var stamp = Stamp();
+        var reply = await _store.Link.RunAsync(script, _keys, [Text(asOf.Version), asOf.Stamp, stamp, .. arguments]).ConfigureAwait(false);
         var outcome = reply.Failure switch
         {
             StoreFailure.None => (long)reply.Value switch
@@ -154,6 +180,6 @@ public sealed class RedisUserBook
             _peers.TellUsersChanged();
         }
 
-        return new BookAnswer(outcome, outcome == BookOutcome.Kept ? (ulong)(long)reply.Value : 0);
+        return new BookAnswer(outcome, outcome == BookOutcome.Kept ? new BookMark((ulong)(long)reply.Value, stamp) : BookMark.None);
     }
 }

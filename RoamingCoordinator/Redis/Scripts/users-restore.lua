@@ -1,16 +1,28 @@
--- Puts back what a coordinator knows where the store has lost it, or has never had any; whoever knows a later state goes before.
--- KEYS: the denied, the policies, the version. ARGV: the version that is known, the policies' text ('' for none), tag and generation, then each name that is denied, in lower case and as it is.
--- Returns 1 if it has been put back, 0 if it is there.
-local version = tonumber(redis.call('GET', KEYS[3]) or '0')
-if version >= tonumber(ARGV[1]) then
+-- Puts back what a coordinator knows where the store has lost it, or has never had any. Who is denied there stays denied; of two policy documents the later one holds.
+-- KEYS[1] the book (users-read.lua).
+-- ARGV: the version that is known ('0': none is), its stamp, the stamp of the next one, the highest version that has been seen, the policies' text ('' for none), tag and generation ('0': the next version),
+-- then each name that is denied, in lower case and as it is.
+-- Returns the version that it has made; 0 if nothing is lost.
+local version = tonumber(redis.call('HGET', KEYS[1], 'version') or '0')
+local known = tonumber(ARGV[1])
+if known == 0 and version > 0
+  or known > 0 and version >= known and redis.call('HGET', KEYS[1], string.format('t%.0f', known % 256)) == ARGV[1] .. ' ' .. ARGV[2] then
   return 0
 end
-redis.call('DEL', KEYS[1])
-for i = 5, #ARGV, 2 do
-  redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+local next = math.max(version, tonumber(ARGV[4])) + 1
+local count = tonumber(redis.call('HGET', KEYS[1], 'count') or '0')
+for i = 8, #ARGV, 2 do
+  if redis.call('HSETNX', KEYS[1], 'd:' .. ARGV[i], ARGV[i + 1]) == 1 then
+    count = count + 1
+  end
 end
-if ARGV[2] ~= '' and tonumber(redis.call('HGET', KEYS[2], 'generation') or '0') <= tonumber(ARGV[4]) then
-  redis.call('HSET', KEYS[2], 'text', ARGV[2], 'tag', ARGV[3], 'generation', ARGV[4])
+local generation = tonumber(ARGV[7])
+if generation == 0 then
+  generation = next
 end
-redis.call('SET', KEYS[3], ARGV[1])
-return 1
+if ARGV[5] ~= '' and tonumber(redis.call('HGET', KEYS[1], 'generation') or '0') < generation then
+  redis.call('HSET', KEYS[1], 'text', ARGV[5], 'tag', ARGV[6], 'generation', string.format('%.0f', generation))
+end
+local made = string.format('%.0f', next)
+redis.call('HSET', KEYS[1], 'version', made, 'count', string.format('%.0f', count), string.format('t%.0f', next % 256), made .. ' ' .. ARGV[3])
+return next

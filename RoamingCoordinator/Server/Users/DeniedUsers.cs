@@ -61,13 +61,21 @@ internal sealed class DeniedUsers
     /// <summary>The store has kept that a user is denied, or is no more. False: the file has not.</summary>
     public bool Set(string user, bool denied) => Become(denied ? _names.Add(user) : _names.Remove(user));
 
+    /// <summary>Where copies of the file are kept that the store does not bear out.</summary>
+    public string PlaceBefore => _path + ".before";
+
+    /// <summary>Keeps what the file has beside it, before something else replaces it. False: it could not be.</summary>
+    public bool KeepBefore() => _path.Length == 0 || DurableFile.TryReplace(PlaceBefore, Encoding.UTF8.GetBytes(string.Concat(_names.Select(name => name + "\n"))));
+
     /// <summary>What the store says of all users. Gives back who is denied that was not before.</summary>
     /// <param name="names">Who is denied.</param>
+    /// <param name="removed">Who is denied no more.</param>
     /// <param name="isCopied">Whether the file has it as well.</param>
-    public IReadOnlyList<string> Follow(IReadOnlyList<string> names, out bool isCopied)
+    public IReadOnlyList<string> Follow(IReadOnlyList<string> names, out IReadOnlyList<string> removed, out bool isCopied)
     {
-        var next = s_nobody.Union(names.Where(IsName).Take(MaxUsers));
+        var next = s_nobody.Union(names.Where(IsName));
         var added = next.Except(_names);
+        removed = _names.Except(next);
         isCopied = Become(next);
         return added;
     }

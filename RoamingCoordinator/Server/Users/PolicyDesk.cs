@@ -93,7 +93,7 @@ internal sealed class PolicyDesk(PolicyFile? configured, string path, ChannelWri
         await _gate.WaitAsync().ConfigureAwait(false);
         try
         {
-            if (generation <= Generation)
+            if (generation < Generation || (generation == Generation && string.Equals(next.Tag, _holds.Tag, StringComparison.Ordinal)))
             {
                 return;
             }
@@ -166,7 +166,7 @@ internal sealed class PolicyDesk(PolicyFile? configured, string path, ChannelWri
         var answer = await _shared(file, expected).ConfigureAwait(false);
         if (answer.Outcome == BookOutcome.Kept)
         {
-            Volatile.Write(ref _generation, answer.Version);
+            Volatile.Write(ref _generation, answer.Mark.Version);
         }
 
         return answer.Outcome switch

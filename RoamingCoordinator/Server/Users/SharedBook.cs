@@ -9,19 +9,35 @@ namespace Masquerade.RoamingCoordinator.Server.Users;
 /// Denials and policies where several coordinators share a store (decision 42): the store's are everybody's, files only begin them. An order is answered when the store has it; each coordinator follows what the others order, and
 /// tells the access points that are connected to it.
 /// </summary>
+/// <remarks>
+/// One thing at a time: an order, or reading what holds, has its turn until its result is in the loop's hands, so that the mark is always that of what is known here, and nothing older comes after something newer. Where the store
+/// does not have that mark in its history, what is known here is added to it before anything is taken from it.
+/// </remarks>
 internal sealed class SharedBook(RedisUserBook book, DeniedUsers denied, PolicyDesk desk, ChannelWriter<SessionInput> loop, Action<string, string> log)
 {
     private const string CopyFailed = "users: the store has who is denied; its copy in users.deniedFile cannot be written";
 
     private readonly Lock _gate = new();
-    private ulong _known;
-    private bool _hasBegun;
-    private bool _isFollowing;
+    private readonly AsyncTurn _turn = new();
+
+    // Until it has been read once, StartAsync is the one that follows.
+    private bool _isFollowing = true;
     private bool _hasMore;
+
+    // In turn.
+    private BookMark _applied = BookMark.None;
+    private ulong _highest;
+    private (PolicyFile File, ulong Generation)? _policies;
     private bool _isSilent;
 
     /// <summary>Reads what holds, or begins it. Where the store cannot tell, what is in files holds until it can; access points are not let in before then.</summary>
-    public Task StartAsync() => FollowOnceAsync();
+    public async Task StartAsync()
+    {
+        // The loop does not run yet: it takes what was read when it does, and whatever comes next waits for that.
+        var turn = await _turn.BeginAsync().ConfigureAwait(false);
+        var taken = await ReadSafelyAsync().ConfigureAwait(false);
+        _ = FollowOnAsync(turn, taken);
+    }
 
     /// <summary>Something may have changed.</summary>
     public void Follow()
@@ -37,7 +53,7 @@ internal sealed class SharedBook(RedisUserBook book, DeniedUsers denied, PolicyD
             _isFollowing = true;
         }
 
-        _ = Task.Run(FollowOnAsync);
+        _ = Task.Run(() => FollowOnAsync(null, null));
     }
 
     /// <summary>Denies a user, or does no more. In the loop of the coordinator <paramref name="done"/> is called when everybody may hear of it.</summary>
@@ -46,13 +62,18 @@ internal sealed class SharedBook(RedisUserBook book, DeniedUsers denied, PolicyD
     /// <summary>Keeps a policy document for all.</summary>
     public async Task<BookAnswer> KeepAsync(PolicyFile file, string? expected)
     {
-        var answer = await OrderAsync(known => book.ApplyAsync(file.Text, file.Tag, expected, known)).ConfigureAwait(false);
-        if (answer.Outcome != BookOutcome.Kept)
+        BookAnswer answer;
+        using (await _turn.BeginAsync().ConfigureAwait(false))
         {
-            // Whatever holds there is not what is known here, or nobody knows.
-            Follow();
+            answer = await OrderAsync(known => book.ApplyAsync(file.Text, file.Tag, expected, known)).ConfigureAwait(false);
+            if (answer.Outcome == BookOutcome.Kept)
+            {
+                _policies = (file, answer.Mark.Version);
+                Advance(answer.Mark);
+            }
         }
 
+        Follow();
         return answer;
     }
 
@@ -64,78 +85,83 @@ internal sealed class SharedBook(RedisUserBook book, DeniedUsers denied, PolicyD
 
     private async Task DenyAsync(string user, bool isDenied, Action<UserChangeOutcome> done)
     {
-        var answer = await OrderAsync(known => book.DenyAsync(user, isDenied, DeniedUsers.MaxUsers, known)).ConfigureAwait(false);
-        var outcome = answer.Outcome switch
+        using (await _turn.BeginAsync().ConfigureAwait(false))
         {
-            BookOutcome.Kept => UserChangeOutcome.Done,
-            BookOutcome.Refused => UserChangeOutcome.Refused,
-            BookOutcome.Unsure => UserChangeOutcome.Unsure,
-            _ => UserChangeOutcome.Failed,
-        };
-        await PostAsync(() =>
-        {
-            if (outcome == UserChangeOutcome.Done)
+            var answer = await OrderAsync(known => book.DenyAsync(user, isDenied, DeniedUsers.MaxUsers, known)).ConfigureAwait(false);
+            var outcome = answer.Outcome switch
             {
-                if (!denied.Set(user, isDenied))
+                BookOutcome.Kept => UserChangeOutcome.Done,
+                BookOutcome.Refused => UserChangeOutcome.Refused,
+                BookOutcome.Unsure => UserChangeOutcome.Unsure,
+                _ => UserChangeOutcome.Failed,
+            };
+            await InLoopAsync(complete => new StoreAnswered(() => complete(() =>
+            {
+                if (outcome == UserChangeOutcome.Done && !denied.Set(user, isDenied))
                 {
                     log("warning", CopyFailed);
                 }
-            }
 
-            done(outcome);
-        }).ConfigureAwait(false);
+                done(outcome);
+            }))).ConfigureAwait(false);
+            if (answer.Outcome == BookOutcome.Kept)
+            {
+                Advance(answer.Mark);
+            }
+        }
+
         Follow();
     }
 
-    private async Task<BookAnswer> OrderAsync(Func<ulong, Task<BookAnswer>> order)
+    /// <summary>In turn. Nothing is ordered of a store of which nothing is known: what this coordinator begins it with would be lost.</summary>
+    private async Task<BookAnswer> OrderAsync(Func<BookMark, Task<BookAnswer>> order)
     {
-        var answer = await order(Known).ConfigureAwait(false);
-        if (answer.Outcome == BookOutcome.Lost && await RestoreAsync().ConfigureAwait(false))
+        if (_applied.Version == 0)
         {
-            answer = await order(Known).ConfigureAwait(false);
+            await (await ReadSafelyAsync().ConfigureAwait(false)).ConfigureAwait(false);
         }
 
-        if (answer.Outcome == BookOutcome.Kept)
+        if (_applied.Version == 0)
         {
-            lock (_gate)
-            {
-                _known = Math.Max(_known, answer.Version);
-            }
+            return new BookAnswer(BookOutcome.Failed, BookMark.None);
+        }
+
+        var answer = await order(_applied).ConfigureAwait(false);
+        if (answer.Outcome == BookOutcome.Lost)
+        {
+            await (await ReadSafelyAsync().ConfigureAwait(false)).ConfigureAwait(false);
+            answer = await order(_applied).ConfigureAwait(false);
         }
 
         return answer;
     }
 
-    private ulong Known
+    /// <summary>In turn. What came between is read before the mark passes it.</summary>
+    private void Advance(BookMark made)
     {
-        get
+        _highest = Math.Max(_highest, made.Version);
+        if (made.Version == _applied.Version + 1)
         {
-            lock (_gate)
-            {
-                return _known;
-            }
+            _applied = made;
         }
     }
 
-    private Task<bool> RestoreAsync()
+    private SharedUsers Mine()
     {
-        log("warning", "users: the store has lost who is denied and which policies hold; what is known here is put back");
-        return book.RestoreAsync(Mine(Math.Max(1, Known)));
+        var (file, generation) = _policies is { } held ? ((PolicyFile?)held.File, held.Generation) : (desk.IsOfSite ? desk.File : null, desk.Generation);
+        return new SharedUsers(_applied, denied.Names, file?.Text ?? ReadOnlyMemory<byte>.Empty, file?.Tag ?? string.Empty, generation);
     }
 
-    private SharedUsers Mine(ulong version)
-    {
-        var file = desk.File;
-        return desk.IsOfSite
-            ? new SharedUsers(version, denied.Names, file.Text, file.Tag, Math.Clamp(desk.Generation, 1, version))
-            : new SharedUsers(version, denied.Names, ReadOnlyMemory<byte>.Empty, string.Empty, 0);
-    }
-
-    private async Task FollowOnAsync()
+    private async Task FollowOnAsync(IDisposable? turn, Task? taken)
     {
         while (true)
         {
-            await FollowOnceAsync().ConfigureAwait(false);
+            using (turn ?? await _turn.BeginAsync().ConfigureAwait(false))
+            {
+                await (taken ?? await ReadSafelyAsync().ConfigureAwait(false)).ConfigureAwait(false);
+            }
+
+            (turn, taken) = (null, null);
             lock (_gate)
             {
                 if (!_hasMore)
@@ -149,84 +175,138 @@ internal sealed class SharedBook(RedisUserBook book, DeniedUsers denied, PolicyD
         }
     }
 
-    private async Task FollowOnceAsync()
+    /// <summary>In turn. The task that it gives back ends when the loop has taken what was read.</summary>
+    private async Task<Task> ReadSafelyAsync()
     {
-        var known = Known;
-        var read = await book.ReadAsync().ConfigureAwait(false);
-        if (read.Failure == StoreFailure.None && read.Version < known && await RestoreAsync().ConfigureAwait(false))
+        try
         {
-            read = await book.ReadAsync().ConfigureAwait(false);
+            return await ReadAsync().ConfigureAwait(false) is { } read ? TakeSafelyAsync(read) : Task.CompletedTask;
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            // Whatever it is, the next one tries again.
+            SayUnforeseen(e);
+            return Task.CompletedTask;
+        }
+    }
+
+    private async Task TakeSafelyAsync(SharedUsers read)
+    {
+        try
+        {
+            await TakeAsync(read).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            // What is known stays at what was taken before.
+            SayUnforeseen(e);
+        }
+    }
+
+    private void SayUnforeseen(Exception e) => log("error", $"users: what the store has of denials and policies cannot be followed: {e.GetType().Name}: {e.Message}");
+
+    /// <summary>In turn. What holds, of a store that has what is known here; null: it cannot be told, and what is known here holds.</summary>
+    private async Task<SharedUsers?> ReadAsync()
+    {
+        var read = await book.ReadAsync(_applied).ConfigureAwait(false);
+        if (read.Failure == StoreFailure.None && _applied.Version == 0)
+        {
+            return await BeginAsync(read).ConfigureAwait(false);
         }
 
-        if (read.Failure != StoreFailure.None)
+        if (read.Failure == StoreFailure.None && !read.Follows)
         {
-            if (!_isSilent)
+            log("warning", "users: the store has lost who is denied and which policies hold, or has another history of it; what is known here is put back, and who is denied there stays denied");
+            _highest = Math.Max(_highest, read.Mark.Version);
+            if (!await book.RestoreAsync(Mine(), _highest).ConfigureAwait(false))
             {
-                log("warning", $"users: the store cannot tell who is denied and which policies hold ({read.Failure}): what is known here holds until it can");
+                return Silent("it cannot keep what is put back");
             }
 
-            _isSilent = true;
-            return;
+            // Whatever is there now has come after it was put back, or it was lost again.
+            read = await book.ReadAsync(_applied).ConfigureAwait(false);
+            if (read.Failure == StoreFailure.None && denied.Names.Except(read.Denied, StringComparer.OrdinalIgnoreCase).Any())
+            {
+                return Silent("it has lost it again");
+            }
+        }
+
+        return Told(read);
+    }
+
+    private SharedUsers? Told(SharedUsers read)
+    {
+        if (read.Failure != StoreFailure.None)
+        {
+            return Silent(read.Failure.ToString());
         }
 
         _isSilent = false;
-        if (!_hasBegun)
-        {
-            read = await BeginAsync(read).ConfigureAwait(false);
-        }
-
-        if (read.Version >= Known)
-        {
-            Take(read);
-        }
-    }
-
-    /// <summary>The rule: what the store has holds; files begin it where it has nothing.</summary>
-    private async Task<SharedUsers> BeginAsync(SharedUsers read)
-    {
-        if (read.Version == 0)
-        {
-            if (!await book.RestoreAsync(Mine(1)).ConfigureAwait(false))
-            {
-                return read;
-            }
-
-            log("info", $"users: the store had neither denials nor policies; those of this coordinator's files are the site's now ({denied.Names.Count} denied{(desk.IsOfSite ? $", policies {desk.File.Tag}" : string.Empty)})");
-            read = await book.ReadAsync().ConfigureAwait(false);
-        }
-        else if (read.Policies.Length == 0 && desk.IsOfSite)
-        {
-            var begun = await book.ApplyAsync(desk.File.Text, desk.File.Tag, expected: null, read.Version).ConfigureAwait(false);
-            log(begun.Outcome == BookOutcome.Kept ? "info" : "warning", $"users: the store had no policies; {(begun.Outcome == BookOutcome.Kept ? "those" : "it has not kept those")} of this coordinator's file ({desk.File.Tag})");
-            read = await book.ReadAsync().ConfigureAwait(false);
-        }
-        else
-        {
-            if (desk.IsOfSite && !string.Equals(read.Tag, desk.File.Tag, StringComparison.Ordinal))
-            {
-                log("warning", $"users: policies {read.Tag} of the store hold, not {desk.File.Tag} of this coordinator's file; \"masq policy apply\" changes them everywhere");
-            }
-
-            var left = denied.Names.Except(read.Denied, StringComparer.OrdinalIgnoreCase).ToList();
-            if (left.Count > 0)
-            {
-                log("warning", $"users: {left.Count} of this coordinator's file of denied users are not denied in the store, which holds: {string.Join(", ", left.Take(8))}");
-            }
-        }
-
-        _hasBegun = read.Failure == StoreFailure.None;
         return read;
     }
 
-    private void Take(SharedUsers read)
+    private SharedUsers? Silent(string why)
+    {
+        if (!_isSilent)
+        {
+            log("warning", $"users: the store cannot tell who is denied and which policies hold ({why}): what is known here holds until it can");
+        }
+
+        _isSilent = true;
+        return null;
+    }
+
+    /// <summary>The rule: what the store has holds; files begin it where it has nothing.</summary>
+    private async Task<SharedUsers?> BeginAsync(SharedUsers read)
+    {
+        if (read.Mark.Version == 0)
+        {
+            if (!await book.RestoreAsync(Mine(), _highest).ConfigureAwait(false))
+            {
+                return Silent("it has nothing, and cannot keep what it is begun with");
+            }
+
+            log("info", $"users: the store had neither denials nor policies; those of this coordinator's files are the site's now ({denied.Names.Count} denied{(desk.IsOfSite ? $", policies {desk.File.Tag}" : string.Empty)})");
+            read = await book.ReadAsync(BookMark.None).ConfigureAwait(false);
+        }
+        else if (read.Policies.Length == 0 && desk.IsOfSite)
+        {
+            var begun = await book.ApplyAsync(desk.File.Text, desk.File.Tag, expected: string.Empty, read.Mark).ConfigureAwait(false);
+            log(begun.Outcome == BookOutcome.Kept ? "info" : "warning", $"users: the store had no policies; {(begun.Outcome == BookOutcome.Kept ? "those" : "it has not kept those")} of this coordinator's file ({desk.File.Tag})");
+            read = await book.ReadAsync(BookMark.None).ConfigureAwait(false);
+        }
+
+        if (Told(read) is null || read.Mark.Version == 0)
+        {
+            return null;
+        }
+
+        if (desk.IsOfSite && !string.Equals(read.Tag, desk.File.Tag, StringComparison.Ordinal))
+        {
+            log("warning", $"users: policies {read.Tag} of the store hold, not {desk.File.Tag} of this coordinator's file; \"masq policy apply\" changes them everywhere");
+        }
+
+        var left = denied.Names.Except(read.Denied, StringComparer.OrdinalIgnoreCase).ToList();
+        if (left.Count > 0)
+        {
+            var kept = denied.KeepBefore() ? $"it is kept as {denied.PlaceBefore}" : "it could not be kept beside";
+            log("warning", $"users: {left.Count} of this coordinator's file of denied users are not denied in the store, which holds: {string.Join(", ", left.Take(8))}; {kept}");
+        }
+
+        return read;
+    }
+
+    /// <summary>In turn.</summary>
+    private async Task TakeAsync(SharedUsers read)
     {
         // Not in the loop: it may be large.
         PolicyFile? file = null;
-        if (read.Policies.Length > 0 && read.Generation > desk.Generation)
+        if (read.Policies.Length > 0 && (read.Generation > desk.Generation || !string.Equals(read.Tag, desk.File.Tag, StringComparison.Ordinal)))
         {
             if (PolicyDocument.Parse(read.Policies, out var mistakes) is { } policies)
             {
                 file = new PolicyFile(read.Policies, policies);
+                _policies = (file, read.Generation);
             }
             else
             {
@@ -234,24 +314,23 @@ internal sealed class SharedBook(RedisUserBook book, DeniedUsers denied, PolicyD
             }
         }
 
-        if (!loop.TryWrite(new Question((core, now) =>
+        if (file is not null)
         {
-            lock (_gate)
-            {
-                if (read.Version < _known)
-                {
-                    // An order of here came after it was read; it is read again.
-                    _hasMore = true;
-                    return;
-                }
+            // It holds at once; who is to be told of it is found out by the loop, for which neither the start nor the next denial waits.
+            _ = desk.FollowAsync(file, read.Generation);
+        }
 
-                _known = read.Version;
-            }
-
-            var added = denied.Follow(read.Denied, out var isCopied);
+        var isTaken = await InLoopAsync(complete => new Question((core, now) => complete(() =>
+        {
+            var added = denied.Follow(read.Denied, out var removed, out var isCopied);
             if (!isCopied)
             {
                 log("warning", CopyFailed);
+            }
+
+            foreach (var user in removed)
+            {
+                log("info", $"user {user} is denied no more");
             }
 
             foreach (var user in added)
@@ -259,28 +338,37 @@ internal sealed class SharedBook(RedisUserBook book, DeniedUsers denied, PolicyD
                 log("info", $"user {user} is denied");
                 core.EndSessionsHere(user, now);
             }
-        })))
+        }))).ConfigureAwait(false);
+        if (isTaken)
         {
-            _hasMore = true;
-            return;
-        }
-
-        if (file is not null)
-        {
-            // It holds at once; who is to be told of it is found out by the loop, for which neither the start nor the next denial waits.
-            _ = desk.FollowAsync(file, read.Generation);
+            (_applied, _highest) = (read.Mark, Math.Max(_highest, read.Mark.Version));
         }
     }
 
-    private async Task PostAsync(Action completion)
+    /// <summary>False: the coordinator stops.</summary>
+    private async Task<bool> InLoopAsync(Func<Action<Action>, SessionInput> input)
     {
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         try
         {
-            await loop.WriteAsync(new StoreAnswered(completion)).ConfigureAwait(false);
+            await loop.WriteAsync(input(act =>
+            {
+                try
+                {
+                    act();
+                }
+                finally
+                {
+                    done.TrySetResult();
+                }
+            })).ConfigureAwait(false);
         }
         catch (ChannelClosedException)
         {
-            // The coordinator stops.
+            return false;
         }
+
+        await done.Task.ConfigureAwait(false);
+        return true;
     }
 }

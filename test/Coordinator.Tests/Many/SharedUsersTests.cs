@@ -91,6 +91,7 @@ public sealed class SharedUsersTests : IAsyncLifetime
         Assert.Equal("deny out tcp to any port 25", await south.ExplainAsync("bob", "192.0.2.1:25"));
         Assert.Matches("warning .*of the store hold, not .* of this coordinator's file", south.Log);
         Assert.Matches("warning .*1 of this coordinator's file of denied users are not denied in the store, which holds: dave", south.Log);
+        Assert.Equal("dave\n", await File.ReadAllTextAsync(south.DeniedPath + ".before"));
     }
 
     /// <summary>Nothing that was promised is lost with a store that forgets, as long as a coordinator lives.</summary>
@@ -115,6 +116,34 @@ public sealed class SharedUsersTests : IAsyncLifetime
         Assert.Equal(["eve", "mallory"], await north.DeniedAsync());
         Assert.DoesNotContain("trent", await File.ReadAllTextAsync(north.DeniedPath), StringComparison.Ordinal);
         _redis.Start();
+    }
+
+    /// <summary>A store that is empty and can be read and not written: nothing is taken from it, and nothing is promised.</summary>
+    [Fact]
+    public async Task A_store_that_cannot_be_begun_takes_nothing_from_memory_or_from_the_file()
+    {
+        _redis.Command("CONFIG", "SET", "min-replicas-to-write", "1");
+        var north = await StartAsync("north", Before, "carol\n");
+        Assert.Equal(["carol"], await north.DeniedAsync());
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, await north.OrderAsync("/v1/users/dave/deny"));
+        Assert.Equal(["carol"], await north.DeniedAsync());
+        Assert.Equal("carol\n", await File.ReadAllTextAsync(north.DeniedPath));
+
+        _redis.Command("CONFIG", "SET", "min-replicas-to-write", "0");
+        Assert.Equal(HttpStatusCode.OK, await north.OrderAsync("/v1/users/dave/deny"));
+        Assert.Equal(["carol", "dave"], await north.DeniedAsync());
+        Assert.Equal("carol\ndave\n", await File.ReadAllTextAsync(north.DeniedPath));
+    }
+
+    /// <summary>A fail-over went back, and others went on from there to a version that is known here otherwise.</summary>
+    [Fact]
+    public async Task Who_is_denied_in_one_of_two_histories_of_the_store_is_denied()
+    {
+        var north = await StartAsync("north", Before);
+        Assert.Equal(HttpStatusCode.OK, await north.OrderAsync("/v1/users/eve/deny"));
+        _redis.Command("EVAL", "local k = redis.call('KEYS', '*{users}:book')[1]; redis.call('HDEL', k, 'd:eve'); for v = 1, 9 do redis.call('HSET', k, 't' .. v, v .. ' other') end; return redis.call('HSET', k, 'version', '9', 'd:zoe', 'zoe')", "0");
+        Assert.Equal(HttpStatusCode.OK, await north.OrderAsync("/v1/users/mallory/deny"));
+        await UntilDeniedAsync(north, "eve", "mallory", "zoe");
     }
 
     private static Task UntilDeniedAsync(UserCoordinator coordinator, params string[] users) => Wait.ForAsync(
