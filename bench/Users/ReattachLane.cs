@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using Masquerade.Lab;
+using Masquerade.Lab.Net;
 using Masquerade.Lab.Radio;
 using Masquerade.Lab.Scenario;
 using Masquerade.Lab.Users;
@@ -14,6 +15,10 @@ namespace Masquerade.Bench.Users;
 internal sealed class ReattachLane : IDisposable
 {
     private const double Goal = 50;
+
+    /// <summary>The runtime of every program compiles at the first client of its life: one lap is not counted.</summary>
+    private const int WarmUp = LabTopology.AccessPointCount;
+
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
     private readonly ConcurrentQueue<(bool IsEnd, long At)> _peap = new();
     private readonly Stage _stage;
@@ -46,11 +51,11 @@ internal sealed class ReattachLane : IDisposable
         using var bob = _radius.StartWpaSupplicant(topology.Clients[1], 1, "bob");
         Wait(() => ada.Told("linkProtected").Count == 1 && Ends() == 1, "the clients do not get in");
         List<double> handshakes = [], authentications = [];
-        var (warm, frames, checks) = (LabTopologyRounds, string.Empty, 0L);
-        for (var roam = 1; roam <= warm + roams; roam++)
+        var (frames, checks) = (string.Empty, 0L);
+        for (var roam = 1; roam <= WarmUp + roams; roam++)
         {
             var (links, ends, logins) = (ada.Told("linkProtected").Count, Ends(), (_radius.LoginsOf(0), _radius.LoginsOf(1)));
-            Move(roam % 3);
+            Move(roam % LabTopology.AccessPointCount);
             Wait(() => ada.Told("linkProtected").Count > links && Ends() > ends && _radius.LoginsOf(1) > logins.Item2, "a client does not get in after a walk");
             var link = ada.Told("linkProtected")[^1];
             if (link.GetProperty("withEap").GetBoolean() || _radius.LoginsOf(0) != logins.Item1)
@@ -58,7 +63,7 @@ internal sealed class ReattachLane : IDisposable
                 throw new BenchException("the protected client was authenticated anew");
             }
 
-            if (roam > warm)
+            if (roam > WarmUp)
             {
                 handshakes.Add(link.GetProperty("milliseconds").GetDouble());
                 authentications.Add(LastPeap());
@@ -76,9 +81,6 @@ internal sealed class ReattachLane : IDisposable
             Note = string.Create(CultureInfo.InvariantCulture, $"{Statistics.Median(ratios):0} times faster [{Statistics.Quantile(ratios, 0.25):0}..{Statistics.Quantile(ratios, 0.75):0}]; {frames}; silence of the links while they switch not counted"),
         };
     }
-
-    // The runtime of every program compiles at the first client of its life: one lap is not counted.
-    private static int LabTopologyRounds => Lab.Net.LabTopology.AccessPointCount;
 
     private void Move(int to)
     {
