@@ -55,7 +55,7 @@ public sealed class RedisUserBook
 {
     private const string KeyPart = "{users}:";
 
-    /// <summary>The text of a policy is asked for soon after somebody was told its name.</summary>
+    /// <summary>How long a text is kept: it is asked for soon after somebody was told its name.</summary>
     private static readonly TimeSpan TextLease = TimeSpan.FromDays(1);
 
     private readonly RedisClientStore _store;

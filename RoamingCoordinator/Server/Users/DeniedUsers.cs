@@ -35,37 +35,37 @@ internal sealed class DeniedUsers
 
     public bool Contains(string user) => _names.Contains(user);
 
-    /// <summary>Denies a user, or does no more; false: it could not be kept, and nothing has changed.</summary>
-    public bool TrySet(string user, bool denied)
+    /// <summary>Denies a user, or does no more. <see cref="Replacement.Not"/>: it could not be kept, and nothing has changed.</summary>
+    public Replacement Set(string user, bool denied)
     {
         if (_names.Contains(user) == denied)
         {
-            return true;
+            return Replacement.Done;
         }
 
         if (denied && (_names.Count >= MaxUsers || !IsName(user)))
         {
-            return false;
+            return Replacement.Not;
         }
 
         var next = denied ? _names.Add(user) : _names.Remove(user);
-        if (_path.Length > 0 && !TryWrite(next))
+        var kept = Write(next);
+        if (kept != Replacement.Not)
         {
-            return false;
+            _names = next;
         }
 
-        _names = next;
-        return true;
+        return kept;
     }
 
     /// <summary>The store has kept that a user is denied, or is no more. False: the file has not.</summary>
-    public bool Set(string user, bool denied) => Become(denied ? _names.Add(user) : _names.Remove(user));
+    public bool Follow(string user, bool denied) => Become(denied ? _names.Add(user) : _names.Remove(user));
 
     /// <summary>Where copies of the file are kept that the store does not bear out.</summary>
     public string PlaceBefore => _path + ".before";
 
     /// <summary>Keeps what the file has beside it, before something else replaces it. False: it could not be.</summary>
-    public bool KeepBefore() => _path.Length == 0 || DurableFile.TryReplace(PlaceBefore, Encoding.UTF8.GetBytes(string.Concat(_names.Select(name => name + "\n"))));
+    public bool KeepBefore() => _path.Length == 0 || DurableFile.Replace(PlaceBefore, Lines(_names)) == Replacement.Done;
 
     /// <summary>What the store says of all users. Gives back who is denied that was not before.</summary>
     /// <param name="names">Who is denied.</param>
@@ -84,8 +84,10 @@ internal sealed class DeniedUsers
     {
         var isOther = !next.SetEquals(_names);
         _names = next;
-        return !isOther || _path.Length == 0 || TryWrite(next);
+        return !isOther || Write(next) == Replacement.Done;
     }
 
-    private bool TryWrite(ImmutableSortedSet<string> names) => DurableFile.TryReplace(_path, Encoding.UTF8.GetBytes(string.Concat(names.Select(name => name + "\n"))));
+    private Replacement Write(ImmutableSortedSet<string> names) => _path.Length == 0 ? Replacement.Done : DurableFile.Replace(_path, Lines(names));
+
+    private static byte[] Lines(ImmutableSortedSet<string> names) => Encoding.UTF8.GetBytes(string.Concat(names.Select(name => name + "\n")));
 }

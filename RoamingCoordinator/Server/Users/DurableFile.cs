@@ -2,6 +2,19 @@ using System.Runtime.InteropServices;
 
 namespace Masquerade.RoamingCoordinator.Server.Users;
 
+/// <summary>What became of a file.</summary>
+internal enum Replacement
+{
+    /// <summary>It is as it was.</summary>
+    Not,
+
+    /// <summary>It is the new one now; which one it is after a loss of power the disk has not said.</summary>
+    Unsure,
+
+    /// <summary>It is the new one, and stays it.</summary>
+    Done,
+}
+
 /// <summary>
 /// A file that is replaced as a whole and is on the disk, with its name, before anybody is told. One that is new is its owner's alone; one that was there keeps its mode, for who may not read the one before may not read the
 /// next. What stands at the temporary name, a link say, is removed and not followed.
@@ -11,10 +24,10 @@ internal static partial class DurableFile
     /// <summary>O_CLOEXEC, the same on all of Linux's machines; O_RDONLY is 0.</summary>
     private const int CloseOnExec = 0x80000;
 
-    /// <summary>Replaces a file; false: it is as it was, or it cannot be said whether it will be this one after a loss of power.</summary>
+    /// <summary>Replaces a file.</summary>
     /// <param name="path">The file. Where it is a link, what it leads to is replaced.</param>
     /// <param name="text">What it holds from now on.</param>
-    public static bool TryReplace(string path, ReadOnlySpan<byte> text)
+    public static Replacement Replace(string path, ReadOnlySpan<byte> text)
     {
         try
         {
@@ -33,11 +46,11 @@ internal static partial class DurableFile
             }
 
             File.Move(next, target, overwrite: true);
-            return TryFlushDirectory(Path.GetDirectoryName(target)!);
+            return TryFlushDirectory(Path.GetDirectoryName(target)!) ? Replacement.Done : Replacement.Unsure;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return false;
+            return Replacement.Not;
         }
     }
 

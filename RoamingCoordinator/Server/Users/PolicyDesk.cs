@@ -56,17 +56,23 @@ internal sealed class PolicyDesk(PolicyFile? configured, string path, ChannelWri
 
             var next = new PolicyFile(document.ToArray(), book);
             var answer = new PolicyAnswer(checkOnly ? PolicyOutcome.Checked : PolicyOutcome.Applied, checkOnly ? before.Tag : next.Tag) { Policies = before.Book.ChangesTo(book) };
-            if (!checkOnly && await KeepAsync(next, expected).ConfigureAwait(false) is { } refused)
+            if (!checkOnly && await KeepAsync(next, expected).ConfigureAwait(false) is { } doubt)
             {
-                log("error", $"policies: {string.Join("; ", refused.Mistakes)}");
-                return refused with { Tag = before.Tag };
+                log("error", $"policies: {string.Join("; ", doubt.Mistakes)}");
+                if (doubt.Outcome != PolicyOutcome.Unsure || _shared is not null)
+                {
+                    return doubt with { Tag = before.Tag };
+                }
+
+                // The file is the new one, so it is what holds.
+                answer = answer with { Outcome = doubt.Outcome, Mistakes = doubt.Mistakes };
             }
 
             _holds = checkOnly ? before : next;
 
             // What is in the file holds, and is told, whether or not anybody waits for it still.
             var told = await TellAsync(before.Book, book, checkOnly, checkOnly ? cancel : CancellationToken.None).ConfigureAwait(false);
-            answer = answer with { Outcome = told.IsWhole || checkOnly ? answer.Outcome : PolicyOutcome.NotTold, Clients = told.Clients, Users = told.Users };
+            answer = answer with { Outcome = told.IsWhole || checkOnly || answer.Outcome == PolicyOutcome.Unsure ? answer.Outcome : PolicyOutcome.NotTold, Clients = told.Clients, Users = told.Users };
             if (!checkOnly)
             {
                 log(told.IsWhole ? "info" : "warning", $"policies {next.Tag} hold: {(answer.Policies.Count == 0 ? "no policy" : string.Join(", ", answer.Policies))} changed, another one for {answer.Clients} clients of {answer.Users} users");
@@ -159,8 +165,12 @@ internal sealed class PolicyDesk(PolicyFile? configured, string path, ChannelWri
         if (_shared is null)
         {
             return path.Length == 0 ? Refused(PolicyOutcome.NotKept, "users.policies names no file to keep it in")
-                : DurableFile.TryReplace(path, file.Text.Span) ? null
-                : Refused(PolicyOutcome.NotKept, $"{path} cannot be written");
+                : DurableFile.Replace(path, file.Text.Span) switch
+                {
+                    Replacement.Done => null,
+                    Replacement.Unsure => Refused(PolicyOutcome.Unsure, $"{path} is written and holds; the disk has not said whether it still will after a loss of power"),
+                    _ => Refused(PolicyOutcome.NotKept, $"{path} cannot be written"),
+                };
         }
 
         var answer = await _shared(file, expected).ConfigureAwait(false);

@@ -5,19 +5,27 @@ using Masquerade.Core.Control;
 namespace Masquerade.RoamingCoordinator.Server.Users;
 
 /// <summary>The texts of policies by their names, as access points ask for them. Bounded: the oldest goes, and is there again when it is resolved again.</summary>
-internal sealed class PolicyShelf(Action<Octets, ReadOnlyMemory<byte>>? added = null)
+/// <param name="added">Keeps a text where other coordinators find it; null: there are none.</param>
+/// <param name="time">The time.</param>
+internal sealed class PolicyShelf(Action<Octets, ReadOnlyMemory<byte>>? added = null, TimeProvider? time = null)
 {
+    /// <summary>A text that is still named is put where the others find it again after this: its time there has run on since, or that store has been emptied.</summary>
+    public static readonly TimeSpan Again = TimeSpan.FromMinutes(5);
+
     private const int MaxTexts = 4_096;
 
     private readonly Dictionary<Octets, Octets> _texts = [];
     private readonly Queue<Octets> _order = new();
+    private readonly Dictionary<Octets, long> _told = [];
+    private readonly TimeProvider _time = time ?? TimeProvider.System;
 
     /// <summary>The name of a policy's text; null if it is longer than a message may be.</summary>
     public Octets? NameOf(FilterPolicy policy)
     {
         var name = new Octets(policy.Digest.Span);
-        if (_texts.ContainsKey(name))
+        if (_texts.TryGetValue(name, out var known))
         {
+            Tell(name, known);
             return name;
         }
 
@@ -28,7 +36,7 @@ internal sealed class PolicyShelf(Action<Octets, ReadOnlyMemory<byte>>? added = 
         }
 
         Put(name, new Octets(text));
-        added?.Invoke(name, text);
+        Tell(name, _texts[name]);
         return name;
     }
 
@@ -42,7 +50,9 @@ internal sealed class PolicyShelf(Action<Octets, ReadOnlyMemory<byte>>? added = 
 
         if (_order.Count >= MaxTexts)
         {
-            _texts.Remove(_order.Dequeue());
+            var oldest = _order.Dequeue();
+            _texts.Remove(oldest);
+            _told.Remove(oldest);
         }
 
         _texts[name] = text;
@@ -51,4 +61,13 @@ internal sealed class PolicyShelf(Action<Octets, ReadOnlyMemory<byte>>? added = 
 
     /// <summary>The text of that name; empty if there is none.</summary>
     public Octets Find(Octets name) => _texts.GetValueOrDefault(name, Octets.Empty);
+
+    private void Tell(Octets name, Octets text)
+    {
+        if (added is not null && (!_told.TryGetValue(name, out var at) || _time.GetElapsedTime(at) >= Again))
+        {
+            _told[name] = _time.GetTimestamp();
+            added(name, text.Span.ToArray());
+        }
+    }
 }

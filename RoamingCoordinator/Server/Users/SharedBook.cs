@@ -97,7 +97,7 @@ internal sealed class SharedBook(RedisUserBook book, DeniedUsers denied, PolicyD
             };
             await InLoopAsync(complete => new StoreAnswered(() => complete(() =>
             {
-                if (outcome == UserChangeOutcome.Done && !denied.Set(user, isDenied))
+                if (outcome == UserChangeOutcome.Done && !denied.Follow(user, isDenied))
                 {
                     log("warning", CopyFailed);
                 }

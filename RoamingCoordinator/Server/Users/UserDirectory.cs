@@ -107,7 +107,7 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
             _log(outcome == UserChangeOutcome.Done ? "info" : "error", outcome switch
             {
                 UserChangeOutcome.Done => $"user {user} {(denied ? "is denied" : "is denied no more")}",
-                UserChangeOutcome.Unsure => $"user {user} may be {(denied ? "denied" : "denied no more")} or not: the store has not said whether it has kept it",
+                UserChangeOutcome.Unsure => $"user {user} may be {(denied ? "denied" : "denied no more")} or not: {(_shared is null ? "the disk" : "the store")} has not said whether it has kept it",
                 _ => $"user {user} could not be {(denied ? "denied" : "allowed")}: {(_shared is null ? "the file of denied users cannot be written" : "the store cannot keep it")}, too many are denied, or it is no name",
             });
             done(outcome);
@@ -115,7 +115,12 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
 
         if (_shared is null)
         {
-            Say(_denied.TrySet(user, denied) ? UserChangeOutcome.Done : UserChangeOutcome.Failed);
+            Say(_denied.Set(user, denied) switch
+            {
+                Replacement.Done => UserChangeOutcome.Done,
+                Replacement.Unsure => UserChangeOutcome.Unsure,
+                _ => UserChangeOutcome.Failed,
+            });
         }
         else if (denied && !DeniedUsers.IsName(user))
         {

@@ -17,10 +17,10 @@ public sealed class DurableFileTests : IDisposable
     [Fact]
     public void A_new_file_is_its_owners_alone_and_one_that_was_there_keeps_its_mode()
     {
-        Assert.True(DurableFile.TryReplace(Place, "one"u8));
+        Assert.Equal(Replacement.Done, DurableFile.Replace(Place, "one"u8));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Place));
         File.SetUnixFileMode(Place, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
-        Assert.True(DurableFile.TryReplace(Place, "two"u8));
+        Assert.Equal(Replacement.Done, DurableFile.Replace(Place, "two"u8));
         Assert.Equal("two", File.ReadAllText(Place));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead, File.GetUnixFileMode(Place));
         Assert.Single(_folder.GetFiles());
@@ -32,13 +32,13 @@ public sealed class DurableFileTests : IDisposable
         var other = Path.Combine(_folder.FullName, "other");
         File.WriteAllText(other, "untouched");
         File.CreateSymbolicLink(Place + ".new", other);
-        Assert.True(DurableFile.TryReplace(Place, "one"u8));
+        Assert.Equal(Replacement.Done, DurableFile.Replace(Place, "one"u8));
         Assert.Equal(("untouched", "one"), (File.ReadAllText(other), File.ReadAllText(Place)));
         Assert.Null(File.ResolveLinkTarget(Place, returnFinalTarget: false));
 
         var link = Path.Combine(_folder.FullName, "link");
         File.CreateSymbolicLink(link, Place);
-        Assert.True(DurableFile.TryReplace(link, "two"u8));
+        Assert.Equal(Replacement.Done, DurableFile.Replace(link, "two"u8));
         Assert.Equal("two", File.ReadAllText(Place));
         Assert.NotNull(File.ResolveLinkTarget(link, returnFinalTarget: false));
     }
@@ -46,10 +46,10 @@ public sealed class DurableFileTests : IDisposable
     [Fact]
     public void Where_it_cannot_be_written_it_is_said_and_nothing_has_changed()
     {
-        Assert.False(DurableFile.TryReplace(Path.Combine(_folder.FullName, "nowhere", "kept"), "one"u8));
+        Assert.Equal(Replacement.Not, DurableFile.Replace(Path.Combine(_folder.FullName, "nowhere", "kept"), "one"u8));
         File.WriteAllText(Place, "one");
         _folder.CreateSubdirectory("kept.new");
-        Assert.False(DurableFile.TryReplace(Place, "two"u8));
+        Assert.Equal(Replacement.Not, DurableFile.Replace(Place, "two"u8));
         Assert.Equal("one", File.ReadAllText(Place));
     }
 

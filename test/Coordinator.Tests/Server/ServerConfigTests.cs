@@ -215,14 +215,18 @@ public sealed class ServerConfigTests
         {
             var path = Path.Combine(folder.FullName, "denied");
             var users = DeniedUsers.Open(path);
-            Assert.True(users.TrySet("Alice", denied: true) && users.TrySet("bob", denied: true) && users.TrySet("bob", denied: false));
-            Assert.False(users.TrySet("two\nlines", denied: true));
+            foreach (var (name, denied) in new[] { ("Alice", true), ("bob", true), ("bob", false) })
+            {
+                Assert.Equal(Replacement.Done, users.Set(name, denied));
+            }
+
+            Assert.Equal(Replacement.Not, users.Set("two\nlines", denied: true));
             var again = DeniedUsers.Open(path);
             Assert.Equal(["Alice"], again.Names);
             Assert.True(again.Contains("alice"));
 
             var nowhere = DeniedUsers.Open(Path.Combine(folder.FullName, "missing", "denied"));
-            Assert.False(nowhere.TrySet("eve", denied: true));
+            Assert.Equal(Replacement.Not, nowhere.Set("eve", denied: true));
             Assert.False(nowhere.Contains("eve"));
         }
         finally
