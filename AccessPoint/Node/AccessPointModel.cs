@@ -106,6 +106,9 @@ public sealed record AccessPointModel
     /// </summary>
     public TimeSpan AddressPatience { get; init; }
 
+    /// <summary>How hostapd is given keys of clients that come by a fast transition; null: it is not. Needs <see cref="LinkRandom"/>.</summary>
+    public Auth.FastTransition.RrbKeyHolderConfig? RadioKeys { get; init; }
+
     /// <summary>The time that is written beside new mappings, milliseconds since 1970, for the log of mappings; null: none is.</summary>
     public Func<Core.Time.Instant, long>? WallClock { get; init; }
 

@@ -3,6 +3,7 @@ using Masquerade.AccessPoint.Link;
 using Masquerade.AccessPoint.Pcp;
 using Masquerade.AccessPoint.Users;
 using Masquerade.AccessPoint.Ways;
+using Masquerade.Auth.FastTransition;
 using Masquerade.Auth.Protection;
 using Masquerade.Core.Control;
 using Masquerade.Core.Diagnostics;
@@ -71,6 +72,9 @@ public sealed partial class AccessPointNode
             _users = new UserSide(model.Users, new UserHost(this), Drops, new SeededRandom(~seed >> 4)) { Node = model.Node, Gateway = model.Clients.GatewayMac, Random = model.LinkRandom };
         }
 
+        _radioKeys = model.RadioKeys is { } keys
+            ? new RrbKeyHolder(keys, new RadioKeyHost(this), model.LinkRandom ?? throw new ArgumentException("there are no keys without a source of random numbers", nameof(model)))
+            : null;
         _identifications = new IdentificationSource(new SeededRandom(~seed));
         _clientLink = new ClientLink(model.Clients, output, Drops, _identifications) { Users = _users };
         _uplinkLink = new UplinkLink(model.Uplink, output, Drops, _identifications);
@@ -175,6 +179,7 @@ public sealed partial class AccessPointNode
         AdvanceNeighbours(now);
         AdvanceSession(now);
         _users?.Advance(now);
+        _radioKeys?.Advance(now);
         _outbox.Advance(now);
     }
 

@@ -217,6 +217,10 @@ public sealed partial class AccessPointNode
                 _outbox.Complete(message.Id);
                 OnUserControl(message, now);
                 break;
+            case RoamingKeyReply key:
+                _outbox.Complete(key.Id);
+                OnRoamingKey(key, now);
+                break;
             case UserSessionChange or UserDenied:
                 OnUserControl(message, now);
                 break;

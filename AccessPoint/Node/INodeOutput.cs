@@ -15,6 +15,11 @@ public interface INodeOutput
     /// <summary>Send a message to the coordinator. It may get lost with the session; the node repeats what matters.</summary>
     void SendControl(ControlMessage message);
 
+    /// <summary>Send a whole Ethernet frame on the link to hostapd, where there is one (<see cref="AccessPointModel.RadioKeys"/>).</summary>
+    void SendKeyFrame(ReadOnlySpan<byte> frame)
+    {
+    }
+
     /// <summary>Something an operator may want to know has happened.</summary>
     void Report(EngineEvent engineEvent);
 }

@@ -35,7 +35,7 @@ public sealed partial class AccessPointNode
     /// <summary>The client side below IP.</summary>
     internal ClientLink ClientLink => _clientLink;
 
-    private Instant NextUserDeadline => _users?.NextDeadline ?? Instant.Never;
+    private Instant NextUserDeadline => Instant.Min(_users?.NextDeadline ?? Instant.Never, _radioKeys?.NextDeadline ?? Instant.Never);
 
     private static bool IsProtected(ReadOnlySpan<byte> frame) => frame.Length > EthernetHeader.Length && BinaryPrimitives.ReadUInt16BigEndian(frame[12..]) == EtherType.Macsec;
 

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Masquerade.Auth.FastTransition;
 using Masquerade.Auth.Keys;
 using Masquerade.Auth.Radius;
 using Masquerade.Core.Control;
@@ -23,9 +24,16 @@ internal static class AcceptReader
         }
 
         SessionKey? key = null;
+        PmkR0? roaming = null;
         if (reply.TryReadMsk(out var msk, out var fault))
         {
             var derived = SessionKey.TryDerive(msk, exchange.Session, exchange.Name.Client, out key);
+            if (derived && exchange.Domain is { } domain)
+            {
+                // Without it the session is none the worse: the client authenticates at its next access point.
+                _ = PmkR0.TryDerive(msk, domain, exchange.Session, exchange.Name.Client, out roaming);
+            }
+
             CryptographicOperations.ZeroMemory(msk);
             if (!derived)
             {
@@ -38,7 +46,7 @@ internal static class AcceptReader
             return Refuse(response, KeyHolderCount.NoKey);
         }
 
-        var grant = new SessionGrant(exchange.Session, exchange.Name.Client, terms.UserName ?? exchange.Identity, exchange.Identity, key, terms, now);
+        var grant = new SessionGrant(exchange.Session, exchange.Name.Client, terms.UserName ?? exchange.Identity, exchange.Identity, key, terms, now) { Roaming = roaming };
         return new KeyHolderAnswer(EapOutcome.Accept, success, KeyHolderCount.Accepts, grant);
     }
 

@@ -1,3 +1,4 @@
+using Masquerade.Auth.FastTransition;
 using Masquerade.Auth.Keys;
 using Masquerade.Auth.Radius;
 using Masquerade.Core.Flow;
@@ -12,6 +13,9 @@ internal sealed class Exchange(ExchangeName name, string identity, SessionId ses
     public string Identity { get; } = identity;
 
     public SessionId Session { get; } = session;
+
+    /// <summary>Where keys for fast transitions hold; null: none are made.</summary>
+    public MobilityDomain? Domain { get; init; }
 
     /// <summary>The server that the conversation is with, and what it wants back.</summary>
     public RadiusServer? Server { get; set; }

@@ -1,3 +1,4 @@
+using Masquerade.Auth.FastTransition;
 using Masquerade.Auth.Keys;
 using Masquerade.Auth.Radius;
 using Masquerade.Core.Flow;
@@ -25,6 +26,9 @@ public sealed class SessionGrant : IDisposable
     /// <summary>The session key; null where links are not protected and the EAP method made none.</summary>
     public SessionKey? Key { get; }
 
+    /// <summary>The key for fast transitions, where an access point has asked that offers them; null: there is none.</summary>
+    public PmkR0? Roaming { get; internal init; }
+
     /// <summary>What the session may do and for how long.</summary>
     public SessionTerms Terms { get; }
 
@@ -34,11 +38,12 @@ public sealed class SessionGrant : IDisposable
     /// <summary>Whether the key has been zeroed.</summary>
     public bool IsDisposed { get; private set; }
 
-    /// <summary>Zeroes the key.</summary>
+    /// <summary>Zeroes the keys.</summary>
     public void Dispose()
     {
         IsDisposed = true;
         Key?.Dispose();
+        Roaming?.Dispose();
     }
 
     /// <summary>Who and which; never the key.</summary>

@@ -103,6 +103,9 @@ public sealed partial class CoordinatorCore
             case UserSessionUsed used:
                 Ask(node, used, used.Client, (state, _) => UserStep.Used(state, node.Id, used, users, UnixNow));
                 break;
+            case RoamingKeyQuery query:
+                Ask(node, query, query.Client, (state, _) => RoamingKeyStep.Decide(state, node.Id, query, users, UnixNow));
+                break;
             case PolicyQuery query:
                 users.FindText(query.Policy, text => Send(node, new PolicyReply { Id = query.Id, Policy = query.Policy, Text = text }));
                 break;

@@ -243,7 +243,7 @@ public sealed partial class CoordinatorCore
             case NeighbourQuery query:
                 OnNeighbourQuery(node, query);
                 break;
-            case EapFromClient or UserSessionQuery or UserSessionUsed or PolicyQuery:
+            case EapFromClient or UserSessionQuery or UserSessionUsed or PolicyQuery or RoamingKeyQuery:
                 OnUserRequest(node, message);
                 break;
             case Announce announce:

@@ -22,6 +22,7 @@ internal static class Refusals
         LeaseRequest lease => new LeaseReply { Id = lease.Id, Client = lease.Client, Status = AckStatus.Unknown },
         EapFromClient eap => new EapToClient { Id = eap.Id, Client = eap.Client, Exchange = eap.Exchange, Outcome = EapOutcome.Unavailable, Eap = Octets.Empty },
         UserSessionQuery query => new UserSessionReply { Id = query.Id, Client = query.Client },
+        RoamingKeyQuery query => new RoamingKeyReply { Id = query.Id, Client = query.Client, Outcome = RoamingKeyOutcome.Unknown },
         PolicyQuery query => new PolicyReply { Id = query.Id, Policy = query.Policy, Text = Octets.Empty },
         Announce or HandOver or Depart or LinkLost or AttachKnown or ReleaseMappings or AnchorReport or UserSessionUsed => new Ack { Id = request.Id, Status = AckStatus.Refused },
         _ => null,
@@ -44,6 +45,7 @@ internal static class Refusals
         EapFromClient eap => eap.Client,
         UserSessionQuery query => query.Client,
         UserSessionUsed used => used.Client,
+        RoamingKeyQuery query => query.Client,
         _ => MacAddress.None,
     };
 

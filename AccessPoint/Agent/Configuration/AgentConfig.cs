@@ -50,6 +50,9 @@ public sealed record AgentConfig
     /// <summary>hostapd's control socket, for association events; empty if there is none.</summary>
     public string Hostapd { get; init; } = string.Empty;
 
+    /// <summary>Where hostapd is given keys for fast transitions; null: nowhere.</summary>
+    public RadioKeysConfig? RadioKeys { get; init; }
+
     /// <summary>The file that events are appended to; empty if none.</summary>
     public string EventsFile { get; init; } = string.Empty;
 

@@ -135,7 +135,15 @@ public static class ConfigFile
         }
 
         var users = root.Object("users");
+        var radio = users.Object("radio");
+        config = config with { RadioKeys = RadioKeysConfig.Read(radio) };
+        radio.Finish();
         OptionGroup.Read(users, config.Model.Users);
+        if (config.RadioKeys is not null && !config.Model.Users.Enabled)
+        {
+            users.Mistake("radio.keys", "{...}", "nothing, unless users.enabled is true: keys are of users' sessions");
+        }
+
         if (config.Model.Users.Enabled && standalone)
         {
             users.Mistake("enabled", "true", "false without a coordinator: nobody knows users");

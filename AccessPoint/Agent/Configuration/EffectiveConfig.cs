@@ -88,7 +88,16 @@ internal static class EffectiveConfig
             OptionGroup.Write(writer, "icmp", model.Icmp);
             OptionGroup.Write(writer, "fragments", model.Fragments);
             OptionGroup.Write(writer, "neighbours", model.Neighbourhood);
-            OptionGroup.Write(writer, "users", model.Users);
+            writer.WriteStartObject("users");
+            OptionGroup.WriteMembers(writer, model.Users);
+            if (config.RadioKeys is { } keys)
+            {
+                writer.WriteStartObject("radio");
+                keys.Write(writer);
+                writer.WriteEndObject();
+            }
+
+            writer.WriteEndObject();
             OptionGroup.Write(writer, "pcp", model.Pcp);
             writer.WriteStartObject("helpers");
             writer.WriteBoolean("ftp", model.Helpers.Ftp);

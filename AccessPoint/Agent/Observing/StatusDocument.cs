@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using Masquerade.AccessPoint.Agent.Devices;
+using Masquerade.Auth.FastTransition;
 using Masquerade.Auth.Handshake;
 using Masquerade.Auth.Protection;
 using Masquerade.Core.Diagnostics;
@@ -45,6 +46,7 @@ internal static class StatusDocument
 
         WriteNeighbourhood(writer, node);
         WriteUsers(writer, node);
+        WriteRadioKeys(writer, node);
         shell(writer);
         WriteClients(writer, node);
         WriteMappings(writer, node);
@@ -108,6 +110,23 @@ internal static class StatusDocument
         }
 
         writer.WriteEndObject();
+        writer.WriteEndObject();
+    }
+
+    /// <summary>What has become of hostapd's questions for keys of fast transitions.</summary>
+    private static void WriteRadioKeys(Utf8JsonWriter writer, AccessPointNode node)
+    {
+        if (node.RadioKeys is not { } keys)
+        {
+            return;
+        }
+
+        writer.WriteStartObject("radioKeys");
+        foreach (var count in Enum.GetValues<RrbCount>())
+        {
+            writer.WriteNumber(JsonNamingPolicy.CamelCase.ConvertName(count.ToString()), keys[count]);
+        }
+
         writer.WriteEndObject();
     }
 

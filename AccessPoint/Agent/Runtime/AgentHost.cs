@@ -7,6 +7,7 @@ using Masquerade.AccessPoint.Agent.Devices;
 using Masquerade.AccessPoint.Agent.Logging;
 using Masquerade.AccessPoint.Agent.Observing;
 using Masquerade.AccessPoint.Agent.Radio;
+using Masquerade.Auth.FastTransition;
 using Masquerade.Core.Diagnostics;
 using Masquerade.Pki.Channel;
 
@@ -69,7 +70,9 @@ internal sealed class AgentHost(AgentConfig config, CredentialStore? credentials
         var security = credentials is null ? null : new ChannelSecurity(credentials, config.Tls!.Coordinators, e => events.Report(e, MonotonicClock.Now), _log);
         var coordinator = config.Coordinators.Count == 0 ? null : new CoordinatorClient(config.Coordinators, inputs.PostAsync, _log) { Security = security };
         var addresses = config.AddressCommand.Length == 0 ? null : new AddressCommand(config.AddressCommand, _log);
-        var output = new DeviceOutput(uplink, clients, coordinator, events) { Addresses = addresses, Mappings = _mappings };
+        using var keys = config.RadioKeys is { } radio ? new KeySocket(radio.Interface, inputs.PostAsync) : null;
+        model = keys is null ? model : model with { RadioKeys = new RrbKeyHolderConfig { Address = keys.HardwareAddress, Key = config.RadioKeys!.Key } };
+        var output = new DeviceOutput(uplink, clients, coordinator, events) { Addresses = addresses, Mappings = _mappings, Keys = keys };
         var node = new AccessPointNode(model, seed, output);
         output.Drops = node.Drops;
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop);
@@ -88,6 +91,11 @@ internal sealed class AgentHost(AgentConfig config, CredentialStore? credentials
         {
             var own = Path.Combine(Path.GetTempPath(), string.Create(CultureInfo.InvariantCulture, $"masq-agent-{Environment.ProcessId}-{model.Node}"));
             tasks.Add(new HostapdClient(config.Hostapd, own, inputs.PostAsync, _log).RunAsync(ended.Token));
+        }
+
+        if (keys is not null)
+        {
+            tasks.Add(keys.RunAsync(ended.Token));
         }
 
         if (coordinator is not null)

@@ -18,5 +18,8 @@ internal sealed record ControlReceived(ControlMessage Message) : AgentInput;
 /// <summary>The radio has gained or lost a client.</summary>
 internal sealed record StationChanged(MacAddress Client, bool IsConnected) : AgentInput;
 
+/// <summary>hostapd has asked for a key, or answers.</summary>
+internal sealed record KeyFrameReceived(byte[] Frame) : AgentInput;
+
 /// <summary>Somebody wants to know how things are.</summary>
 internal sealed record StatusAsked(TaskCompletionSource<byte[]> Answer) : AgentInput;

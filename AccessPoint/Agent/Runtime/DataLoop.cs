@@ -87,6 +87,9 @@ internal sealed class DataLoop
                 case StationChanged station:
                     _node.OnDisassociated(station.Client, _now);
                     break;
+                case KeyFrameReceived received:
+                    _node.OnKeyFrame(received.Frame, _now);
+                    break;
                 case ControlUp:
                     _node.OnControlConnected(_now);
                     break;

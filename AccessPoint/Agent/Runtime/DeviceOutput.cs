@@ -3,6 +3,7 @@ using Masquerade.AccessPoint.Agent.Control;
 using Masquerade.AccessPoint.Agent.Devices;
 using Masquerade.AccessPoint.Agent.Logging;
 using Masquerade.AccessPoint.Agent.Observing;
+using Masquerade.AccessPoint.Agent.Radio;
 using Masquerade.Core.Control;
 using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Engine;
@@ -21,6 +22,9 @@ internal sealed class DeviceOutput(IPacketDevice uplink, IPacketDevice clients, 
 
     /// <summary>The log of mappings; null if there is none.</summary>
     public MappingLog? Mappings { get; init; }
+
+    /// <summary>The link to hostapd; null if there is none.</summary>
+    public KeySocket? Keys { get; init; }
 
     /// <summary>The time that events are reported with.</summary>
     public Instant Now { get; set; }
@@ -49,6 +53,9 @@ internal sealed class DeviceOutput(IPacketDevice uplink, IPacketDevice clients, 
 
     /// <inheritdoc/>
     public void SendControl(ControlMessage message) => coordinator?.Send(message);
+
+    /// <inheritdoc/>
+    public void SendKeyFrame(ReadOnlySpan<byte> frame) => Keys?.Send(frame);
 
     /// <inheritdoc/>
     public void Report(EngineEvent engineEvent)

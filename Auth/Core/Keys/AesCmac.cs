@@ -61,7 +61,8 @@ internal static class AesCmac
         }
     }
 
-    private static void Double(Span<byte> value)
+    /// <summary>Doubles a number of GF(2^128) as CMAC and SIV write it (RFC 5297 section 2.3).</summary>
+    public static void Double(Span<byte> value)
     {
         var carry = 0;
         for (var i = value.Length - 1; i >= 0; i--)

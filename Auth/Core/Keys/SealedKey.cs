@@ -17,10 +17,12 @@ public static class SealedKey
     internal const int TagLength = 16;
 
     /// <summary>Which site key it is sealed under; false if it has not this form.</summary>
-    public static bool TryReadKeyNumber(ReadOnlySpan<byte> sealedKey, out uint number)
+    public static bool TryReadKeyNumber(ReadOnlySpan<byte> sealedKey, out uint number) => TryReadKeyNumber(sealedKey, Version, out number);
+
+    internal static bool TryReadKeyNumber(ReadOnlySpan<byte> sealedKey, byte version, out uint number)
     {
         number = 0;
-        if (sealedKey.Length != Length || sealedKey[0] != Version)
+        if (sealedKey.Length != Length || sealedKey[0] != version)
         {
             return false;
         }

@@ -9,7 +9,7 @@ namespace Masquerade.Auth.Keys;
 /// The keys under which session keys are sealed before a store sees them. There may be several, so that one can follow another: the one with the highest number seals, all of them open.
 /// Nonces are random, so one key is good for 2^32 sealings (NIST SP 800-38D section 8.3). Not safe for several threads.
 /// </summary>
-public sealed class SiteKeys : IDisposable
+public sealed partial class SiteKeys : IDisposable
 {
     /// <summary>Octets of a site key.</summary>
     public const int KeyLength = 32;
@@ -68,25 +68,13 @@ public sealed class SiteKeys : IDisposable
     {
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(random);
-        if (_keys.Count == 0)
-        {
-            throw new InvalidOperationException("no site key to seal with");
-        }
-
-        var target = destination[..SealedKey.Length];
-        target[0] = SealedKey.Version;
-        BinaryPrimitives.WriteUInt32BigEndian(target[1..], _keys.Keys[^1]);
-        var nonce = target.Slice(SealedKey.NonceAt, SealedKey.NonceLength);
-        random(nonce);
-
         Span<byte> bound = stackalloc byte[KeyContext.Length];
         Bind(bound, key.Session, key.Client);
-        using var gcm = new AesGcm(_keys.Values[^1].Span, SealedKey.TagLength);
-        gcm.Encrypt(nonce, key.Bytes, target.Slice(SealedKey.CipherAt, SessionKey.Length), target[^SealedKey.TagLength..], bound);
+        Seal(SealedKey.Version, key.Bytes, bound, random, destination[..SealedKey.Length]);
     }
 
     /// <summary>Opens what was sealed for this client and session.</summary>
-    /// <param name="sealedKey">As <see cref="Seal"/> wrote it; anything else is refused.</param>
+    /// <param name="sealedKey">As it was sealed; anything else is refused.</param>
     /// <param name="session">The session that it is asked for.</param>
     /// <param name="client">The client that it is asked for.</param>
     /// <param name="key">The key, owned by the caller.</param>
@@ -94,29 +82,12 @@ public sealed class SiteKeys : IDisposable
     public bool TryOpen(ReadOnlySpan<byte> sealedKey, SessionId session, MacAddress client, [NotNullWhen(true)] out SessionKey? key)
     {
         key = null;
-        if (!SealedKey.TryReadKeyNumber(sealedKey, out var number) || !_keys.TryGetValue(number, out var siteKey))
-        {
-            return false;
-        }
-
         Span<byte> bound = stackalloc byte[KeyContext.Length];
         Bind(bound, session, client);
         Span<byte> opened = stackalloc byte[SessionKey.Length];
-        try
-        {
-            using var gcm = new AesGcm(siteKey.Span, SealedKey.TagLength);
-            gcm.Decrypt(sealedKey.Slice(SealedKey.NonceAt, SealedKey.NonceLength), sealedKey.Slice(SealedKey.CipherAt, SessionKey.Length),
-                sealedKey[^SealedKey.TagLength..], opened, bound);
-            return SessionKey.TryFrom(opened, session, client, out key);
-        }
-        catch (AuthenticationTagMismatchException)
-        {
-            return false;
-        }
-        finally
-        {
-            CryptographicOperations.ZeroMemory(opened);
-        }
+        var isOpen = TryOpen(SealedKey.Version, sealedKey, bound, opened) && SessionKey.TryFrom(opened, session, client, out key);
+        CryptographicOperations.ZeroMemory(opened);
+        return isOpen;
     }
 
     /// <summary>Zeroes all of them.</summary>
@@ -128,6 +99,42 @@ public sealed class SiteKeys : IDisposable
         }
 
         _keys.Clear();
+    }
+
+    /// <summary>Seals 32 octets in the form of <see cref="SealedKey"/>.</summary>
+    private void Seal(byte version, ReadOnlySpan<byte> secret, ReadOnlySpan<byte> bound, FillRandom random, Span<byte> target)
+    {
+        if (_keys.Count == 0)
+        {
+            throw new InvalidOperationException("no site key to seal with");
+        }
+
+        target[0] = version;
+        BinaryPrimitives.WriteUInt32BigEndian(target[1..], _keys.Keys[^1]);
+        var nonce = target.Slice(SealedKey.NonceAt, SealedKey.NonceLength);
+        random(nonce);
+        using var gcm = new AesGcm(_keys.Values[^1].Span, SealedKey.TagLength);
+        gcm.Encrypt(nonce, secret, target.Slice(SealedKey.CipherAt, secret.Length), target[^SealedKey.TagLength..], bound);
+    }
+
+    private bool TryOpen(byte version, ReadOnlySpan<byte> sealedKey, ReadOnlySpan<byte> bound, Span<byte> opened)
+    {
+        if (!SealedKey.TryReadKeyNumber(sealedKey, version, out var number) || !_keys.TryGetValue(number, out var siteKey))
+        {
+            return false;
+        }
+
+        try
+        {
+            using var gcm = new AesGcm(siteKey.Span, SealedKey.TagLength);
+            gcm.Decrypt(sealedKey.Slice(SealedKey.NonceAt, SealedKey.NonceLength), sealedKey.Slice(SealedKey.CipherAt, opened.Length),
+                sealedKey[^SealedKey.TagLength..], opened, bound);
+            return true;
+        }
+        catch (AuthenticationTagMismatchException)
+        {
+            return false;
+        }
     }
 
     private static void Bind(Span<byte> bound, SessionId session, MacAddress client)

@@ -159,7 +159,7 @@ public sealed class RadiusProxy : IAsyncDisposable
         }
 
         var identity = request.TryGet(RadiusAttributeType.UserName, out var name) && name.TryGetText(out var text) ? text : string.Empty;
-        var exchange = new Exchange(new ExchangeName(client.Node, mac, 0), identity, SessionId.Draw(RandomNumberGenerator.Fill));
+        var exchange = new Exchange(new ExchangeName(client.Node, mac, 0), identity, SessionId.Draw(RandomNumberGenerator.Fill)) { Domain = FastTransitionAttributes.Read(request) };
         var answer = AcceptReader.Read(reply, exchange, response, _settings.IsKeyed, _time.GetUtcNow());
         if (answer.Grant is not { } grant || answer.Outcome != EapOutcome.Accept || !await _granted(client.Node, grant, cancel))
         {

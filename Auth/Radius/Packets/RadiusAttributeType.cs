@@ -152,4 +152,13 @@ public enum RadiusAttributeType : byte
 
     /// <summary>RFC 6911 section 3.1.</summary>
     FramedIpv6Address = 168,
+
+    /// <summary>RFC 7268 section 2.9: MDID.</summary>
+    MobilityDomainId = 177,
+
+    /// <summary>RFC 7268 section 2.11: a suite selector.</summary>
+    WlanPairwiseCipher = 186,
+
+    /// <summary>RFC 7268 section 2.13: a suite selector.</summary>
+    WlanAkmSuite = 188,
 }

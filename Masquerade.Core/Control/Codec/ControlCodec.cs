@@ -63,6 +63,8 @@ public static partial class ControlCodec
         [typeof(UserSessionChange)] = 86,
         [typeof(UserSessionUsed)] = 87,
         [typeof(UserDenied)] = 88,
+        [typeof(RoamingKeyQuery)] = 89,
+        [typeof(RoamingKeyReply)] = 90,
     };
 
     /// <summary>Encodes a message as the body of a frame. Whether it fits one is for <see cref="FrameCodec.WriteFrame"/> to say.</summary>
@@ -93,7 +95,8 @@ public static partial class ControlCodec
             case LinkLost or Summon:
                 WriteFurther(writer, message);
                 break;
-            case EapFromClient or EapToClient or UserSessionQuery or UserSessionReply or PolicyQuery or PolicyReply or UserSessionChange or UserSessionUsed or UserDenied:
+            case EapFromClient or EapToClient or UserSessionQuery or UserSessionReply or PolicyQuery or PolicyReply or UserSessionChange or UserSessionUsed or UserDenied or RoamingKeyQuery
+                or RoamingKeyReply:
                 WriteUser(writer, message);
                 break;
             default:
@@ -135,7 +138,7 @@ public static partial class ControlCodec
             < 51 => ReadAddress(type, id, ref fields),
             >= 70 and < 75 => ReadNeighbour(type, id, ref fields),
             >= 75 and < 80 => ReadFurther(type, id, ref fields),
-            >= 80 and < 90 => ReadUser(type, id, ref fields),
+            >= 80 and < 100 => ReadUser(type, id, ref fields),
             _ => ReadLease(type, id, ref fields),
         };
         if (message is null)

@@ -63,6 +63,8 @@ internal ref struct FieldReader
 
     public SessionProof SessionProof() => Next() && Check(_reader.TryReadUInt32(out var value, (uint)Control.SessionProof.Over)) ? (SessionProof)value : default;
 
+    public RoamingKeyOutcome RoamingKeyOutcome() => Next() && Check(_reader.TryReadUInt32(out var value, (uint)Control.RoamingKeyOutcome.Refused)) ? (RoamingKeyOutcome)value : default;
+
     public Octets Octets(int atLeast, int atMost) => Next() ? ReadOctets(atLeast, atMost) : Control.Octets.Empty;
 
     public UserSession? UserSession() => Next() && !_reader.TryReadNil() ? ReadUserSession() : null;

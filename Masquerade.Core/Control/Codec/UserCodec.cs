@@ -64,6 +64,21 @@ public static partial class ControlCodec
                 Begin(writer, message, 1);
                 writer.Write(denied.User);
                 break;
+            case RoamingKeyQuery query:
+                Begin(writer, message, 3);
+                Write(writer, query.Client);
+                Write(writer, query.Holder);
+                writer.Write(query.Name.Span);
+                break;
+            case RoamingKeyReply reply:
+                Begin(writer, message, 6);
+                Write(writer, reply.Client);
+                writer.Write((ulong)reply.Outcome);
+                writer.Write(reply.Key.Span);
+                writer.Write((ulong)reply.Cipher);
+                writer.Write((ulong)reply.SecondsLeft);
+                writer.Write((ulong)reply.Vlan);
+                break;
         }
     }
 
@@ -91,6 +106,11 @@ public static partial class ControlCodec
             OctetsTo = fields.UInt64(), PacketsFrom = fields.UInt64(), PacketsTo = fields.UInt64(), Policy = fields.Octets(0, UserSession.PolicyLength),
         },
         88 => new UserDenied { Id = id, User = fields.Text(ControlLimits.MaxReasonLength) },
+        89 => new RoamingKeyQuery { Id = id, Client = fields.Mac(), Holder = fields.Mac(), Name = fields.Octets(RoamingKeyQuery.NameLength, RoamingKeyQuery.NameLength) },
+        90 => new RoamingKeyReply
+        {
+            Id = id, Client = fields.Mac(), Outcome = fields.RoamingKeyOutcome(), Key = fields.Octets(0, RoamingKeyQuery.KeyLength), Cipher = fields.UInt32(), SecondsLeft = fields.UInt32(), Vlan = fields.UInt32(),
+        },
         _ => null,
     };
 

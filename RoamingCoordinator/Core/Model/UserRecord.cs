@@ -7,7 +7,7 @@ namespace Masquerade.RoamingCoordinator;
 /// <summary>A client's user session as it is kept: whose it is and what he may, without any key in clear .</summary>
 public sealed record UserRecord
 {
-    /// <summary>The most octets of <see cref="SealedKey"/>.</summary>
+    /// <summary>The most octets of <see cref="SealedKey"/>, and of <see cref="SealedRoamingKey"/>.</summary>
     public const int MaxSealedKey = 256;
 
     /// <summary>The most octets of <see cref="Terms"/>.</summary>
@@ -21,6 +21,9 @@ public sealed record UserRecord
 
     /// <summary>The session key, sealed by the key holder; none where links are not protected.</summary>
     public Octets SealedKey { get; init; } = Octets.Empty;
+
+    /// <summary>The key for fast transitions (PMK-R0), sealed by the key holder; none where there is none.</summary>
+    public Octets SealedRoamingKey { get; init; } = Octets.Empty;
 
     /// <summary>What else the key holder wants to be given back: what the server said of policies, for accounting. Nobody else reads it.</summary>
     public Octets Terms { get; init; } = Octets.Empty;

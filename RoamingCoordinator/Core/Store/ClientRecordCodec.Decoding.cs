@@ -155,7 +155,12 @@ public static partial class ClientRecordCodec
                 user = user with { IsProtected = UInt64() != 0 };
             }
 
-            for (; inner > 12 && !_failed; inner--)
+            if (inner > 12)
+            {
+                user = user with { SealedRoamingKey = ReadOctets(0, UserRecord.MaxSealedKey) };
+            }
+
+            for (; inner > 13 && !_failed; inner--)
             {
                 Check(_reader.TrySkip());
             }

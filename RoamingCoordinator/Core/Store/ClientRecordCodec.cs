@@ -165,7 +165,8 @@ public static partial class ClientRecordCodec
     /// <summary>Its times are wall-clock times already: other programs speak of them.</summary>
     private static void Write(UserRecord user, Tables tables, MessagePackWriter writer)
     {
-        writer.WriteArrayHeader(12);
+        // The last one only where there is one: there are many records.
+        writer.WriteArrayHeader(user.SealedRoamingKey.Length > 0 ? 13 : 12);
         writer.Write(user.Session.Span);
         writer.Write(user.User);
         writer.Write(user.SealedKey.Span);
@@ -178,6 +179,10 @@ public static partial class ClientRecordCodec
         writer.Write((ulong)user.Proof);
         writer.Write(user.Role);
         writer.Write(user.IsProtected ? 1UL : 0UL);
+        if (user.SealedRoamingKey.Length > 0)
+        {
+            writer.Write(user.SealedRoamingKey.Span);
+        }
     }
 
     private static void Write(MappingEntry entry, long origin, Tables tables, MessagePackWriter writer)

@@ -33,6 +33,14 @@ public interface IUsers
     /// <param name="unixMilliseconds">The time.</param>
     UserSession? For(MacAddress client, UserRecord user, NodeId node, long unixMilliseconds);
 
+    /// <summary>The key of a client for fast transitions to an access point. What an access point may not have, because it is another one's, it is refused.</summary>
+    /// <param name="client">The client.</param>
+    /// <param name="user">Its session, which holds.</param>
+    /// <param name="node">The access point.</param>
+    /// <param name="asked">Its question.</param>
+    /// <param name="unixMilliseconds">The time.</param>
+    RoamingKeyReply RoamingKeyFor(MacAddress client, UserRecord user, NodeId node, RoamingKeyQuery asked, long unixMilliseconds);
+
     /// <summary>The session that a client gets by its MAC address alone, because a policy trusts it by name or admits everybody to something; null: there is none.</summary>
     /// <param name="client">The client.</param>
     /// <param name="unixMilliseconds">The time.</param>

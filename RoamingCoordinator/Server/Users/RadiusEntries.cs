@@ -23,4 +23,5 @@ internal sealed record ChangesEntry(IPEndPoint Listen, IReadOnlyList<RadiusPeerE
 /// <param name="Listen">Where they ask.</param>
 /// <param name="Clients">The access points.</param>
 /// <param name="RequireKey">Whether who gets no key is refused.</param>
-internal sealed record ProxyEntry(IPEndPoint Listen, IReadOnlyList<RadiusPeerEntry> Clients, bool RequireKey);
+/// <param name="Radios">The radios (R1KH-IDs) of access points, each of which is one's alone.</param>
+internal sealed record ProxyEntry(IPEndPoint Listen, IReadOnlyList<RadiusPeerEntry> Clients, bool RequireKey, IReadOnlyDictionary<MacAddress, NodeId> Radios);

@@ -10,6 +10,8 @@ internal static class RadiusSections
 {
     private const int MaxServers = 64;
     private const int MaxAccessPoints = 10_000;
+    private const int MaxRadios = 64;
+    private const string RadioText = "BSSIDs of the access point's radios (R1KH-IDs), each of one access point only";
     private const string AddressText = "an IP address";
     private static readonly IPEndPoint s_none = IPEndPoint.Parse("127.0.0.1:1812");
 
@@ -40,12 +42,29 @@ internal static class RadiusSections
         }
 
         var section = users.Object("proxy");
+        var radios = new Dictionary<MacAddress, NodeId>();
         var entry = new ProxyEntry(
             section.Required("listen", ServerConfig.EndPoint, "address:port, for example 10.0.0.2:1812", s_none),
-            Clients(section, MaxAccessPoints, "a list of objects with address, secretFile and node", c => new RadiusPeerEntry(Address(c), Secret(c), c.Required("node", Values.Node, Values.NodeText, new NodeId("?")))),
-            section.Optional("requireKey", Values.Flag, "true or false", true));
+            Clients(section, MaxAccessPoints, "a list of objects with address, secretFile and node", c => AccessPoint(c, radios)),
+            section.Optional("requireKey", Values.Flag, "true or false", true),
+            radios);
         section.Finish();
         return entry;
+    }
+
+    private static RadiusPeerEntry AccessPoint(ConfigObject source, Dictionary<MacAddress, NodeId> radios)
+    {
+        var node = source.Required("node", Values.Node, Values.NodeText, new NodeId("?"));
+        foreach (var radio in source.Has("radios") ? source.List<MacAddress>("radios", Values.Mac, RadioText, 1, MaxRadios) : [])
+        {
+            if (radio.IsNone || radio.IsGroup || !radios.TryAdd(radio, node))
+            {
+                // With the key of a radio an access point is that radio to a client (RFC 5247 section 5.3).
+                source.Mistake("radios", radio.ToString(), RadioText);
+            }
+        }
+
+        return new RadiusPeerEntry(Address(source), Secret(source), node);
     }
 
     private static List<RadiusPeerEntry> Clients(ConfigObject section, int most, string allowed, Func<ConfigObject, RadiusPeerEntry> read)

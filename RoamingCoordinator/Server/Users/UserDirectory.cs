@@ -13,7 +13,7 @@ using Masquerade.RoamingCoordinator.Users;
 namespace Masquerade.RoamingCoordinator.Server.Users;
 
 /// <summary>The key holder, the site's keys and the policies behind the coordinator's <see cref="IUsers"/>. All but the key holder's tasks runs in the coordinator's loop.</summary>
-internal sealed class UserDirectory : IUsers, IAsyncDisposable
+internal sealed partial class UserDirectory : IUsers, IAsyncDisposable
 {
     private readonly UsersSettings _settings;
     private readonly ChannelWriter<SessionInput> _loop;
@@ -177,7 +177,7 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
             User = user.User,
             Key = key,
             Policy = policy,
-            SecondsLeft = user.Ends == 0 ? 0 : (uint)Math.Clamp((user.Ends - unixMilliseconds + 999) / 1_000, 1, uint.MaxValue),
+            SecondsLeft = SecondsLeft(user, unixMilliseconds),
             IdleSeconds = user.IdleSeconds,
             IsTrusted = user.Role.Length > 0 || IsTrusted(client, user),
             Segment = user.Segment,
@@ -270,6 +270,7 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
     {
         using var owned = grant;
         var key = grant.Key is { } secret ? Seal(secret) : Octets.Empty;
+        var roaming = grant.Roaming is { } shared ? Seal(shared) : Octets.Empty;
         var answer = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
         await _loop.WriteAsync(
             new Question((core, now) =>
@@ -277,7 +278,7 @@ internal sealed class UserDirectory : IUsers, IAsyncDisposable
                 if (RecordOf(grant, key) is { } user)
                 {
                     _accounts?.Offer(grant);
-                    core.TakeUser(grant.Client, node, user, isTaken => answer.TrySetResult(isTaken), now);
+                    core.TakeUser(grant.Client, node, user with { SealedRoamingKey = roaming }, isTaken => answer.TrySetResult(isTaken), now);
                 }
                 else
                 {

@@ -259,7 +259,7 @@ public sealed class ServerConfigTests
             "users.radius[].server", "users.radius[].accounting", "users.radius[].secretFile", "users.siteKeyFile", "users.policies", "users.deniedFile", "users.network", "users.requireKey", "users.trustIdentity",
             "users.guests", "users.trusted[].client", "users.trusted[].user", "users.dynamicAuthorisation.listen", "users.dynamicAuthorisation.clients[].address",
             "users.dynamicAuthorisation.clients[].secretFile", "users.dynamicAuthorisation.nasAddress", "users.dynamicAuthorisation.requireTimestamp", "users.proxy.listen", "users.proxy.clients[].address",
-            "users.proxy.clients[].secretFile", "users.proxy.clients[].node", "users.proxy.requireKey", "users.portal.roles", "users.portal.maxSeconds",
+            "users.proxy.clients[].secretFile", "users.proxy.clients[].node", "users.proxy.clients[].radios", "users.proxy.requireKey", "users.portal.roles", "users.portal.maxSeconds",
             "insecure", "tls.ca", "tls.certificate", "tls.key", "tls.crl",
             .. knobs.Select(k => "roaming." + k.Key), .. balance.Select(k => "balance." + k.Key), .. tls.Select(k => "tls." + k.Key),
         ];

@@ -74,6 +74,10 @@ internal sealed class PlayedUsers : IUsers
         Segment = user.Segment,
     };
 
+    public RoamingKeyReply RoamingKeyFor(MacAddress client, UserRecord user, NodeId node, RoamingKeyQuery asked, long unixMilliseconds) => PolicyOf(client, user) is null
+        ? new RoamingKeyReply { Id = asked.Id, Client = client, Outcome = RoamingKeyOutcome.Unknown }
+        : new RoamingKeyReply { Id = asked.Id, Client = client, Outcome = RoamingKeyOutcome.Given, Key = Key(user.SealedRoamingKey.Span[0], node) };
+
     public UserRecord? WithoutProof(MacAddress client, long unixMilliseconds) =>
         Trusted.Contains(client) ? new UserRecord { Session = Id(99), User = "printer" } : LetsGuestsIn ? new UserRecord { Session = Id(98), User = "guest", Role = "guest" } : null;
 

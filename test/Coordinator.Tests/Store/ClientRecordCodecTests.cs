@@ -143,6 +143,7 @@ public sealed class ClientRecordCodecTests(ITestOutputHelper output)
                 Session = new Octets([.. Enumerable.Range(0, UserSession.IdLength).Select(_ => (byte)random.NextInt(256))]),
                 User = random.Chance(0.5) ? "alice@example.org" : "Zoë",
                 SealedKey = new Octets(new byte[random.NextInt(UserRecord.MaxSealedKey + 1)]),
+                SealedRoamingKey = new Octets(new byte[random.NextInt(2) * random.NextInt(UserRecord.MaxSealedKey + 1)]),
                 Terms = new Octets(new byte[random.NextInt(300)]),
                 Began = (long)(random.NextUInt64() >> 20),
                 Ends = random.Chance(0.5) ? 0 : (long)(random.NextUInt64() >> 20),

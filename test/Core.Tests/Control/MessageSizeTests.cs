@@ -288,6 +288,11 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
                 PacketsTo = ulong.MaxValue, Policy = LongSession.Policy,
             },
             nameof(UserDenied) => new UserDenied { Id = Id, User = new string('€', ControlLimits.MaxReasonLength) },
+            nameof(RoamingKeyQuery) => new RoamingKeyQuery { Id = Id, Client = Client, Holder = Client, Name = LongSession.Session },
+            nameof(RoamingKeyReply) => new RoamingKeyReply
+            {
+                Id = Id, Client = Client, Outcome = RoamingKeyOutcome.Refused, Key = LongSession.Policy, Cipher = uint.MaxValue, SecondsLeft = uint.MaxValue, Vlan = uint.MaxValue,
+            },
             nameof(ProbeResult) => new ProbeResult { Id = Id, Alive = true },
             _ => throw new NotSupportedException($"no longest {type}: write one down here"),
         };

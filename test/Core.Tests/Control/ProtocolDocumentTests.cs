@@ -58,6 +58,7 @@ public sealed partial class ProtocolDocumentTests
         Values<FamChoice>("FAM choice");
         Values<EapOutcome>("EAP outcome");
         Values<SessionProof>("session proof");
+        Values<RoamingKeyOutcome>("roaming key outcome");
     }
 
     [Fact]

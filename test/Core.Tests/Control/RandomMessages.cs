@@ -55,6 +55,8 @@ internal sealed class RandomMessages(ulong seed)
         "UserSessionQuery.Known" or "UserSessionReply.Ended" => _random.Chance(0.5) ? 0 : UserSession.IdLength,
         "UserSession.Key" => _random.Chance(0.5) ? 0 : UserSession.KeyLength,
         "UserSessionUsed.Policy" => _random.Chance(0.5) ? 0 : UserSession.PolicyLength,
+        "RoamingKeyQuery.Name" => RoamingKeyQuery.NameLength,
+        "RoamingKeyReply.Key" => _random.Chance(0.5) ? 0 : RoamingKeyQuery.KeyLength,
         "UserSession.Policy" or "PolicyQuery.Policy" or "PolicyReply.Policy" => UserSession.PolicyLength,
         _ => _random.NextInt(200),
     };

@@ -1,0 +1,8 @@
+namespace Masquerade.Auth.FastTransition;
+
+/// <summary>An answer to a question for a key.</summary>
+/// <param name="Key">The key, owned by the receiver; null: there is none.</param>
+/// <param name="Cipher">The pairwise cipher suite of the client's link, <see cref="MobilityDomain.Cipher"/>.</param>
+/// <param name="SecondsLeft">For how many seconds the session holds; 0: it does not end by itself.</param>
+/// <param name="Vlan">The VLAN of the client, 1 to 4,094; 0: none.</param>
+public readonly record struct RrbKey(PmkR1? Key, uint Cipher, uint SecondsLeft, ushort Vlan);
