@@ -15,8 +15,9 @@ public static class EapolTest
     /// <param name="method">TLS, PEAP or TTLS.</param>
     /// <param name="user">The user.</param>
     /// <param name="password">His password.</param>
+    /// <param name="attributes">What the access point says of itself besides, each as eapol_test's <c>-N</c> has it.</param>
     /// <returns>Whether he is let in, and what it has said.</returns>
-    public static (bool Succeeds, string Said) Run(FreeRadiusProcess server, IPEndPoint asked, string secret, string mac, string method, string user, string password)
+    public static (bool Succeeds, string Said) Run(FreeRadiusProcess server, IPEndPoint asked, string secret, string mac, string method, string user, string password, params string[] attributes)
     {
         ArgumentNullException.ThrowIfNull(server);
         ArgumentNullException.ThrowIfNull(asked);
@@ -34,7 +35,7 @@ public static class EapolTest
             }
 
             """);
-        string[] arguments = ["-c", configuration, "-a", asked.Address.ToString(), "-p", asked.Port.ToString(CultureInfo.InvariantCulture), "-s", secret, "-M", mac, "-t", "20"];
+        string[] arguments = ["-c", configuration, "-a", asked.Address.ToString(), "-p", asked.Port.ToString(CultureInfo.InvariantCulture), "-s", secret, "-M", mac, "-t", "20", .. attributes.SelectMany(a => new[] { "-N", a })];
         var (code, said, errors) = OutsideProgram.Run("eapol_test", arguments);
         return (code == 0, said + errors);
     }

@@ -78,7 +78,7 @@ public sealed partial class UsersOverRadiusTests : IAsyncLifetime
                     "policies": "{{Written("policies.json", Policies)}}", "guests": true, "portal": { "roles": "guest" },
                     "trusted": [{ "client": "02:00:00:00:00:77", "user": "printer" }],
                     "dynamicAuthorisation": { "listen": "{{_changes}}", "clients": [{ "address": "127.0.0.1", "secretFile": "{{Written("changes.secret", _secret)}}" }] },
-                    "proxy": { "listen": "{{_proxy}}", "clients": [{ "address": "127.0.0.1", "secretFile": "{{Written("proxy.secret", _secret)}}", "node": "ap1" }] }
+                    "proxy": { "listen": "{{_proxy}}", "clients": [{ "address": "127.0.0.1", "secretFile": "{{Written("proxy.secret", _secret)}}", "node": "ap1", "radios": ["02:00:00:00:0b:01", "02:00:00:00:0b:02"] }] }
                   }
                 }
                 """),
@@ -273,9 +273,9 @@ public sealed partial class UsersOverRadiusTests : IAsyncLifetime
     [GeneratedRegex(@"Derived key - hexdump\(len=64\): ([0-9a-f ]+)")]
     private static partial Regex MskLine();
 
-    private string LetIn(MacAddress client, string user, string password)
+    private string LetIn(MacAddress client, string user, string password, params string[] attributes)
     {
-        var (isIn, said) = EapolTest.Run(_radius, _proxy, _secret, client.ToString(), "PEAP", user, password);
+        var (isIn, said) = EapolTest.Run(_radius, _proxy, _secret, client.ToString(), "PEAP", user, password, attributes);
         if (!isIn)
         {
             _output.WriteLine(said + _log);
