@@ -7,6 +7,7 @@ using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Masquerade.Bench;
 using Masquerade.Bench.Coordinator;
 using Masquerade.Bench.Filter;
+using Masquerade.Bench.Forwarder;
 using Masquerade.Bench.Users;
 
 if (args is ["coordinator", ..])
@@ -17,6 +18,11 @@ if (args is ["coordinator", ..])
 if (args is ["filter", ..])
 {
     return FilterBench.Run(args[1..]);
+}
+
+if (args is ["forwarder", ..])
+{
+    return ForwarderBench.Run(args[1..]);
 }
 
 if (args is ["users", ..])

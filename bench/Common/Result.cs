@@ -15,6 +15,9 @@ internal sealed record Result(string Store, string Lane, string Unit, double[] V
     /// <summary>The row of the goals that it belongs to, and the goal; empty if there is none.</summary>
     public string Goal { get; init; } = string.Empty;
 
+    /// <summary>The row's number; empty if there is none.</summary>
+    public string Row { get; init; } = string.Empty;
+
     /// <summary>Whether the goal is met; null if there is none.</summary>
     public bool? IsMet { get; init; }
 
@@ -46,6 +49,9 @@ internal sealed record Result(string Store, string Lane, string Unit, double[] V
     public string MarkdownRow() => string.Create(
         CultureInfo.InvariantCulture,
         $"| {Store} | {Lane} | {Number(Value)} {Unit} | {FloorText} | {RatioText} | {Values.Length} | {(Goal.Length == 0 ? "none" : Goal)}{(IsMet is { } met ? met ? ": **met**" : ": not met" : string.Empty)} | {Repeated:#,0} | {Checks:#,0} | {string.Join("; ", new[] { Cpu, Note }.Where(t => t.Length > 0))} |");
+
+    /// <summary>The line for programs that look at the goals.</summary>
+    public string RowJson() => JsonSerializer.Serialize(new { row = Row, name = Lane + (FloorName.Length == 0 ? string.Empty : ", " + FloorName), ratio = Rounded(Ratio), goal = Goal, met = IsMet });
 
     public const string MarkdownHead = """
         | store | lane | measured | floor | ratio [q1..q3] | pairs | goal | repeated | checks passed | remarks |
