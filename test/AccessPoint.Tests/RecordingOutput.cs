@@ -39,6 +39,11 @@ internal sealed class RecordingOutput : INodeOutput
         Client.Add(frame.ToArray());
     }
 
+    /// <summary>Who gets frames for hostapd.</summary>
+    public Action<byte[]>? Keys { get; set; }
+
+    public void SendKeyFrame(ReadOnlySpan<byte> frame) => Keys?.Invoke(frame.ToArray());
+
     public void SendControl(ControlMessage message) => Control.Add(message);
 
     public void Report(EngineEvent engineEvent) => Events.Add(engineEvent);
