@@ -227,5 +227,37 @@ public sealed class ConfigFileTests
         }
     }
 
+    [Fact, Trait("Req", "A-25")]
+    public void Where_hostapd_asks_for_keys_is_read_and_printed_without_the_key()
+    {
+        var file = Path.GetTempFileName();
+        try
+        {
+            var key = Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32));
+            File.WriteAllText(file, key + "\n");
+            var text = Good.TrimEnd()[..^1] + $" \"users\": {{ \"enabled\": true, \"radio\": {{ \"keys\": {{ \"interface\": \"ft1\", \"keyFile\": \"{file}\" }} }} }} }}";
+            var config = Read(text, out var mistakes);
+            Assert.Empty(mistakes);
+            Assert.Equal(("ft1", key), (config!.RadioKeys!.Interface, Convert.ToHexStringLower(config.RadioKeys.Key.Span)));
+            var printed = EffectiveConfig.Write(config);
+            Assert.DoesNotContain(key, printed, StringComparison.OrdinalIgnoreCase);
+            Assert.Equal(printed, EffectiveConfig.Write(Read(printed, out mistakes)!));
+
+            foreach (var wrong in new[] { new string('0', 64), key[1..], key + "00", "no key", string.Empty })
+            {
+                File.WriteAllText(file, wrong + "\n");
+                Assert.Null(Read(text, out mistakes));
+                Assert.Equal(("users.radio.keys.keyFile", file), (Assert.Single(mistakes).Path, mistakes[0].Value));
+            }
+
+            Assert.Null(Read(text.Replace("\"interface\": \"ft1\", ", string.Empty, StringComparison.Ordinal).Replace("true", "false", StringComparison.Ordinal), out mistakes));
+            Assert.Equal(["users.radio.keys", "users.radio.keys.interface", "users.radio.keys.keyFile"], mistakes.Select(m => m.Path).Order(StringComparer.Ordinal));
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
     private static AgentConfig? Read(string text, out IReadOnlyList<ConfigMistake> mistakes) => ConfigFile.Read(Encoding.UTF8.GetBytes(text), out mistakes);
 }
