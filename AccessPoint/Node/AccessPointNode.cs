@@ -132,12 +132,15 @@ public sealed partial class AccessPointNode
         Instant.Min(Instant.Min(_clientFragments.NextDeadline, _uplinkFragments.NextDeadline), Instant.Min(_clientLink.NextDeadline, Instant.Min(_uplinkLink.NextDeadline, Instant.Min(Instant.Min(_holdAt, NextLeaseDeadline), Instant.Min(Instant.Min(NextProbeDeadline, NextWayDeadline), Instant.Min(Instant.Min(_requestsAt, NextNeighbourDeadline), _paths.NextDeadline)))))));
 
     /// <summary>A client's link is up: hostapd or another source of association events says so.</summary>
-    public void OnAssociated(MacAddress client, Instant now)
+    /// <param name="client">The client.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="user">Whose key the link has proved, by the name that the RADIUS server knows him by; null: that is not known.</param>
+    public void OnAssociated(MacAddress client, Instant now, string? user = null)
     {
         _now = now;
-        if (_associated.Count < _model.Fam.MaxClients)
+        if (_associated.Count < _model.Fam.MaxClients || _associated.ContainsKey(client))
         {
-            _associated.Add(client);
+            _associated[client] = user;
         }
 
         if (_users is not null)

@@ -16,7 +16,7 @@ public sealed partial class AccessPointNode
     private const int MaxOwners = ControlLimits.MaxAddresses;
 
     private readonly Dictionary<IpAddress, AddressOwner> _owners = [];
-    private readonly HashSet<MacAddress> _associated = [];
+    private readonly Dictionary<MacAddress, string?> _associated = [];
     private ulong _incarnation;
     private Instant _holdAt = Instant.Never;
 
@@ -176,7 +176,7 @@ public sealed partial class AccessPointNode
         if (!gave && _pool.GivesOut)
         {
             // Clients that have associated meanwhile are served from now on.
-            foreach (var client in _users is null ? _associated : _associated.Where(_users.IsAdmitted))
+            foreach (var client in _users is null ? _associated.Keys : _associated.Keys.Where(_users.IsAdmitted))
             {
                 Fam.OnAssociated(client, now);
             }

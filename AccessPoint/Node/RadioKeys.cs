@@ -26,7 +26,7 @@ public sealed partial class AccessPointNode
         if (reply.Outcome == RoamingKeyOutcome.Given && _radioKeys is not null && _roamingQuestions.TryGetValue(reply.Id, out var holder)
             && PmkR1.TryFrom(reply.Key.Span, holder, reply.Client, out var key))
         {
-            _radioKeys.OnAnswer(reply.Id, new RrbKey(key, reply.Cipher, reply.SecondsLeft, (ushort)reply.Vlan), now);
+            _radioKeys.OnAnswer(reply.Id, new RrbKey(key, reply.Cipher, reply.SecondsLeft, (ushort)reply.Vlan, reply.User), now);
         }
         else
         {

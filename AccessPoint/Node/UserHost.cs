@@ -130,7 +130,9 @@ public sealed partial class AccessPointNode
 
         public void Withdraw(ulong question) => node._outbox.Complete(question);
 
-        public bool IsAssociated(MacAddress client) => node._associated.Contains(client);
+        public bool IsAssociated(MacAddress client) => node._associated.ContainsKey(client);
+
+        public string? LinkUserOf(MacAddress client) => node._associated.GetValueOrDefault(client);
 
         public void Arrived(MacAddress client)
         {
@@ -139,7 +141,7 @@ public sealed partial class AccessPointNode
                 return;
             }
 
-            if (node._associated.Contains(client))
+            if (node._associated.ContainsKey(client))
             {
                 node.Fam.OnAssociated(client, node._now);
             }

@@ -7,7 +7,7 @@ namespace Masquerade.Core.Control;
 public static class MessageSize
 {
     /// <summary>Octets of everything in a message that is not an element of a list: the largest is the text of a <see cref="UserSessionChange"/>.</summary>
-    public const int Fixed = 672;
+    public const int Fixed = 704;
 
     /// <summary>Octets of an address.</summary>
     public const int Address = 18;

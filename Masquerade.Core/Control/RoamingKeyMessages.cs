@@ -54,4 +54,7 @@ public sealed record RoamingKeyReply : ControlMessage
 
     /// <summary>The VLAN of the client, 1 to 4,094; 0: none.</summary>
     public uint Vlan { get; init; }
+
+    /// <summary>The session's user, whom the link will have proved by the key; empty unless it is given.</summary>
+    public string User { get; init; } = string.Empty;
 }

@@ -149,6 +149,15 @@ public static class ConfigFile
             users.Mistake("enabled", "true", "false without a coordinator: nobody knows users");
         }
 
+        if (config.Model.Users is { AskLink: true, TrustLink: true })
+        {
+            users.Mistake("askLink", "true", "false with users.trustLink, which asks for nothing but a link");
+        }
+        else if (config.Model.Users.AskLink && config.Hostapd.Length == 0)
+        {
+            users.Mistake("askLink", "true", "false without hostapd's control socket (hostapd): nobody could be asked");
+        }
+
         var pcp = root.Object("pcp");
         OptionGroup.Read(pcp, config.Model.Pcp);
         if (config.Model.Pcp.MinimumLifetime > config.Model.Pcp.MaximumLifetime)

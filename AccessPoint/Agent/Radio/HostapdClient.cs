@@ -1,25 +1,32 @@
 using System.Net.Sockets;
-using System.Text;
 using Masquerade.AccessPoint.Agent.Runtime;
 using Masquerade.Core.Flow;
 
 namespace Masquerade.AccessPoint.Agent.Radio;
 
 /// <summary>
-/// Listens to hostapd's control interface: a Unix datagram socket to which a program attaches itself and that tells it of stations that come and go. hostapd forgets
-/// its listeners when it restarts, so a ping that stays unanswered means: attach again, and ask which stations are there.
+/// Listens to hostapd's control interface: a program attaches itself and is told of stations that come and go. hostapd forgets its listeners when it restarts, so a ping that stays unanswered
+/// means: attach again, and ask which stations are there.
 /// </summary>
 internal sealed class HostapdClient(string serverPath, string ownPath, Func<AgentInput, CancellationToken, ValueTask> post, TextWriter log)
 {
-    private const int LongestDatagram = 4_096;
+    private const int MaxStations = 4_096;
 
-    private readonly HashSet<MacAddress> _stations = [];
+    /// <summary>Events that come while an answer is awaited. With more of them it is asked anew which stations there are.</summary>
+    private const int MaxWaiting = 1_024;
+
+    private readonly Dictionary<MacAddress, string?> _stations = [];
+    private readonly Queue<(HostapdWord Word, MacAddress Station)> _waiting = new();
+    private bool _hasMissed;
 
     /// <summary>How long an answer may take, and the time between two attempts to attach.</summary>
     public TimeSpan AnswerTimeout { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>The time between two pings.</summary>
     public TimeSpan PingInterval { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Whether hostapd is asked whose key a link has proved.</summary>
+    public bool AsksWhose { get; init; }
 
     /// <summary>Runs until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancel)
@@ -49,111 +56,135 @@ internal sealed class HostapdClient(string serverPath, string ownPath, Func<Agen
         {
             // The agent stops.
         }
-        finally
-        {
-            File.Delete(ownPath);
-        }
     }
 
     private async Task ListenAsync(CancellationToken cancel)
     {
-        File.Delete(ownPath);
-        using var socket = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
-        socket.Bind(new UnixDomainSocketEndPoint(ownPath));
-        await socket.ConnectAsync(new UnixDomainSocketEndPoint(serverPath), cancel).ConfigureAwait(false);
-        var buffer = new byte[LongestDatagram];
-        if (!string.Equals(await AskAsync(socket, "ATTACH", buffer, cancel).ConfigureAwait(false), "OK", StringComparison.Ordinal))
+        using var hostapd = await HostapdConnection.OpenAsync(serverPath, ownPath, cancel).ConfigureAwait(false);
+        _waiting.Clear();
+        if (!await hostapd.AskForAsync("ATTACH", "OK", AnswerTimeout, Hear, cancel).ConfigureAwait(false))
         {
             throw new IOException("ATTACH was refused");
         }
 
         await log.WriteLineAsync($"hostapd at {serverPath}: attached").ConfigureAwait(false);
-        await CompareStationsAsync(socket, buffer, cancel).ConfigureAwait(false);
+        _hasMissed = true;
         while (true)
         {
-            var text = await ReceiveAsync(socket, buffer, PingInterval, cancel).ConfigureAwait(false);
-            if (text is null)
+            if (_hasMissed)
             {
-                if (!string.Equals(await AskAsync(socket, "PING", buffer, cancel).ConfigureAwait(false), "PONG", StringComparison.Ordinal))
-                {
-                    throw new IOException("PING was not answered");
-                }
+                _hasMissed = false;
+                await CompareStationsAsync(hostapd, cancel).ConfigureAwait(false);
             }
-            else
+
+            while (_waiting.TryDequeue(out var happened))
             {
-                await OnEventAsync(text, cancel).ConfigureAwait(false);
+                await OnEventAsync(hostapd, happened.Word, happened.Station, cancel).ConfigureAwait(false);
+            }
+
+            var said = await hostapd.ReceiveAsync(PingInterval, cancel).ConfigureAwait(false);
+            if (said is { } text)
+            {
+                Hear(text.Span);
+            }
+            else if (!await hostapd.AskForAsync("PING", "PONG", AnswerTimeout, Hear, cancel).ConfigureAwait(false))
+            {
+                throw new IOException("PING was not answered");
             }
         }
     }
 
     /// <summary>Stations may have come and gone while nobody listened.</summary>
-    private async Task CompareStationsAsync(Socket socket, byte[] buffer, CancellationToken cancel)
+    private async Task CompareStationsAsync(HostapdConnection hostapd, CancellationToken cancel)
     {
-        const int MostStations = 4_096;
-        var present = new HashSet<MacAddress>();
-        var answer = await AskAsync(socket, "STA-FIRST", buffer, cancel).ConfigureAwait(false);
-        while (answer.Length >= 17 && MacAddress.TryParse(answer[..17], out var mac) && present.Add(mac) && present.Count < MostStations)
+        var present = new Dictionary<MacAddress, string?>();
+        var seen = new HashSet<MacAddress>();
+        var request = "STA-FIRST";
+        while (HostapdWords.TryParseStation((await hostapd.AskAsync(request, AnswerTimeout, Hear, cancel).ConfigureAwait(false)).Span, out var station) && seen.Add(station.Mac) && seen.Count < MaxStations)
         {
-            answer = await AskAsync(socket, $"STA-NEXT {mac}", buffer, cancel).ConfigureAwait(false);
-        }
-
-        foreach (var gone in _stations.Except(present).ToArray())
-        {
-            await ChangeAsync(gone, isConnected: false, cancel).ConfigureAwait(false);
-        }
-
-        foreach (var come in present.Except(_stations).ToArray())
-        {
-            await ChangeAsync(come, isConnected: true, cancel).ConfigureAwait(false);
-        }
-    }
-
-    private async Task<string> AskAsync(Socket socket, string request, byte[] buffer, CancellationToken cancel)
-    {
-        await socket.SendAsync(Encoding.ASCII.GetBytes(request), cancel).ConfigureAwait(false);
-        while (true)
-        {
-            var text = await ReceiveAsync(socket, buffer, AnswerTimeout, cancel).ConfigureAwait(false)
-                ?? throw new TimeoutException($"{request} was not answered");
-            if (!text.StartsWith('<'))
+            if (station.IsOpen)
             {
-                return text.TrimEnd();
+                present[station.Mac] = AsksWhose ? station.User : null;
             }
 
-            // Events come between a request and its answer.
-            await OnEventAsync(text, cancel).ConfigureAwait(false);
+            request = $"STA-NEXT {station.Mac}";
+        }
+
+        foreach (var gone in _stations.Keys.Except(present.Keys).ToArray())
+        {
+            await GoneAsync(gone, cancel).ConfigureAwait(false);
+        }
+
+        foreach (var (mac, user) in present)
+        {
+            if (!_stations.TryGetValue(mac, out var known) || !string.Equals(known, user, StringComparison.Ordinal))
+            {
+                await ComeAsync(mac, user, cancel).ConfigureAwait(false);
+            }
         }
     }
 
-    private static async Task<string?> ReceiveAsync(Socket socket, byte[] buffer, TimeSpan patience, CancellationToken cancel)
+    private void Hear(ReadOnlySpan<byte> said)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        limit.CancelAfter(patience);
-        try
+        if (!HostapdWords.TryParseEvent(said, out var word, out var station))
         {
-            var length = await socket.ReceiveAsync(buffer, limit.Token).ConfigureAwait(false);
-            return Encoding.ASCII.GetString(buffer, 0, length);
+            return;
         }
-        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+
+        if (_waiting.Count < MaxWaiting)
         {
-            return null;
+            _waiting.Enqueue((word, station));
+        }
+        else
+        {
+            _hasMissed = true;
         }
     }
 
-    /// <summary>Events look like <c>&lt;3&gt;AP-STA-CONNECTED 02:00:00:00:00:01</c>, perhaps with more words behind; the number is a log level.</summary>
-    private async ValueTask OnEventAsync(string text, CancellationToken cancel)
+    private async Task OnEventAsync(HostapdConnection hostapd, HostapdWord word, MacAddress mac, CancellationToken cancel)
     {
-        var end = text.IndexOf('>', StringComparison.Ordinal);
-        var words = (end < 0 ? text : text[(end + 1)..]).Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-        if (words.Length >= 2 && words[0] is "AP-STA-CONNECTED" or "AP-STA-DISCONNECTED" && MacAddress.TryParse(words[1], out var mac))
+        switch (word)
         {
-            await ChangeAsync(mac, words[0] is "AP-STA-CONNECTED", cancel).ConfigureAwait(false);
+            case HostapdWord.Disconnected:
+                await GoneAsync(mac, cancel).ConfigureAwait(false);
+                break;
+            case HostapdWord.Connected when !AsksWhose:
+                await ComeAsync(mac, null, cancel).ConfigureAwait(false);
+                break;
+            case HostapdWord.Connected:
+                if (await LookAsync(hostapd, mac, cancel).ConfigureAwait(false) is { IsOpen: true, User: var user })
+                {
+                    await ComeAsync(mac, user, cancel).ConfigureAwait(false);
+                }
+
+                break;
+            case HostapdWord.Proved when AsksWhose && _stations.TryGetValue(mac, out var known):
+                // Of a station that hostapd remembered the key is proved after its port is open. New keys for the same user are nothing new.
+                if (await LookAsync(hostapd, mac, cancel).ConfigureAwait(false) is { IsOpen: true, User: var whose } && !string.Equals(whose, known, StringComparison.Ordinal))
+                {
+                    await ComeAsync(mac, whose, cancel).ConfigureAwait(false);
+                }
+
+                break;
         }
     }
 
-    private async ValueTask ChangeAsync(MacAddress mac, bool isConnected, CancellationToken cancel)
+    private async Task<HostapdStation?> LookAsync(HostapdConnection hostapd, MacAddress mac, CancellationToken cancel) =>
+        HostapdWords.TryParseStation((await hostapd.AskAsync($"STA {mac}", AnswerTimeout, Hear, cancel).ConfigureAwait(false)).Span, out var station) && station.Mac == mac ? station : null;
+
+    private ValueTask ComeAsync(MacAddress mac, string? user, CancellationToken cancel)
     {
-        _ = isConnected ? _stations.Add(mac) : _stations.Remove(mac);
-        await post(new StationChanged(mac, isConnected), cancel).ConfigureAwait(false);
+        if (_stations.Count < MaxStations || _stations.ContainsKey(mac))
+        {
+            _stations[mac] = user;
+        }
+
+        return post(new StationChanged(mac, true, user), cancel);
+    }
+
+    private ValueTask GoneAsync(MacAddress mac, CancellationToken cancel)
+    {
+        _stations.Remove(mac);
+        return post(new StationChanged(mac, false), cancel);
     }
 }

@@ -70,9 +70,11 @@ internal sealed class AgentHost(AgentConfig config, CredentialStore? credentials
         var security = credentials is null ? null : new ChannelSecurity(credentials, config.Tls!.Coordinators, e => events.Report(e, MonotonicClock.Now), _log);
         var coordinator = config.Coordinators.Count == 0 ? null : new CoordinatorClient(config.Coordinators, inputs.PostAsync, _log) { Security = security };
         var addresses = config.AddressCommand.Length == 0 ? null : new AddressCommand(config.AddressCommand, _log);
-        using var keys = config.RadioKeys is { } radio ? new KeySocket(radio.Interface, inputs.PostAsync) : null;
+        using var keys = config.RadioKeys is { } link ? new KeySocket(link.Interface, inputs.PostAsync) : null;
         model = keys is null ? model : model with { RadioKeys = new RrbKeyHolderConfig { Address = keys.HardwareAddress, Key = config.RadioKeys!.Key } };
-        var output = new DeviceOutput(uplink, clients, coordinator, events) { Addresses = addresses, Mappings = _mappings, Keys = keys };
+        var own = Path.Combine(Path.GetTempPath(), string.Create(CultureInfo.InvariantCulture, $"masq-agent-{Environment.ProcessId}-{model.Node}"));
+        var radio = config.Hostapd.Length == 0 ? null : new HostapdCommands(config.Hostapd, own + "-c", _log);
+        var output = new DeviceOutput(uplink, clients, coordinator, events) { Addresses = addresses, Mappings = _mappings, Keys = keys, Radio = radio };
         var node = new AccessPointNode(model, seed, output);
         output.Drops = node.Drops;
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop);
@@ -87,10 +89,10 @@ internal sealed class AgentHost(AgentConfig config, CredentialStore? credentials
             tasks.Add(Task.Run(() => addresses.RunAsync(ended.Token), CancellationToken.None));
         }
 
-        if (config.Hostapd.Length > 0)
+        if (radio is not null)
         {
-            var own = Path.Combine(Path.GetTempPath(), string.Create(CultureInfo.InvariantCulture, $"masq-agent-{Environment.ProcessId}-{model.Node}"));
-            tasks.Add(new HostapdClient(config.Hostapd, own, inputs.PostAsync, _log).RunAsync(ended.Token));
+            tasks.Add(new HostapdClient(config.Hostapd, own, inputs.PostAsync, _log) { AsksWhose = model.Users.AskLink }.RunAsync(ended.Token));
+            tasks.Add(radio.RunAsync(ended.Token));
         }
 
         if (keys is not null)

@@ -15,8 +15,8 @@ internal sealed record ControlDown : AgentInput;
 /// <summary>The coordinator has sent a message.</summary>
 internal sealed record ControlReceived(ControlMessage Message) : AgentInput;
 
-/// <summary>The radio has gained or lost a client.</summary>
-internal sealed record StationChanged(MacAddress Client, bool IsConnected) : AgentInput;
+/// <summary>The radio has gained or lost a client, or has learnt whose key its link has proved; null: that is not known.</summary>
+internal sealed record StationChanged(MacAddress Client, bool IsConnected, string? User = null) : AgentInput;
 
 /// <summary>hostapd has asked for a key, or answers.</summary>
 internal sealed record KeyFrameReceived(byte[] Frame) : AgentInput;

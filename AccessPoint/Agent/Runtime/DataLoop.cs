@@ -82,7 +82,7 @@ internal sealed class DataLoop
                     _node.OnControl(received.Message, _now);
                     break;
                 case StationChanged { IsConnected: true } station:
-                    _node.OnAssociated(station.Client, _now);
+                    _node.OnAssociated(station.Client, _now, station.User);
                     break;
                 case StationChanged station:
                     _node.OnDisassociated(station.Client, _now);

@@ -20,6 +20,9 @@ internal sealed class DeviceOutput(IPacketDevice uplink, IPacketDevice clients, 
     /// <summary>What has routes changed; null if nothing has.</summary>
     public AddressCommand? Addresses { get; init; }
 
+    /// <summary>What has hostapd end links; null if there is no hostapd.</summary>
+    public HostapdCommands? Radio { get; init; }
+
     /// <summary>The log of mappings; null if there is none.</summary>
     public MappingLog? Mappings { get; init; }
 
@@ -61,6 +64,7 @@ internal sealed class DeviceOutput(IPacketDevice uplink, IPacketDevice clients, 
     public void Report(EngineEvent engineEvent)
     {
         Addresses?.Note(engineEvent);
+        Radio?.Note(engineEvent);
         events.Report(engineEvent, Now);
         Mappings?.Report(engineEvent, WallClock(Now));
     }

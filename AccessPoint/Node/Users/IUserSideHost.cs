@@ -22,6 +22,9 @@ internal interface IUserSideHost
     /// <summary>Whether a link event has said that a client is here.</summary>
     bool IsAssociated(MacAddress client);
 
+    /// <summary>Whose key a client's link has proved; null: nobody has said so.</summary>
+    string? LinkUserOf(MacAddress client);
+
     /// <summary>A client may be served from now on.</summary>
     void Arrived(MacAddress client);
 

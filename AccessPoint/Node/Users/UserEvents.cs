@@ -21,6 +21,17 @@ public sealed record PolicyUnusable(string Policy) : EngineEvent;
 /// <param name="Reason">Why.</param>
 public sealed record ClientShutOut(MacAddress Client, string User, string Reason) : EngineEvent;
 
+/// <summary>A client's link layer has proved the key of another user than the session is of: it is not let in by that.</summary>
+/// <param name="Client">The client.</param>
+/// <param name="User">The session's user.</param>
+/// <param name="LinkUser">The key's.</param>
+public sealed record LinkOfAnother(MacAddress Client, string User, string LinkUser) : EngineEvent;
+
+/// <summary>A client's link, which proves itself (<see cref="UsersConfig.AskLink"/>), is good for nothing any more: whoever keeps it should end it, so that the client authenticates anew.</summary>
+/// <param name="Client">The client.</param>
+/// <param name="Reason">Why.</param>
+public sealed record LinkUnwanted(MacAddress Client, string Reason) : EngineEvent;
+
 /// <summary>The link of a client is protected from now on: nothing passes in the clear.</summary>
 /// <param name="Client">The client.</param>
 /// <param name="User">Its user.</param>

@@ -192,6 +192,7 @@ internal sealed partial class UserSide
                 {
                     Take(client, change.Now);
                     StayProtected(client);
+                    StayProvedByLink(client);
                 }
 
                 break;
@@ -250,6 +251,7 @@ internal sealed partial class UserSide
         {
             // It is over for certain, whatever the client has proved of it meanwhile.
             ShutOut(client, reply.Reason, Ending.Session);
+            EndLink(client.Mac, reply.Reason);
             _authenticator.Disconnect(client.Mac, UnauthorisedReason.Administrative, _now);
             (client.Session, client.Ends, client.Proved) = (null, Instant.Never, SessionProof.None);
         }
@@ -267,7 +269,7 @@ internal sealed partial class UserSide
             {
                 Admit(client, SessionProof.Trusted);
             }
-            else if (_config.TrustLink && !client.Session!.IsProtected && _host.IsAssociated(client.Mac))
+            else if (!client.Session!.IsProtected && IsProvedByLink(client))
             {
                 Admit(client, SessionProof.Link);
             }
@@ -278,6 +280,11 @@ internal sealed partial class UserSide
             // What is remembered here of an earlier visit is over: the news of its end went where the client was then.
             (client.Session, client.Ends, client.RenewAt) = (null, Instant.Never, Instant.Never);
             DropLink(client);
+            if (_config.Authenticator == UserAuthenticator.Link && _host.LinkUserOf(client.Mac) is not null)
+            {
+                // It has come by a key that the link layer remembers, and the coordinator knows no session of it.
+                EndLink(client.Mac, "no session");
+            }
         }
 
         if (!client.IsAdmitted && !(client.Session is { } known && ShouldShakeHands(known) && StartHandshake(client)))
@@ -376,6 +383,7 @@ internal sealed partial class UserSide
     private void End(UserClient client, string reason)
     {
         ShutOut(client, reason, Ending.Session);
+        EndLink(client.Mac, reason);
         _authenticator.Disconnect(client.Mac, UnauthorisedReason.Administrative, _now);
         _clients.Forget(client);
     }

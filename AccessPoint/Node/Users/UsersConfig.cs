@@ -20,6 +20,12 @@ public sealed record UsersConfig
     /// </summary>
     public bool TrustLink { get; init; }
 
+    /// <summary>
+    /// Whether hostapd is asked, when it says that a link is up, whose key the link has proved. That proves a client whose session is that user's, until hostapd says that the link is gone. Links of sessions that are
+    /// over are ended. Not with <see cref="TrustLink"/>.
+    /// </summary>
+    public bool AskLink { get; init; }
+
     /// <summary>Who asks clients who they are.</summary>
     public UserAuthenticator Authenticator { get; init; }
 

@@ -39,6 +39,9 @@ internal enum RrbField : ushort
     /// <summary>The VLAN of the client, 16 bits.</summary>
     Vlan = 13,
 
+    /// <summary>The name of the user, 1 to 253 octets.</summary>
+    Identity = 15,
+
     /// <summary>For how many seconds the session lasts, 32 bits; 0: no limit.</summary>
     SessionTimeout = 17,
 }

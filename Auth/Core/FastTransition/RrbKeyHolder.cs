@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
+using System.Text;
 using Masquerade.Auth.Keys;
 using Masquerade.Core.Control;
 using Masquerade.Core.Flow;
@@ -15,6 +16,9 @@ public sealed class RrbKeyHolder : IDisposable
 {
     /// <summary>The EtherType of the frames: OUI Extended (IEEE 802-2014 9.2.4).</summary>
     public const ushort EtherType = RrbFrame.EtherType;
+
+    /// <summary>The longest name of a user (RFC 2865 section 5.1).</summary>
+    private const int MaxIdentity = 253;
 
     private const int NonceLength = 16;
     private const int MacAddressLength = 6;
@@ -293,6 +297,11 @@ public sealed class RrbKeyHolder : IDisposable
         if (answer.Vlan != 0)
         {
             Append(fields, RrbField.Vlan, answer.Vlan);
+        }
+
+        if (answer.User is { Length: > 0 } user && Encoding.UTF8.GetByteCount(user) <= MaxIdentity)
+        {
+            RrbFrame.Append(fields, RrbField.Identity, Encoding.UTF8.GetBytes(user));
         }
 
         // The key last, and in the list's room from the beginning, so that no copy of it stays behind in a list that has grown.

@@ -71,13 +71,14 @@ public static partial class ControlCodec
                 writer.Write(query.Name.Span);
                 break;
             case RoamingKeyReply reply:
-                Begin(writer, message, 6);
+                Begin(writer, message, 7);
                 Write(writer, reply.Client);
                 writer.Write((ulong)reply.Outcome);
                 writer.Write(reply.Key.Span);
                 writer.Write((ulong)reply.Cipher);
                 writer.Write((ulong)reply.SecondsLeft);
                 writer.Write((ulong)reply.Vlan);
+                writer.Write(reply.User);
                 break;
         }
     }
@@ -110,6 +111,7 @@ public static partial class ControlCodec
         90 => new RoamingKeyReply
         {
             Id = id, Client = fields.Mac(), Outcome = fields.RoamingKeyOutcome(), Key = fields.Octets(0, RoamingKeyQuery.KeyLength), Cipher = fields.UInt32(), SecondsLeft = fields.UInt32(), Vlan = fields.UInt32(),
+            User = fields.Text(ControlLimits.MaxReasonLength),
         },
         _ => null,
     };

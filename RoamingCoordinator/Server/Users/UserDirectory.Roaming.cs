@@ -41,6 +41,7 @@ internal sealed partial class UserDirectory
             Cipher = key.Cipher,
             SecondsLeft = SecondsLeft(user, unixMilliseconds),
             Vlan = uint.TryParse(user.Segment, NumberStyles.None, CultureInfo.InvariantCulture, out var vlan) && vlan is >= 1 and <= MaxVlan ? vlan : 0,
+            User = user.User,
         };
         CryptographicOperations.ZeroMemory(bytes);
         return reply;

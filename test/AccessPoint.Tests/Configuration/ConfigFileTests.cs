@@ -216,6 +216,17 @@ public sealed class ConfigFileTests
         Assert.Equal(["client.kind", "coordinator", "uplink.mac"], mistakes.Select(m => m.Path).Order(StringComparer.Ordinal));
     }
 
+    [Theory]
+    [InlineData("\"askLink\": true", "\"hostapd\": \"/run/hostapd/wlan0\",", 0)]
+    [InlineData("\"askLink\": true", "", 1)]
+    [InlineData("\"askLink\": true, \"trustLink\": true", "\"hostapd\": \"/run/hostapd/wlan0\",", 1)]
+    public void Whose_key_a_link_has_proved_is_asked_of_hostapd_or_not_at_all(string users, string hostapd, int wrong)
+    {
+        Read(Good.Insert(1, $"{hostapd} \"users\": {{ \"enabled\": true, {users} }},"), out var mistakes);
+        Assert.Equal(wrong, mistakes.Count);
+        Assert.All(mistakes, m => Assert.Equal("users.askLink", m.Path));
+    }
+
     [Fact]
     public void A_file_cut_anywhere_never_throws()
     {

@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Text;
 using Masquerade.AccessPoint.Agent.Radio;
 using Masquerade.AccessPoint.Agent.Runtime;
+using Masquerade.AccessPoint.Users;
 using Masquerade.Core.Flow;
 
 namespace Masquerade.AccessPoint.Tests.Radio;
@@ -57,7 +58,60 @@ public sealed class HostapdClientTests : IDisposable
         Assert.Empty(Directory.GetFiles(_folder, "own*"));
     }
 
-    private Task Start()
+    /// <summary>hostapd opens the port of a station that it remembers before the new link has proved a key; whose key that is it tells when it is asked.</summary>
+    [Fact, Trait("Req", "A-23")]
+    public async Task Whose_key_a_link_has_proved_is_asked_for_and_told_when_it_changes()
+    {
+        using var server = new FakeHostapd(ServerPath, "02:00:00:00:00:01") { State = "flags=[AUTH][ASSOC]\n" };
+        var running = Start(asksWhose: true);
+        server.NextAsked("STA-NEXT");
+
+        server.State = Open(7, "alice");
+        server.Tell("<3>AP-STA-CONNECTED 02:00:00:00:00:02");
+        Assert.Equal(new StationChanged(Two, true), Hear());
+        server.State = Open(11, "alice");
+        server.Tell("<3>EAPOL-4WAY-HS-COMPLETED 02:00:00:00:00:02");
+        Assert.Equal(new StationChanged(Two, true, "alice"), Hear());
+
+        // New keys are nothing new; another user is.
+        server.Tell("<3>EAPOL-4WAY-HS-COMPLETED 02:00:00:00:00:02");
+        server.NextAsked("STA 02");
+        server.NextAsked("STA 02");
+        server.NextAsked("STA 02");
+        server.State = Open(11, "eve");
+        server.Tell("<3>EAPOL-4WAY-HS-COMPLETED 02:00:00:00:00:02");
+        Assert.Equal(new StationChanged(Two, true, "eve"), Hear());
+
+        // One that hostapd does not let through is not there.
+        server.Tell("<3>AP-STA-DISCONNECTED 02:00:00:00:00:02");
+        Assert.Equal(new StationChanged(Two, false), Hear());
+        server.State = Open(11, "alice").Replace("[AUTHORIZED]", "", StringComparison.Ordinal);
+        server.Tell("<3>AP-STA-CONNECTED 02:00:00:00:00:02");
+        server.Tell("<3>AP-STA-DISCONNECTED 02:00:00:00:00:01");
+        Assert.Equal(new StationChanged(One, false), Hear());
+        await _stop.CancelAsync();
+        await running.WaitAsync(TimeSpan.FromSeconds(5));
+    }
+
+    [Fact, Trait("Req", "A-27")]
+    public async Task A_link_that_is_good_for_nothing_is_ended_and_the_key_behind_it_forgotten()
+    {
+        using var server = new FakeHostapd(ServerPath, "02:00:00:00:00:02");
+        var commands = new HostapdCommands(ServerPath, Path.Combine(_folder, "own-c"), TextWriter.Null);
+        var running = Task.Run(() => commands.RunAsync(_stop.Token));
+        commands.Note(new ClientShutOut(Two, "bob", "link lost"));
+        commands.Note(new LinkUnwanted(Two, "denied"));
+        Assert.Equal("PMKSA_FLUSH", server.NextAsked(""));
+        Assert.Equal("DEAUTHENTICATE 02:00:00:00:00:02", server.NextAsked(""));
+        await _stop.CancelAsync();
+        await running.WaitAsync(TimeSpan.FromSeconds(5));
+        Assert.Empty(Directory.GetFiles(_folder, "own*"));
+    }
+
+    private static string Open(int state, string user) =>
+        $"flags=[AUTH][ASSOC][AUTHORIZED]\nhostapdWPAPTKState={state}\ndot1xAuthSessionUserName={user}\nlast_eap_type_as=25 (PEAP)\n";
+
+    private Task Start(bool asksWhose = false)
     {
         var client = new HostapdClient(
             ServerPath, Path.Combine(_folder, "own"), (input, _) =>
@@ -67,7 +121,8 @@ public sealed class HostapdClientTests : IDisposable
             },
             TextWriter.Null)
         {
-            AnswerTimeout = TimeSpan.FromMilliseconds(200),
+            AsksWhose = asksWhose,
+            AnswerTimeout = TimeSpan.FromMilliseconds(asksWhose ? 5_000 : 200),
             PingInterval = TimeSpan.FromMilliseconds(100),
         };
         return Task.Run(() => client.RunAsync(_stop.Token));
@@ -79,6 +134,7 @@ public sealed class HostapdClientTests : IDisposable
     {
         private readonly Socket _socket = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
         private readonly ManualResetEventSlim _pinged = new();
+        private readonly BlockingCollection<string> _asked = [];
         private readonly string _station;
         private readonly Thread _thread;
         private EndPoint? _listener;
@@ -94,6 +150,25 @@ public sealed class HostapdClientTests : IDisposable
 
         private volatile bool _stopping;
 
+        /// <summary>What stands behind a station's address when it is asked for.</summary>
+        public string State { get; set; } = "flags=[AUTH][ASSOC][AUTHORIZED]\n";
+
+        /// <summary>The next request of a kind.</summary>
+        public string NextAsked(string beginning)
+        {
+            while (_asked.TryTake(out var request, TimeSpan.FromSeconds(10)))
+            {
+                if (request.StartsWith(beginning, StringComparison.Ordinal))
+                {
+                    return request;
+                }
+            }
+
+            throw new TimeoutException($"nobody asked {beginning}");
+        }
+
+        private string Describe(string station) => station + "\n" + State;
+
         public void Tell(string text) => _socket.SendTo(Encoding.ASCII.GetBytes(text), _listener!);
 
         public bool WaitForPing() => _pinged.Wait(TimeSpan.FromSeconds(10));
@@ -102,6 +177,7 @@ public sealed class HostapdClientTests : IDisposable
         {
             _stopping = true;
             _thread.Join();
+            _asked.Dispose();
             _socket.Dispose();
             _pinged.Dispose();
         }
@@ -121,8 +197,13 @@ public sealed class HostapdClientTests : IDisposable
                         _pinged.Set();
                     }
 
-                    _listener = from;
-                    var answer = request switch { "PING" => "PONG\n", "ATTACH" => "OK\n", "STA-FIRST" => _station + "\nflags=[AUTH][ASSOC]\n", _ => "FAIL\n" };
+                    if (request == "ATTACH")
+                    {
+                        _listener = from;
+                    }
+
+                    var answer = request switch { "PING" => "PONG\n", "ATTACH" => "OK\n", "STA-FIRST" => Describe(_station), "STA 02:00:00:00:00:02" => Describe("02:00:00:00:00:02"), "PMKSA_FLUSH" or "DEAUTHENTICATE 02:00:00:00:00:02" => "OK\n", _ => "FAIL\n" };
+                    _asked.Add(request);
                     _socket.SendTo(Encoding.ASCII.GetBytes(answer), from);
                 }
                 catch (SocketException)

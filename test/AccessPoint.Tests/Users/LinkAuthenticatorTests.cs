@@ -93,6 +93,91 @@ public sealed class LinkAuthenticatorTests
         Assert.Empty(bench.Take<EapFromClient>());
     }
 
+    /// <summary>hostapd says whose key a link has proved: that, and that alone, makes it a proof of the session.</summary>
+    [Theory]
+    [Trait("Req", "A-23")]
+    [Trait("Req", "A-25")]
+    [InlineData("bob", true)]
+    [InlineData("Bob", true)]
+    [InlineData("eve", false)]
+    [InlineData(null, false)]
+    public void A_link_proves_the_session_of_the_user_whose_key_it_has_proved(string? linkUser, bool isProved)
+    {
+        var bench = new UserBench(Asks);
+        bench.Node.OnAssociated(Client, bench.Now, linkUser);
+        bench.Tell(Client, Session("bob"));
+        if (!isProved)
+        {
+            bench.TellPolicy();
+            Assert.False(bench.Speak(Client));
+            Assert.Equal(linkUser is null ? 0 : 1, bench.Output.Events.OfType<LinkOfAnother>().Count());
+
+            // It has completed the handshake of another key meanwhile.
+            bench.Node.OnAssociated(Client, bench.Now, "bob");
+            bench.Tell(Client, Session("bob"));
+        }
+
+        bench.Admit(Client);
+        Assert.True(bench.Speak(Client));
+        Assert.Equal(SessionProof.Link, bench.Take<UserSessionUsed>()[^1].Proof);
+        bench.Node.OnDisassociated(Client, bench.Now);
+        Assert.False(bench.Speak(Client));
+    }
+
+    [Fact]
+    [Trait("Req", "A-23")]
+    public void A_client_without_a_link_has_proved_nothing_by_its_frames()
+    {
+        var bench = new UserBench(Asks);
+        bench.Speak(Client);
+        bench.Tell(Client, Session("bob"));
+        Assert.False(bench.Speak(Client));
+        Assert.Empty(bench.Take<UserSessionUsed>());
+        Assert.Equal(0, bench.Node.AdmittedClients);
+    }
+
+    /// <summary>A link that proves itself would go on and be proved again, whatever has become of the session.</summary>
+    [Fact]
+    [Trait("Req", "A-27")]
+    public void The_link_of_a_session_that_is_over_is_unwanted()
+    {
+        var bench = new UserBench(Asks);
+        bench.Node.OnAssociated(Client, bench.Now, "bob");
+        bench.Tell(Client, Session("bob"));
+        bench.Admit(Client);
+        bench.Push(id => new UserDenied { Id = id, User = "bob" });
+        Assert.Contains(new LinkUnwanted(Client, "denied"), bench.Output.Events);
+        Assert.False(bench.Speak(Client));
+        bench.Output.Events.Clear();
+
+        // It comes again by a key that the link layer remembers, and there is no session of it.
+        bench.Node.OnDisassociated(Client, bench.Now);
+        bench.Wait(10_000);
+        bench.Node.OnAssociated(Client, bench.Now, "bob");
+        bench.Tell(Client, null);
+        Assert.Contains(new LinkUnwanted(Client, "no session"), bench.Output.Events);
+        Assert.False(bench.Speak(Client));
+    }
+
+    /// <summary>Another user has authenticated on the same link: until the link has proved his key, it has proved nothing of him.</summary>
+    [Fact]
+    [Trait("Req", "A-23")]
+    public void Another_users_session_is_not_opened_by_the_first_ones_key()
+    {
+        var bench = new UserBench(Asks);
+        bench.Node.OnAssociated(Client, bench.Now, "bob");
+        bench.Tell(Client, Session("bob"));
+        bench.Admit(Client);
+        bench.Push(id => new UserSessionChange { Id = id, Client = Client, Session = Id(1), Now = Session("eve", 2), Reason = "authenticated again" });
+        Assert.False(bench.Speak(Client));
+        bench.Node.OnAssociated(Client, bench.Now, "eve");
+        Assert.Equal(0, bench.Node.AdmittedClients);
+        bench.Tell(Client, Session("eve", 2));
+        Assert.Equal(1, bench.Node.AdmittedClients);
+    }
+
+    private static UsersConfig Asks => new() { Enabled = true, Authenticator = UserAuthenticator.Link, AskLink = true };
+
     /// <summary>hostapd's EAP-Success, after which the client asks.</summary>
     private static void Succeed(UserBench bench, PlayedClient client)
     {

@@ -292,6 +292,7 @@ public sealed class MessageSizeTests(ITestOutputHelper output)
             nameof(RoamingKeyReply) => new RoamingKeyReply
             {
                 Id = Id, Client = Client, Outcome = RoamingKeyOutcome.Refused, Key = LongSession.Policy, Cipher = uint.MaxValue, SecondsLeft = uint.MaxValue, Vlan = uint.MaxValue,
+                User = new string('€', ControlLimits.MaxReasonLength),
             },
             nameof(ProbeResult) => new ProbeResult { Id = Id, Alive = true },
             _ => throw new NotSupportedException($"no longest {type}: write one down here"),
