@@ -81,7 +81,9 @@ public sealed unsafe class FlowForwarder(FlowCache cache, int uplinkMtu)
         var numbers = stackalloc int[MaxBatch];
         Gather(memory, packets, keys);
         cache.Find<T>(keys, packets.Length, numbers);
-        return RewriteFound<T>(memory, packets, numbers, tick);
+        var done = RewriteFound<T>(memory, packets, numbers, tick);
+        GC.KeepAlive(cache);
+        return done;
     }
 
     // A loop that is a method of its own keeps its variables in registers.

@@ -103,16 +103,16 @@ internal struct FlowLine
             MasqueradePort = MemoryMarshal.Read<ushort>(octets[8..]),
             FamPort = MemoryMarshal.Read<ushort>(octets[10..]),
             HeaderDeltaOut = Fold((uint)addressOut + Hop),
-            TransportDeltaOut = Fold((uint)addressOut + Delta(route.Tuple.Source.Port, route.Masquerade.Port)),
+            TransportDeltaOut = Identity(Fold((uint)addressOut + Delta(route.Tuple.Source.Port, route.Masquerade.Port))),
             HeaderDeltaIn = Fold((uint)addressIn + Hop),
-            TransportDeltaIn = Fold((uint)addressIn + Delta(route.Fam.Port, route.Tuple.Source.Port)),
+            TransportDeltaIn = Identity(Fold((uint)addressIn + Delta(route.Fam.Port, route.Tuple.Source.Port))),
             ClientAndProtocol = (client << 8) | (byte)route.Tuple.Protocol,
             Generation = generation,
         };
     }
 
     /// <summary>A delta of address and hop without the hop: what an unfinished checksum takes, which has only the pseudo-header.</summary>
-    public static ushort WithoutHop(ushort headerDelta) => Fold((uint)headerDelta + (ushort)~Hop);
+    public static ushort WithoutHop(ushort headerDelta) => Identity(Fold((uint)headerDelta + (ushort)~Hop));
 
     /// <summary>A ones' complement sum of 16 bits.</summary>
     public static ushort Fold(uint sum)
@@ -120,6 +120,9 @@ internal struct FlowLine
         sum = (sum & 0xFFFF) + (sum >> 16);
         return (ushort)(sum + (sum >> 16));
     }
+
+    /// <summary>All ones change nothing, but for the one sum that is zero, which they would turn into themselves.</summary>
+    private static ushort Identity(ushort delta) => delta == 0xFFFF ? (ushort)0 : delta;
 
     private static ushort Delta(IpAddress from, IpAddress to) => Fold((uint)Delta((ushort)(from.V4 >> 16), (ushort)(to.V4 >> 16)) + Delta((ushort)from.V4, (ushort)to.V4));
 

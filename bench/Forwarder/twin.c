@@ -56,6 +56,8 @@ static inline uint16_t fold(uint32_t sum) {
   return (uint16_t)(sum + (sum >> 16));
 }
 
+static inline uint16_t identity(uint16_t delta) { return delta == 0xFFFF ? 0 : delta; }
+
 static uint16_t delta16(uint16_t from, uint16_t to) { return from == to ? 0 : fold((uint32_t)(uint16_t)~from + to); }
 
 static uint16_t delta32(uint32_t from, uint32_t to) { return fold((uint32_t)delta16((uint16_t)from, (uint16_t)to) + delta16((uint16_t)(from >> 16), (uint16_t)(to >> 16))); }
@@ -127,8 +129,8 @@ void twin_install(cache *c, int number, int client, uint64_t addresses, uint32_t
   line *l = c->lines + number;
   uint16_t out = delta32((uint32_t)addresses, masquerade), in = delta32(fam, (uint32_t)addresses);
   *l = (line){.addresses = addresses, .ports = ports, .fam_address = fam, .masquerade_address = masquerade, .masquerade_port = masquerade_port, .fam_port = fam_port,
-              .header_out = fold((uint32_t)out + 0xFFFE), .transport_out = fold((uint32_t)out + delta16((uint16_t)ports, masquerade_port)),
-              .header_in = fold((uint32_t)in + 0xFFFE), .transport_in = fold((uint32_t)in + delta16(fam_port, (uint16_t)ports)),
+              .header_out = fold((uint32_t)out + 0xFFFE), .transport_out = identity(fold((uint32_t)out + delta16((uint16_t)ports, masquerade_port))),
+              .header_in = fold((uint32_t)in + 0xFFFE), .transport_in = identity(fold((uint32_t)in + delta16(fam_port, (uint16_t)ports))),
               .client_protocol = ((uint32_t)client << 8) | protocol, .generation = c->clients[client].generation};
   insert(c, hash_of(c, outbound_key(l)), (uint32_t)number << 1);
   insert(c, hash_of(c, inbound_key(l)), ((uint32_t)number << 1) | 1);
@@ -219,7 +221,7 @@ static inline void apply(uint8_t *at, uint16_t delta) {
 }
 
 static inline void apply_partial(uint8_t *at, uint16_t header) {
-  uint32_t sum = (uint32_t)LOAD(uint16_t, at) + fold((uint32_t)header + 1);
+  uint32_t sum = (uint32_t)LOAD(uint16_t, at) + identity(fold((uint32_t)header + 1));
   STORE(uint16_t, at, (uint16_t)((sum & 0xFFFF) + (sum >> 16)));
 }
 
