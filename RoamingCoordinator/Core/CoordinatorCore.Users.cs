@@ -176,6 +176,7 @@ public sealed partial class CoordinatorCore
             Outcome = EapOutcome.Reject, Session = null, Eap = UserStep.FailureFor(eap.Eap),
         },
         UserSessionReply { Session: { } session } reply when _options.Users!.IsDenied(session.User) => reply with { Session = null },
+        RoamingKeyReply { Key.Length: > 0 } key when _options.Users!.IsDenied(key.User) => new RoamingKeyReply { Id = key.Id, Client = key.Client, Outcome = RoamingKeyOutcome.Unknown },
         _ => answer,
     };
 

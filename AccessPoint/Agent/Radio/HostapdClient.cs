@@ -12,6 +12,9 @@ internal sealed class HostapdClient(string serverPath, string ownPath, Func<Agen
 {
     private const int MaxStations = 4_096;
 
+    /// <summary>How often stations are counted from the beginning because one has left under way.</summary>
+    private const int MaxLeaving = 8;
+
     /// <summary>Events that come while an answer is awaited. With more of them it is asked anew which stations there are.</summary>
     private const int MaxWaiting = 1_024;
 
@@ -100,8 +103,28 @@ internal sealed class HostapdClient(string serverPath, string ownPath, Func<Agen
         var present = new Dictionary<MacAddress, string?>();
         var seen = new HashSet<MacAddress>();
         var request = "STA-FIRST";
-        while (HostapdWords.TryParseStation((await hostapd.AskAsync(request, AnswerTimeout, Hear, cancel).ConfigureAwait(false)).Span, out var station) && seen.Add(station.Mac) && seen.Count < MaxStations)
+        for (var left = MaxLeaving; seen.Count < MaxStations;)
         {
+            var answer = await hostapd.AskAsync(request, AnswerTimeout, Hear, cancel).ConfigureAwait(false);
+            if (!HostapdWords.TryParseStation(answer.Span, out var station))
+            {
+                if (!HostapdWords.IsFailure(answer.Span) || seen.Count == 0 || left-- == 0)
+                {
+                    break;
+                }
+
+                // The station of the question has just left; behind it there are others.
+                request = "STA-FIRST";
+                present.Clear();
+                seen.Clear();
+                continue;
+            }
+
+            if (!seen.Add(station.Mac))
+            {
+                break;
+            }
+
             if (station.IsOpen)
             {
                 present[station.Mac] = AsksWhose ? station.User : null;

@@ -33,6 +33,9 @@ internal static class HostapdWords
 
     private const int MacLength = 17;
 
+    /// <summary>AUTHENTICATED of the port's machine (IEEE 802.1X-2004 8.2.4). While somebody authenticates anew the port stays open, and the name is what he says of himself.</summary>
+    private static ReadOnlySpan<byte> Settled => "5"u8;
+
     /// <summary>PTKINITDONE of the authenticator's machine (IEEE 802.11-2020 12.7.9): the pairwise key is proved and installed, by the 4-way handshake or by the fast transition.</summary>
     private static ReadOnlySpan<byte> Proved => "11"u8;
 
@@ -78,6 +81,9 @@ internal static class HostapdWords
         return TryParseMac(said, out station) && (said.Length == MacLength || said[MacLength] == (byte)' ');
     }
 
+    /// <summary>Whether a question was refused: of a station that is not there, say.</summary>
+    public static bool IsFailure(ReadOnlySpan<byte> answer) => answer.TrimEnd("\n"u8).SequenceEqual("FAIL"u8);
+
     /// <summary>The answer to <c>STA</c>, <c>STA-FIRST</c> and <c>STA-NEXT</c>: the address, then lines of the form <c>key=value</c>.</summary>
     public static bool TryParseStation(ReadOnlySpan<byte> answer, out HostapdStation station)
     {
@@ -90,6 +96,7 @@ internal static class HostapdWords
 
         var isOpen = flags.IndexOf("[AUTHORIZED]"u8) >= 0;
         var isProved = false;
+        var isSettled = false;
         while (!rest.IsEmpty)
         {
             var line = TakeLine(ref rest);
@@ -97,9 +104,13 @@ internal static class HostapdWords
             {
                 isProved = state.SequenceEqual(Proved);
             }
+            else if (line.StartsWithAfter("dot1xAuthPaeState="u8, out var port))
+            {
+                isSettled = port.SequenceEqual(Settled);
+            }
             else if (line.StartsWithAfter("dot1xAuthSessionUserName="u8, out var name))
             {
-                station = new HostapdStation(mac, isOpen, isOpen && isProved && IsWhole(name, rest) ? Encoding.UTF8.GetString(name) : null);
+                station = new HostapdStation(mac, isOpen, isOpen && isProved && isSettled && IsWhole(name, rest) ? Encoding.UTF8.GetString(name) : null);
                 return true;
             }
         }

@@ -28,53 +28,10 @@ internal static class FastTransitionAttributes
         return MobilityDomain.TryMake(network, (ushort)number, holder.Value, cipher, out var domain) ? domain : null;
     }
 
-    /// <summary>The SSID behind BSSID and colon (RFC 3580 section 3.20). hostapd writes what is not printable with a backslash.</summary>
-    internal static bool TryReadNetwork(ReadOnlySpan<byte> called, out byte[] network)
+    /// <summary>The SSID behind BSSID and colon (RFC 3580 section 3.20), as it is on the air: since version 2.7 hostapd escapes nothing.</summary>
+    internal static bool TryReadNetwork(ReadOnlySpan<byte> called, out ReadOnlySpan<byte> network)
     {
-        network = [];
-        if (called.Length <= BssidLength || called[BssidLength] != ':')
-        {
-            return false;
-        }
-
-        var result = new List<byte>(MobilityDomain.MaxNetwork);
-        for (var rest = called[(BssidLength + 1)..]; rest.Length > 0;)
-        {
-            if (rest[0] != '\\')
-            {
-                result.Add(rest[0]);
-                rest = rest[1..];
-                continue;
-            }
-
-            if (rest.Length < 2)
-            {
-                return false;
-            }
-
-            if (rest[1] != 'x')
-            {
-                var plain = rest[1] switch { (byte)'"' => '"', (byte)'\\' => '\\', (byte)'e' => '\e', (byte)'r' => '\r', (byte)'n' => '\n', (byte)'t' => '\t', _ => '\0' };
-                if (plain == '\0')
-                {
-                    return false;
-                }
-
-                result.Add((byte)plain);
-                rest = rest[2..];
-                continue;
-            }
-
-            if (rest.Length < 4 || !byte.TryParse(Encoding.ASCII.GetString(rest[2..4]), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var octet))
-            {
-                return false;
-            }
-
-            result.Add(octet);
-            rest = rest[4..];
-        }
-
-        network = [.. result];
+        network = called.Length > BssidLength && called[BssidLength] == ':' ? called[(BssidLength + 1)..] : default;
         return network.Length is >= 1 and <= MobilityDomain.MaxNetwork;
     }
 }

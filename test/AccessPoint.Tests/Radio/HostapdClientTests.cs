@@ -108,8 +108,19 @@ public sealed class HostapdClientTests : IDisposable
         Assert.Empty(Directory.GetFiles(_folder, "own*"));
     }
 
+    [Fact, Trait("Req", "A-23")]
+    public async Task A_station_that_leaves_while_stations_are_counted_takes_no_other_with_it()
+    {
+        using var server = new FakeHostapd(ServerPath, "02:00:00:00:00:01") { LeavesOnce = "STA-NEXT 02:00:00:00:00:01", Next = "02:00:00:00:00:02" };
+        var running = Start();
+        Assert.Equal(new StationChanged(One, true), Hear());
+        Assert.Equal(new StationChanged(Two, true), Hear());
+        await _stop.CancelAsync();
+        await running.WaitAsync(TimeSpan.FromSeconds(5));
+    }
+
     private static string Open(int state, string user) =>
-        $"flags=[AUTH][ASSOC][AUTHORIZED]\nhostapdWPAPTKState={state}\ndot1xAuthSessionUserName={user}\nlast_eap_type_as=25 (PEAP)\n";
+        $"flags=[AUTH][ASSOC][AUTHORIZED]\nhostapdWPAPTKState={state}\ndot1xAuthPaeState=5\ndot1xAuthSessionUserName={user}\nlast_eap_type_as=25 (PEAP)\n";
 
     private Task Start(bool asksWhose = false)
     {
@@ -152,6 +163,12 @@ public sealed class HostapdClientTests : IDisposable
 
         /// <summary>What stands behind a station's address when it is asked for.</summary>
         public string State { get; set; } = "flags=[AUTH][ASSOC][AUTHORIZED]\n";
+
+        /// <summary>A question about a station that has just left.</summary>
+        public string? LeavesOnce { get; set; }
+
+        /// <summary>The station behind the first one.</summary>
+        public string? Next { get; init; }
 
         /// <summary>The next request of a kind.</summary>
         public string NextAsked(string beginning)
@@ -202,7 +219,15 @@ public sealed class HostapdClientTests : IDisposable
                         _listener = from;
                     }
 
-                    var answer = request switch { "PING" => "PONG\n", "ATTACH" => "OK\n", "STA-FIRST" => Describe(_station), "STA 02:00:00:00:00:02" => Describe("02:00:00:00:00:02"), "PMKSA_FLUSH" or "DEAUTHENTICATE 02:00:00:00:00:02" => "OK\n", _ => "FAIL\n" };
+                    if (request == LeavesOnce)
+                    {
+                        LeavesOnce = null;
+                        _socket.SendTo("FAIL\n"u8, from);
+                        continue;
+                    }
+
+                    // Behind the last station there is nothing, not even a failure.
+                    var answer = request switch { "STA-NEXT 02:00:00:00:00:01" when Next is { } next => Describe(next), _ when request.StartsWith("STA-NEXT", StringComparison.Ordinal) => string.Empty, "PING" => "PONG\n", "ATTACH" => "OK\n", "STA-FIRST" => Describe(_station), "STA 02:00:00:00:00:02" => Describe("02:00:00:00:00:02"), "PMKSA_FLUSH" or "DEAUTHENTICATE 02:00:00:00:00:02" => "OK\n", _ => "FAIL\n" };
                     _asked.Add(request);
                     _socket.SendTo(Encoding.ASCII.GetBytes(answer), from);
                 }

@@ -19,6 +19,7 @@ public sealed class HostapdWordsTests(ITestOutputHelper output)
         hostapdWPAPTKState=11
         hostapdWPAPTKGroupState=0
         dot1xPaePortNumber=1
+        dot1xAuthPaeState=5
         dot1xAuthSessionTerminateCause=999
         dot1xAuthSessionUserName=alice
         authMultiSessionId=3A3FB09A4C724125
@@ -62,6 +63,14 @@ public sealed class HostapdWordsTests(ITestOutputHelper output)
         Assert.Equal(new HostapdStation(s_station, true, "alice"), Read(Answer));
         Assert.Equal(new HostapdStation(s_station, true, "alice"), Read(Answer.Replace("authMultiSessionId=3A3FB09A4C724125\n", "", StringComparison.Ordinal)));
         Assert.Equal(new HostapdStation(s_station, true, null), Read(Answer.Replace("State=11", "State=7", StringComparison.Ordinal)));
+
+        // Whoever sends a Start is asked for his name anew, and hostapd writes what he answers: with the port still open, and the keys of before.
+        foreach (var state in new[] { "1", "3", "4", "7", "10", "55", "" })
+        {
+            Assert.Equal(new HostapdStation(s_station, true, null), Read(Answer.Replace("PaeState=5", "PaeState=" + state, StringComparison.Ordinal)));
+        }
+
+        Assert.Equal(new HostapdStation(s_station, true, null), Read(Answer.Replace("dot1xAuthPaeState=5\n", "", StringComparison.Ordinal)));
         Assert.Equal(new HostapdStation(s_station, false, null), Read(Answer.Replace("[AUTHORIZED]", "", StringComparison.Ordinal)));
         Assert.Equal(new HostapdStation(s_station, true, null), Read("02:6d:71:0c:00:01\nflags=[AUTH][ASSOC][AUTHORIZED]\n"));
     }

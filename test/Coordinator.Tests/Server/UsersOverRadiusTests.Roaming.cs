@@ -1,3 +1,4 @@
+using System.Net.Http.Headers;
 using System.Text;
 using Masquerade.Auth.FastTransition;
 using Masquerade.Auth.Keys;
@@ -17,13 +18,13 @@ public sealed partial class UsersOverRadiusTests
 
     // What hostapd sends with mobility_domain=a1b2, nas_identifier=ap1.example and ssid=caf\xe9 "1", on a link with CCMP and FT over 802.1X.
     private static readonly string[] s_transitions =
-        ["30:s:02-00-00-00-0B-09:caf\\xe9 \\\"1\\\"", "32:s:ap1.example", "177:d:41394", "186:d:1027076", "188:d:1027075"];
+        ["30:x:" + Convert.ToHexString([.. "02-00-00-00-0B-09:caf"u8, 0xE9, .. " \"1\""u8]), "32:s:ap1.example", "177:d:41394", "186:d:1027076", "188:d:1027075"];
 
     [Fact]
     [Trait("Req", "A-25")]
     public async Task An_access_point_is_given_the_key_of_its_own_radios_as_long_as_the_session_holds()
     {
-        await StartAsync();
+        await StartAsync(withTokens: true);
         using var agent = await GreetedAsync(1);
         var (msk, session) = await AuthenticatedAsync(agent, s_transitions);
         using var r0 = Expected(msk, session);
@@ -50,6 +51,13 @@ public sealed partial class UsersOverRadiusTests
         // The session is disconnected, the user comes again, and is denied.
         Assert.Contains("Received Disconnect-ACK", Radclient("disconnect", "User-Name = alice\n"), StringComparison.Ordinal);
         Assert.Equal((RoamingKeyOutcome.Unknown, 0), Of(await KeyAsync(agent, s_radio, r0.Name)));
+        (msk, session) = await AuthenticatedAsync(agent, s_transitions);
+        using var again = Expected(msk, session);
+        Assert.Equal(RoamingKeyOutcome.Given, (await KeyAsync(agent, s_radio, again.Name)).Outcome);
+        using var http = new HttpClient { BaseAddress = new Uri($"http://{_api}"), DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", _token) } };
+        using var denied = await http.PostAsync("/v1/users/alice/deny", null);
+        Assert.True(denied.IsSuccessStatusCode);
+        Assert.Equal((RoamingKeyOutcome.Unknown, 0), Of(await KeyAsync(agent, s_radio, again.Name)));
     }
 
     [Theory]
