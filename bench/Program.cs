@@ -8,6 +8,7 @@ using Masquerade.Bench;
 using Masquerade.Bench.Coordinator;
 using Masquerade.Bench.Filter;
 using Masquerade.Bench.Forwarder;
+using Masquerade.Bench.Network;
 using Masquerade.Bench.Users;
 
 if (args is ["coordinator", ..])
@@ -23,6 +24,11 @@ if (args is ["filter", ..])
 if (args is ["forwarder", ..])
 {
     return ForwarderBench.Run(args[1..]);
+}
+
+if (args is ["network", ..])
+{
+    return NetworkBench.Run(args[1..]);
 }
 
 if (args is ["users", ..])

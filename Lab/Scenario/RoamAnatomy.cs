@@ -10,37 +10,35 @@ internal static class RoamAnatomy
 {
     private static readonly long s_window = LabClock.Milliseconds(200);
 
+    /// <summary>A line for each roam.</summary>
     public static IEnumerable<string> Describe(PacketLog log, IReadOnlyList<RoamRecord> walk)
     {
         foreach (var roam in walk)
         {
-            var uplink = log.At(CapturePoints.Uplink(roam.To)).Where(p => p.At >= roam.UpBegin && p.At < roam.UpEnd + s_window).ToArray();
-            var client = log.At(CapturePoints.ClientSide(roam.To)).Where(p => p.At >= roam.UpBegin && p.At < roam.UpEnd + s_window).ToArray();
-            var others = Enumerable.Range(0, LabTopology.AccessPointCount).Where(k => k != roam.To)
-                .SelectMany(k => log.At(CapturePoints.Uplink(k)).Where(p => p.At >= roam.UpBegin && p.At < roam.UpEnd + s_window)).ToArray();
             yield return $"AP{roam.From + 1} → AP{roam.To + 1}: ms after the link was up: "
-                + $"client's first frame {First(client, roam, p => !p.Outgoing)}, "
-                + $"question to the coordinator {First(uplink, roam, p => p.Kind == FrameKind.Control && p.Outgoing && p.Length > 80)}, "
-                + $"its answer {First(uplink, roam, p => p.Kind == FrameKind.Control && !p.Outgoing && p.Length > 80)}, "
-                + $"first datagram out {First(uplink, roam, p => IsDatagram(p) && !p.Down && p.Outgoing)}, "
-                + $"marker between others {First(others, roam, p => p.Kind == FrameKind.PeerMarker)}, "
-                + $"first datagram in {First(uplink, roam, p => IsDatagram(p) && p.Down && !p.Outgoing)}, "
-                + $"first datagram to the client {First(client, roam, p => IsDatagram(p) && p.Down && p.Outgoing)}";
+                + string.Join(", ", Steps(log, roam).Select(s => $"{s.Step} {s.Milliseconds?.ToString("F2", CultureInfo.InvariantCulture) ?? "never"}"));
         }
     }
 
-    private static bool IsDatagram(in PacketRecord packet) => packet.Kind == FrameKind.Flow && packet.Protocol == 17;
-
-    private static string First(IEnumerable<PacketRecord> packets, RoamRecord roam, Func<PacketRecord, bool> condition)
+    /// <summary>Each step and when it was seen first, ms after the link was up; null if it was not.</summary>
+    public static IEnumerable<(string Step, double? Milliseconds)> Steps(PacketLog log, RoamRecord roam)
     {
-        foreach (var packet in packets.OrderBy(p => p.At))
-        {
-            if (condition(packet))
-            {
-                return LabClock.ToMilliseconds(packet.At - roam.UpEnd).ToString("F2", CultureInfo.InvariantCulture);
-            }
-        }
+        var uplink = At(CapturePoints.Uplink(roam.To));
+        var client = At(CapturePoints.ClientSide(roam.To));
+        var others = Enumerable.Range(0, LabTopology.AccessPointCount).Where(k => k != roam.To).SelectMany(k => At(CapturePoints.Uplink(k))).ToArray();
+        yield return ("client's first frame", First(client, p => !p.Outgoing));
+        yield return ("question to the coordinator", First(uplink, p => p.Kind == FrameKind.Control && p.Outgoing && p.Length > 80));
+        yield return ("its answer", First(uplink, p => p.Kind == FrameKind.Control && !p.Outgoing && p.Length > 80));
+        yield return ("first datagram out", First(uplink, p => IsDatagram(p) && !p.Down && p.Outgoing));
+        yield return ("marker between others", First(others, p => p.Kind == FrameKind.PeerMarker));
+        yield return ("first datagram in", First(uplink, p => IsDatagram(p) && p.Down && !p.Outgoing));
+        yield return ("first datagram to the client", First(client, p => IsDatagram(p) && p.Down && p.Outgoing));
 
-        return "never";
+        PacketRecord[] At(int point) => [.. log.At(point).Where(p => p.At >= roam.UpBegin && p.At < roam.UpEnd + s_window)];
+
+        double? First(PacketRecord[] packets, Func<PacketRecord, bool> condition) =>
+            packets.Where(condition).Select(p => (double?)LabClock.ToMilliseconds(p.At - roam.UpEnd)).Min();
     }
+
+    private static bool IsDatagram(PacketRecord packet) => packet.Kind == FrameKind.Flow && packet.Protocol == 17;
 }

@@ -28,7 +28,7 @@ internal sealed class ReattachLane : IDisposable
     private ReattachLane(CancellationToken cancel)
     {
         _cancel = cancel;
-        _stage = new Stage(new DemoOptions { Clients = 2 }, new Silent(), cancel, topology => (_radius = new RadiusSite(topology, Hear, "ada", "bob")).Users);
+        _stage = new Stage(new DemoOptions { Clients = 2 }, new SilentObserver(), cancel, topology => (_radius = new RadiusSite(topology, Hear, "ada", "bob")).Users);
     }
 
     public static Result Run(UsersOptions options, CancellationToken cancel)
@@ -128,40 +128,5 @@ internal sealed class ReattachLane : IDisposable
 
         // What follows of it, such as accounting, is not part of the next.
         Thread.Sleep(200);
-    }
-
-    private sealed class Silent : IDemoObserver
-    {
-        public void Note(string text)
-        {
-        }
-
-        public void Roamed(RoamRecord roam, double seconds)
-        {
-        }
-
-        public void RoamMeasured(int number, RoamGap gap)
-        {
-        }
-
-        public void Killed(string what, double seconds)
-        {
-        }
-
-        public void Back(string what, double seconds)
-        {
-        }
-
-        public void KillMeasured(KillReport kill)
-        {
-        }
-
-        public void Crowd(int moving, int all, double seconds)
-        {
-        }
-
-        public void Table(IReadOnlyList<ConnectionRow> rows, double seconds)
-        {
-        }
     }
 }
