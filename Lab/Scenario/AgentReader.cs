@@ -6,7 +6,7 @@ namespace Masquerade.Lab.Scenario;
 /// <summary>Reads an agent's status socket, as an operator at the access point would.</summary>
 internal static class AgentReader
 {
-    private const int PatienceMs = 5_000;
+    private const int PatienceMs = 20_000;
 
     /// <summary>How the agent says it is doing.</summary>
     /// <exception cref="SocketException">It does not listen.</exception>

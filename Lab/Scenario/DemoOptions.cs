@@ -86,6 +86,15 @@ public sealed record DemoOptions
     /// <summary>The program that an access point (0 is AP1) has routes changed with; null if there is none.</summary>
     internal Func<int, string>? AddressCommand { get; init; }
 
+    /// <summary>The processor is emulated: programs take long to start, and are compiled quickly and not for speed.</summary>
+    internal bool IsEmulated { get; init; }
+
+    /// <summary>The control socket of an access point's (0 is AP1) hostapd; null where there is none, or all together: the simulated radio's.</summary>
+    internal Func<int, string?>? Hostapd { get; init; }
+
+    /// <summary>How many access points have an agent, beginning with AP1; the others are only there.</summary>
+    internal int Agents { get; init; } = LabTopology.AccessPointCount;
+
     /// <summary>All HAMs at one node, which runs where the coordinator runs.</summary>
     internal bool Central { get; init; }
 

@@ -51,9 +51,9 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
                 WaitForCoordinator(i, cancel);
             }
 
-            for (var k = 0; k < LabTopology.AccessPointCount; k++)
+            for (var k = 0; k < options.Agents; k++)
             {
-                _files.WriteAgent(k, Enumerable.Range(0, _coordinators.Length).Select(Listen), options.Events ? radio.ControlSocket(k) : null, _routes?.Write(k) ?? options.AddressCommand?.Invoke(k));
+                _files.WriteAgent(k, Enumerable.Range(0, _coordinators.Length).Select(Listen), options.Hostapd is { } hostapd ? hostapd(k) : options.Events ? radio.ControlSocket(k) : null, _routes?.Write(k) ?? options.AddressCommand?.Invoke(k));
                 StartAgent(k);
             }
 
@@ -217,7 +217,7 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
 
     private ProgramUnderTest StartProgram(NetNamespace where, string name, string assembly, string configuration)
     {
-        var program = new ProgramUnderTest(where, name, assembly, ["--config", configuration], _options.LogDirectory, again: !_started.Add(name));
+        var program = new ProgramUnderTest(where, name, assembly, ["--config", configuration], _options.LogDirectory, again: !_started.Add(name), isEmulated: _options.IsEmulated);
         _programs.Add(program);
         return program;
     }
@@ -233,7 +233,7 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
 
     private void WaitForAgents(CancellationToken cancel)
     {
-        if (_options.Events)
+        if (_options.Events && _options.Hostapd is null)
         {
             WaitFor(() => Enumerable.Range(0, LabTopology.AccessPointCount).All(k => _agents[k] is null || _radio.Listeners(k) > 0), "an agent does not listen to its radio", cancel);
         }
@@ -263,7 +263,8 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
 
     private void WaitFor(Func<bool> condition, string otherwise, CancellationToken cancel)
     {
-        var deadline = LabClock.Now + LabClock.Milliseconds(15_000);
+        var patience = _options.IsEmulated ? 240 : 15;
+        var deadline = LabClock.Now + LabClock.Milliseconds(1_000 * patience);
         while (!condition())
         {
             cancel.ThrowIfCancellationRequested();
@@ -274,7 +275,7 @@ internal sealed class MasqueradeNetwork : INetworkUnderTest
 
             if (LabClock.Now > deadline)
             {
-                throw new LabException(otherwise + " (waited 15 s)");
+                throw new LabException($"{otherwise} (waited {patience} s)");
             }
 
             Thread.Sleep(20);

@@ -21,7 +21,8 @@ internal sealed class ProgramUnderTest : IDisposable
     /// <param name="arguments">What it is called with.</param>
     /// <param name="logDirectory">Where its output is kept; null: nowhere.</param>
     /// <param name="again">Whether it has been started before in this run: its log goes on.</param>
-    public ProgramUnderTest(NetNamespace networkNamespace, string name, string assembly, IEnumerable<string> arguments, string? logDirectory, bool again = false)
+    /// <param name="isEmulated">Whether the processor is emulated, so that compiling counts for more than what has been compiled.</param>
+    public ProgramUnderTest(NetNamespace networkNamespace, string name, string assembly, IEnumerable<string> arguments, string? logDirectory, bool again = false, bool isEmulated = false)
     {
         _name = name;
         if (logDirectory is not null)
@@ -39,7 +40,14 @@ internal sealed class ProgramUnderTest : IDisposable
         // Five programs of the product share this machine with the laboratory; each has one busy thread.
         start.Environment["DOTNET_gcServer"] = "0";
         // Code that runs once in a roam would otherwise stay in its first, slow compilation.
-        start.Environment["DOTNET_TieredCompilation"] = "0";
+        start.Environment["DOTNET_TieredCompilation"] = isEmulated ? "1" : "0";
+        if (isEmulated)
+        {
+            // Nothing is compiled twice (hexadecimal), and nobody waits by turning.
+            start.Environment["DOTNET_TC_CallCountThreshold"] = "7fff";
+            start.Environment["DOTNET_ThreadPool_UnfairSemaphoreSpinLimit"] = "0";
+        }
+
         // Priority, and what has come from the network taken where it comes: as docs/operations.md has it.
         start.Environment["DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS"] = "1";
         _process = Process.Start(start) ?? throw new LabException($"{name} did not start");

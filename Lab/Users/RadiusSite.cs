@@ -48,6 +48,9 @@ internal sealed class RadiusSite : IDisposable
     /// <summary>What the server has written of accounting.</summary>
     public string Accounting => _server.Accounting;
 
+    /// <summary>A user's password.</summary>
+    public string PasswordOf(string user) => _passwords[user];
+
     /// <summary>Starts <c>masq client</c> on a client.</summary>
     public MasqClient StartMasqClient(NetNamespace where, int client, string user) => new(_heard, where, client, user, _passwords[user], Authority, FreeRadiusProcess.ServerName);
 
@@ -67,5 +70,6 @@ internal sealed class RadiusSite : IDisposable
 
     public void Dispose() => _server.Dispose();
 
-    private string Authority => Path.Combine(_server.Directory, "ca.pem");
+    /// <summary>The file with the certificate of the server's authority.</summary>
+    public string Authority => Path.Combine(_server.Directory, "ca.pem");
 }

@@ -15,6 +15,7 @@ internal sealed class LabSite : IDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(45);
     private readonly List<LabConnection> _connections = [];
     private readonly Lazy<CoordinatorReader> _api;
+    private readonly TimeSpan _patience = Patience;
     private int _port = 21_000;
 
     /// <param name="options">What the programs are told, once the network is there.</param>
@@ -24,12 +25,14 @@ internal sealed class LabSite : IDisposable
     public LabSite(Func<LabTopology, DemoOptions> options, Func<LabTopology, IDisposable?>? prepare = null, bool sharedLink = false, bool offload = true)
     {
         Topology = new LabTopology(clients: 2, offload, sharedLink);
-        _api = new Lazy<CoordinatorReader>(() => new CoordinatorReader(Topology.Coordinator, MasqueradeNetwork.FirstApiPort, TimeSpan.FromSeconds(10)));
+        _api = new Lazy<CoordinatorReader>(() => new CoordinatorReader(Topology.Coordinator, MasqueradeNetwork.FirstApiPort, _patience));
         try
         {
             Prepared = prepare?.Invoke(Topology);
             Radio = new SimulatedRadio(Topology, events: true);
-            Network = new MasqueradeNetwork(Topology, Radio, options(Topology) with { LogDirectory = Environment.GetEnvironmentVariable("MASQ_LAB_LOGS") }, CancellationToken.None);
+            var told = options(Topology);
+            _patience = told.IsEmulated ? 4 * Patience : Patience;
+            Network = new MasqueradeNetwork(Topology, Radio, told with { LogDirectory = Environment.GetEnvironmentVariable("MASQ_LAB_LOGS") }, CancellationToken.None);
         }
         catch
         {
@@ -123,7 +126,7 @@ internal sealed class LabSite : IDisposable
 
     public void WaitFor(Func<bool> condition, string otherwise, TimeSpan? within = null)
     {
-        var deadline = LabClock.Now + ((within ?? Patience).Ticks * 100);
+        var deadline = LabClock.Now + ((within ?? _patience).Ticks * 100);
         while (!condition())
         {
             Assert.Null(Network?.Failure);

@@ -22,10 +22,11 @@ internal sealed class Hostapd : IDisposable
     public Hostapd(LabTopology topology, int accessPoint, IPEndPoint server, string secret, Action<string>? heard, params IEnumerable<string> more)
     {
         (_topology, _accessPoint) = (topology, accessPoint);
-        var where = Directory.CreateDirectory(Path.Combine(topology.ScratchDirectory, string.Create(CultureInfo.InvariantCulture, $"radio{accessPoint + 1}"))).FullName;
+        var where = Directory.CreateDirectory(Path.Combine(topology.ScratchDirectory, string.Create(CultureInfo.InvariantCulture, $"hostapd{accessPoint + 1}"))).FullName;
         var configuration = Path.Combine(where, "hostapd.conf");
         File.WriteAllText(configuration, $"""
-            interface=cl0
+            interface={Radios.AccessPointRadio}
+            bridge=cl0
             driver=nl80211
             ctrl_interface={where}
             ssid={Network}
@@ -48,13 +49,24 @@ internal sealed class Hostapd : IDisposable
     }
 
     /// <summary>Its control socket.</summary>
-    public static string ControlOf(LabTopology topology, int accessPoint) => Path.Combine(topology.ScratchDirectory, string.Create(CultureInfo.InvariantCulture, $"radio{accessPoint + 1}"), "cl0");
+    public static string ControlOf(LabTopology topology, int accessPoint) => Path.Combine(topology.ScratchDirectory, string.Create(CultureInfo.InvariantCulture, $"hostapd{accessPoint + 1}"), Radios.AccessPointRadio);
 
-    /// <summary>Everything it has said.</summary>
-    public IReadOnlyCollection<string> Said => _program.Said;
+    /// <summary>The access point, 0 is AP1.</summary>
+    public int AccessPoint => _accessPoint;
+
+    /// <summary>Whether its radio is on.</summary>
+    public bool IsOn => Has("AP-ENABLED");
+
+    /// <summary>Whether it has begun to authenticate anybody.</summary>
+    public bool HasAskedForIdentity => Has("CTRL-EVENT-EAP-STARTED");
 
     /// <summary>What it answers on its control socket.</summary>
-    public string Ask(params string[] command) => Tool.TryRun("hostapd_cli", ["-p", Path.GetDirectoryName(ControlOf(_topology, _accessPoint))!, "-i", "cl0", .. command]).Output;
+    public string Ask(params string[] command) => Tool.TryRun("hostapd_cli", ["-p", Path.GetDirectoryName(ControlOf(_topology, _accessPoint))!, "-i", Radios.AccessPointRadio, .. command]).Output;
+
+    /// <summary>What it says of a client.</summary>
+    public string StationOf(int client) => Ask("sta", LabTopology.ClientMac(client));
+
+    private bool Has(string word) => _program.Said.Any(l => l.Contains(word, StringComparison.Ordinal));
 
     public void Dispose() => _program.Dispose();
 }

@@ -7,9 +7,9 @@ internal static class Patience
 {
     public static void WaitFor(Func<bool> condition, string otherwise)
     {
-        for (var clock = Stopwatch.StartNew(); !condition(); Thread.Sleep(50))
+        for (var clock = Stopwatch.StartNew(); !condition(); Thread.Sleep(300))
         {
-            Assert.True(clock.Elapsed < TimeSpan.FromSeconds(60), otherwise);
+            Assert.True(clock.Elapsed < TimeSpan.FromSeconds(180), otherwise);
         }
     }
 }

@@ -41,8 +41,9 @@ internal sealed class Station : IDisposable
         _program = new Companion(topology.Clients[0], heard, "wpa_supplicant", "-t", "-i", "eth0", "-D", "nl80211", "-c", configuration);
     }
 
-    /// <summary>Everything it has said.</summary>
-    public IReadOnlyCollection<string> Said => _program.Said;
+    /// <summary>How often an access point has refused it a fast transition, or an authentication anywhere has failed.</summary>
+    public int RefusalsOf(int accessPoint) => _program.Said.Count(
+        l => l.Contains($"CTRL-EVENT-AUTH-REJECT {Radios.Bssid(accessPoint)} auth_type=2 ", StringComparison.Ordinal) || l.Contains("CTRL-EVENT-EAP-FAILURE", StringComparison.Ordinal));
 
     /// <summary>The access point with which it has completed all it takes to send; null: there is none.</summary>
     public string? At
@@ -60,18 +61,46 @@ internal sealed class Station : IDisposable
     /// <summary>What it answers on its control socket.</summary>
     public string Ask(params string[] command) => Tool.TryRun("wpa_cli", ["-p", _folder, "-i", "eth0", .. command]).Output;
 
-    /// <summary>Has it turn to an access point (0 is AP1), once it has heard that.</summary>
-    public void Roam(int accessPoint)
+    /// <summary>Has it walk to an access point, and waits until it is there.</summary>
+    /// <param name="accessPoint">The access point, 0 is AP1.</param>
+    /// <param name="attempt">Called before each attempt.</param>
+    public void Roam(int accessPoint, Action? attempt = null)
     {
+        Hear(accessPoint);
+        Turn(() => IsAt(accessPoint), accessPoint, "the client does not get in there", attempt);
+    }
+
+    /// <summary>Waits until it has heard an access point.</summary>
+    public void Hear(int accessPoint) => Patience.WaitFor(
+        () =>
+        {
+            Ask("scan");
+            return Ask("scan_results").Contains(Radios.Bssid(accessPoint), StringComparison.Ordinal);
+        },
+        "the client does not hear the access point");
+
+    /// <summary>Has it turn to an access point, as often as it takes: its kernel waits for an answer for 0.6 s, which in the machine may be too short for one who has to ask others for a key, and the next time has it.</summary>
+    /// <param name="until">When it is done.</param>
+    /// <param name="accessPoint">The access point, 0 is AP1.</param>
+    /// <param name="otherwise">What is said if it never is.</param>
+    /// <param name="attempt">Called before each attempt.</param>
+    public void Turn(Func<bool> until, int accessPoint, string otherwise, Action? attempt = null)
+    {
+        var next = 0L;
         Patience.WaitFor(
             () =>
             {
-                Ask("scan");
-                return Ask("scan_results").Contains(Radios.Bssid(accessPoint), StringComparison.Ordinal);
+                if (Environment.TickCount64 >= next)
+                {
+                    attempt?.Invoke();
+                    Ask("bssid_ignore", "clear");
+                    Ask("roam", Radios.Bssid(accessPoint));
+                    next = Environment.TickCount64 + 15_000;
+                }
+
+                return until();
             },
-            "the client does not hear the access point");
-        Assert.Contains("OK", Ask("roam", Radios.Bssid(accessPoint)), StringComparison.Ordinal);
-        Patience.WaitFor(() => IsAt(accessPoint), "the client does not get in there");
+            otherwise);
     }
 
     public void Dispose() => _program.Dispose();
