@@ -11,13 +11,15 @@ namespace Masquerade.AccessPoint.Agent.Devices;
 public sealed record AfPacketOptions
 {
     /// <summary>
-    /// MiB of the receive ring, fifteen slots each. The default, 255 slots, holds a TCP window of 16 MB in super-packets, and a quarter of a
-    /// millisecond of small packets at a million per second; more slots bear longer pauses and cost cache misses.
+    /// MiB of the receive ring, 512 slots each. The default, 1,024 slots, is a millisecond of small packets at a million per second; more slots bear longer pauses and cost cache misses.
     /// </summary>
-    public int ReceiveMebibytes { get; init; } = 17;
+    public int ReceiveMebibytes { get; init; } = 2;
 
-    /// <summary>MiB of the transmit ring, fifteen slots each. The default, 120 slots, is more than three batches of 32 between two flushes.</summary>
-    public int TransmitMebibytes { get; init; } = 8;
+    /// <summary>MiB of the transmit ring, 512 slots each. The default is more than three batches of 64 between two flushes.</summary>
+    public int TransmitMebibytes { get; init; } = 1;
+
+    /// <summary>MiB of frames that are longer than a slot, super-packets above all, that may wait to be received, and as many that may be on their way out. The default holds a TCP window of 16 MB.</summary>
+    public int LargeMebibytes { get; init; } = 32;
 
     /// <summary>
     /// Hand frames to the driver past the queueing discipline. Off by default: then the kernel does not segment in software what the driver
@@ -34,15 +36,13 @@ public sealed record AfPacketOptions
 public sealed unsafe class AfPacketDevice : IPacketDevice
 {
     private const uint StatusUser = 1;
-    private const uint StatusVlanValid = 1 << 4;
-    private const uint StatusVlanTpidValid = 1 << 6;
+    private const uint StatusCopy = 1 << 1;
     private const uint StatusKernel = 0;
 
     private const uint StatusSendRequest = 1;
     private const uint StatusSending = 2;
     private const uint StatusWrongFormat = 4;
 
-    private const int MacAddresses = 12;
     private const int VlanTag = 4;
     private const ushort DefaultTpid = 0x8100;
 
@@ -50,6 +50,7 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
     private readonly uint _index;
     private readonly byte* _map;
     private readonly nuint _mapLength;
+    private readonly LargeFrames _large;
     private AfPacketRing _receive;
     private AfPacketRing _transmit;
     private byte* _lastQueued;
@@ -61,6 +62,7 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
     private long _receiveErrors;
     private long _transmitErrors;
     private long _kernelDrops;
+    private long _largeDrops;
 
     /// <summary>Opens an interface of the calling thread's network namespace. The device may then be used on another thread.</summary>
     /// <exception cref="DeviceException">No such interface, no permission, not Ethernet, or no memory.</exception>
@@ -72,6 +74,8 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
         ArgumentOutOfRangeException.ThrowIfLessThan(options.TransmitMebibytes, 1, nameof(options));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.ReceiveMebibytes, 1024, nameof(options));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.TransmitMebibytes, 1024, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.LargeMebibytes, 1, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(options.LargeMebibytes, 1024, nameof(options));
 
         Name = interfaceName;
         _index = Libc.if_nametoindex(interfaceName);
@@ -93,6 +97,7 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
             Mtu = InterfaceQuery.ReadMtu(_socket, interfaceName);
             ConfigureSocket(options);
 
+            _large = new LargeFrames(interfaceName, _socket, (int)_index, options.LargeMebibytes << 20, options.BypassQueueingDiscipline);
             var receiveLength = (nuint)options.ReceiveMebibytes * AfPacketRing.BlockSize;
             _mapLength = receiveLength + ((nuint)options.TransmitMebibytes * AfPacketRing.BlockSize);
             var map = Libc.mmap(null, _mapLength, Libc.PROT_READ | Libc.PROT_WRITE, Libc.MAP_SHARED, _socket, 0);
@@ -155,7 +160,7 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
                 }
 
                 return new DeviceStatistics(
-                    Volatile.Read(ref _received), Volatile.Read(ref _transmitted), _kernelDrops, Volatile.Read(ref _receiveErrors), Volatile.Read(ref _transmitErrors));
+                    Volatile.Read(ref _received), Volatile.Read(ref _transmitted), _kernelDrops + Volatile.Read(ref _largeDrops), Volatile.Read(ref _receiveErrors), Volatile.Read(ref _transmitErrors));
             }
         }
     }
@@ -216,6 +221,11 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
             return true;
         }
 
+        if (frame.Length > AfPacketRing.MaxTransmitFrame)
+        {
+            return TransmitLarge(frame, header);
+        }
+
         var slot = _transmit.Current;
         var status = AfPacketRing.ReadStatus(slot);
         if ((status & (StatusSendRequest | StatusSending)) != 0)
@@ -272,6 +282,7 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
             {
                 _ = Libc.close(_socket);
                 _socket = -1;
+                _large?.Dispose();
             }
         }
     }
@@ -281,33 +292,78 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
         var length = AfPacketRing.Captured(slot);
         if (length != AfPacketRing.Length(slot) || length < EthernetHeader.Length)
         {
-            // Longer than a slot: BIG TCP is on, or a frame for nobody.
-            _receiveErrors++;
+            DeliverLarge(status, handler);
             return;
         }
 
         var frame = slot + AfPacketRing.Mac(slot);
         var header = *(VirtioNetHeader*)(frame - VirtioNetHeader.Size);
         var shift = 0;
-        if ((status & StatusVlanValid) != 0)
+        if ((status & Libc.TP_STATUS_VLAN_VALID) != 0)
         {
-            // The kernel takes the outer tag out of every frame. Put back, it takes the place of the virtio header's end.
+            // The tag takes the place of the virtio header's end.
             shift = VlanTag;
             frame -= VlanTag;
             length += VlanTag;
-            new Span<byte>(frame + VlanTag, MacAddresses).CopyTo(new Span<byte>(frame, MacAddresses));
-            var tpid = (status & StatusVlanTpidValid) != 0 ? AfPacketRing.VlanTpid(slot) : DefaultTpid;
-            BinaryPrimitives.WriteUInt16BigEndian(new Span<byte>(frame + MacAddresses, 2), tpid);
-            BinaryPrimitives.WriteUInt16BigEndian(new Span<byte>(frame + MacAddresses + 2, 2), AfPacketRing.VlanTci(slot));
+            LargeFrames.PutTag(frame, (status & Libc.TP_STATUS_VLAN_TPID_VALID) != 0 ? AfPacketRing.VlanTpid(slot) : DefaultTpid, AfPacketRing.VlanTci(slot));
         }
 
         _received++;
         handler(new Span<byte>(frame, (int)length), header.ToOffloadInfo(shift));
     }
 
+    /// <summary>The slot shows only the beginning of a frame; the whole waits at the socket, where one waits for each slot that says so. All that is said of it is taken from there too: two processors that deliver at once may have taken slots in another order.</summary>
+    private void DeliverLarge(uint status, FrameHandler handler)
+    {
+        if ((status & StatusCopy) == 0)
+        {
+            // No room for another one.
+            Interlocked.Increment(ref _largeDrops);
+            return;
+        }
+
+        var frame = _large.TryReceive(out var length, out var header, out var shift);
+        if (frame == null)
+        {
+            // BIG TCP is on, or a frame for nobody.
+            _receiveErrors++;
+            return;
+        }
+
+        _received++;
+        handler(new Span<byte>(frame, length), header.ToOffloadInfo(shift));
+    }
+
+    /// <summary>Sends a frame that no slot holds, after those that do.</summary>
+    private bool TransmitLarge(ReadOnlySpan<byte> frame, VirtioNetHeader header)
+    {
+        Flush();
+        if (_kickNeeded)
+        {
+            // What is before it cannot leave now.
+            return false;
+        }
+
+        switch (_large.Send(frame, header))
+        {
+            case 0:
+                _transmitted++;
+                return true;
+            case Libc.EAGAIN or Libc.ENOBUFS or Libc.ENETDOWN or Libc.EINTR:
+                return false;
+            case Libc.ENXIO or Libc.ENODEV:
+                _gone = true;
+                _transmitErrors++;
+                return true;
+            default:
+                _transmitErrors++;
+                return true;
+        }
+    }
+
     private bool CanEverBeSent(int length, in OffloadInfo offload)
     {
-        if (length is < EthernetHeader.Length or > AfPacketRing.MaxTransmitFrame)
+        if (length is < EthernetHeader.Length or > LargeFrames.MaxFrame)
         {
             return false;
         }
@@ -348,7 +404,16 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
             SetOption(Libc.PACKET_QDISC_BYPASS, 1, "bypass the queueing discipline");
         }
 
-        // A transmit ring full of super-packets must fit; beyond it the kernel answers EAGAIN. Forcing needs CAP_NET_ADMIN; without it less is in flight.
+        // What fits into no slot is kept whole at the socket, and with it what the kernel took out of it.
+        SetOption(Libc.PACKET_COPY_THRESH, 1, "keep large frames");
+        SetOption(Libc.PACKET_AUXDATA, 1, "have VLAN tags told");
+        var large = options.LargeMebibytes << 20;
+        if (Libc.setsockopt(_socket, Libc.SOL_SOCKET, Libc.SO_RCVBUFFORCE, &large, sizeof(int)) != 0)
+        {
+            _ = Libc.setsockopt(_socket, Libc.SOL_SOCKET, Libc.SO_RCVBUF, &large, sizeof(int));
+        }
+
+        // A full transmit ring must fit; beyond it the kernel answers EAGAIN. Forcing needs CAP_NET_ADMIN; without it less is in flight.
         var buffer = options.TransmitMebibytes * AfPacketRing.BlockSize;
         if (Libc.setsockopt(_socket, Libc.SOL_SOCKET, Libc.SO_SNDBUFFORCE, &buffer, sizeof(int)) != 0)
         {

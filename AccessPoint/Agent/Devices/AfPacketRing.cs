@@ -9,15 +9,14 @@ namespace Masquerade.AccessPoint.Agent.Devices;
 internal unsafe struct AfPacketRing
 {
     /// <summary>
-    /// Octets of a slot: 17 pages. The largest frame without BIG TCP is 65,535 octets of IP packet, 14 of Ethernet header and some VLAN tags; the
-    /// slot's own header, socket address and virtio header take less than 128 more.
+    /// Octets of a slot: a frame of the usual MTU, and less than 128 for the slot's own header, socket address and virtio header. What is longer goes by <see cref="LargeFrames"/>.
     /// </summary>
-    public const int SlotSize = 17 * 4096;
+    public const int SlotSize = 2048;
 
-    /// <summary>The ring is allocated in blocks of 1 MiB: fifteen slots and one page lost. Smaller blocks lose more; larger ones are harder for the kernel to find.</summary>
+    /// <summary>The ring is allocated in blocks of 1 MiB; larger ones are harder for the kernel to find.</summary>
     public const int BlockSize = 1 << 20;
 
-    /// <summary>Whole slots in a block.</summary>
+    /// <summary>Slots in a block.</summary>
     public const int SlotsPerBlock = BlockSize / SlotSize;
 
     /// <summary>Where the virtio header of a frame to transmit starts: after the slot's header, sizeof(struct tpacket2_hdr).</summary>
@@ -36,7 +35,6 @@ internal unsafe struct AfPacketRing
     private readonly byte* _base;
     private readonly int _slots;
     private int _index;
-    private int _indexInBlock;
     private byte* _slot;
 
     public AfPacketRing(byte* start, int blocks)
@@ -59,13 +57,7 @@ internal unsafe struct AfPacketRing
         if (++_index == _slots)
         {
             _index = 0;
-            _indexInBlock = 0;
             _slot = _base;
-        }
-        else if (++_indexInBlock == SlotsPerBlock)
-        {
-            _indexInBlock = 0;
-            _slot += SlotSize + (BlockSize - (SlotsPerBlock * SlotSize));
         }
         else
         {

@@ -25,12 +25,17 @@ internal static unsafe partial class Libc
     public const int SO_ERROR = 4;
     public const int SO_SNDBUF = 7;
     public const int SO_SNDBUFFORCE = 32;
+    public const int SO_RCVBUF = 8;
+    public const int SO_RCVBUFFORCE = 33;
+    public const int MSG_TRUNC = 0x20;
     public const int MSG_DONTWAIT = 0x40;
 
     public const int SOL_PACKET = 263;
     public const int PACKET_ADD_MEMBERSHIP = 1;
     public const int PACKET_RX_RING = 5;
     public const int PACKET_STATISTICS = 6;
+    public const int PACKET_COPY_THRESH = 7;
+    public const int PACKET_AUXDATA = 8;
     public const int PACKET_VERSION = 10;
     public const int PACKET_TX_RING = 13;
     public const int PACKET_LOSS = 14;
@@ -39,6 +44,8 @@ internal static unsafe partial class Libc
     public const int PACKET_IGNORE_OUTGOING = 23;
     public const int PACKET_MR_PROMISC = 1;
     public const int TPACKET_V2 = 1;
+    public const uint TP_STATUS_VLAN_VALID = 1 << 4;
+    public const uint TP_STATUS_VLAN_TPID_VALID = 1 << 6;
 
     /// <summary>ETH_P_ALL in network byte order, as bind and sockaddr_ll want it.</summary>
     public const ushort AllProtocolsNetworkOrder = 0x0300;
@@ -100,6 +107,52 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int ppoll(PollFd* fds, nuint count, TimeSpec* timeout, void* signalMask);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial nint recvmsg(int fd, MessageHeader* message, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial nint sendmsg(int fd, MessageHeader* message, int flags);
+
+    /// <summary>Octets of struct cmsghdr, which is in front of every control message.</summary>
+    public const int ControlHeader = 16;
+
+    /// <summary>Room for one control message with struct tpacket_auxdata.</summary>
+    public const int AuxiliarySpace = ControlHeader + 24;
+
+    /// <summary>struct iovec.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct IoVec
+    {
+        public void* Base;
+        public nuint Length;
+    }
+
+    /// <summary>struct msghdr.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct MessageHeader
+    {
+        public void* Name;
+        public uint NameLength;
+        public IoVec* Pieces;
+        public nuint PieceCount;
+        public void* Control;
+        public nuint ControlLength;
+        public int Flags;
+    }
+
+    /// <summary>struct tpacket_auxdata.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct AuxiliaryData
+    {
+        public uint Status;
+        public uint Length;
+        public uint Captured;
+        public ushort Mac;
+        public ushort Net;
+        public ushort VlanTci;
+        public ushort VlanTpid;
+    }
 
     /// <summary>struct tpacket_req.</summary>
     [StructLayout(LayoutKind.Sequential)]
