@@ -17,6 +17,9 @@ internal sealed class DatagramAccounting
     /// </summary>
     private static readonly long s_deadLinkAllowance = LabClock.Milliseconds(50);
 
+    /// <summary>When a datagram was sent is noted before the call that sends it; a thread that is held up in between sends later.</summary>
+    private static readonly long s_sendingTime = LabClock.Milliseconds(1);
+
     private readonly LinkHistory _links;
     private readonly PacketLog _log;
     private readonly Func<long, bool>? _troubled;
@@ -68,7 +71,7 @@ internal sealed class DatagramAccounting
         {
             if (flow.Up.ReceivedAt(i) == 0)
             {
-                if (!_heardUp.Contains((id, i)) && !_links.IsLive(flow.Client, flow.Up.SentAt(i)))
+                if (!_heardUp.Contains((id, i)) && !(_links.IsLive(flow.Client, flow.Up.SentAt(i)) && _links.IsLive(flow.Client, flow.Up.SentAt(i) + s_sendingTime)))
                 {
                     unsent++;
                 }

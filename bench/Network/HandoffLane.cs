@@ -44,10 +44,11 @@ internal static class HandoffLane
         }
 
         var times = Times(captures.Log, walk);
-        var datagrams = new DatagramAccounting(captures.Log, stage.Links(), new Dictionary<ushort, int> { [(ushort)flow.Server.Port] = 0 }).Judge(flow);
+        var accounting = new DatagramAccounting(captures.Log, stage.Links(), new Dictionary<ushort, int> { [(ushort)flow.Server.Port] = 0 });
+        var datagrams = accounting.Judge(flow);
         var note = string.Create(
             CultureInfo.InvariantCulture,
-            $"{times.Length} handoffs at {lab.DatagramRate:#,0} datagrams a second each way: {datagrams.Sent:#,0} sent, {datagrams.Lost} lost, {datagrams.Duplicated} twice, {datagrams.Reordered} out of order, {datagrams.Corrupted} changed; {datagrams.Unsent} into a dead link");
+            $"{times.Length} handoffs at {lab.DatagramRate:#,0} datagrams a second each way: {datagrams.Sent:#,0} sent, {datagrams.Lost} lost, {datagrams.Duplicated} twice, {datagrams.Reordered} out of order, {datagrams.Corrupted} changed; {datagrams.Unsent} into a dead link{string.Concat(accounting.LastSeen(stage.Start).Take(3).Select(l => "; " + l))}");
         var isWhole = datagrams is { Lost: 0, Duplicated: 0, Reordered: 0, Corrupted: 0 };
         yield return new Result("site", "handoff, median", "ms", [Statistics.Median(times)], string.Empty, [])
         {
