@@ -37,6 +37,27 @@ internal struct SockAddrLl
     public ulong Address;
 }
 
+/// <summary>struct iovec.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct IoVec
+{
+    public void* Base;
+    public nuint Length;
+}
+
+/// <summary>struct msghdr.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct MessageHeader
+{
+    public void* Name;
+    public uint NameLength;
+    public IoVec* Pieces;
+    public nuint PieceCount;
+    public void* Control;
+    public nuint ControlLength;
+    public int Flags;
+}
+
 /// <summary>struct packet_mreq.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct PacketMembership

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using BenchmarkDotNet.Attributes;
 using Masquerade.Core.Checksum;
 using Masquerade.Core.Control;
@@ -161,6 +162,18 @@ public class PacketPath : IEngineOutput
         return sum;
     }
 
+    /// <summary>Writes the headers of a datagram whose content is there, with both checksums.</summary>
+    internal static void WriteHeaders(Span<byte> packet, TransportEndpoint from, TransportEndpoint to)
+    {
+        Ipv4Header.Write(packet, packet.Length, IpProtocolNumber.Udp, from.Address, to.Address);
+        var datagram = packet[Ipv4Header.MinimumLength..];
+        UdpHeader.Write(datagram, from.Port, to.Port);
+        var sum = InternetChecksum.Finish(InternetChecksum.Sum(datagram, InternetChecksum.PseudoHeaderSum(from.Address, to.Address, IpProtocolNumber.Udp, datagram.Length)));
+
+        // A sum of zero would say that there is none (RFC 768).
+        BinaryPrimitives.WriteUInt16BigEndian(datagram[6..], sum == 0 ? ushort.MaxValue : sum);
+    }
+
     void IEngineOutput.TransmitUplink(ReadOnlySpan<byte> packet, in OffloadInfo offload)
     {
     }
@@ -190,15 +203,7 @@ public class PacketPath : IEngineOutput
     {
     }
 
-    private static void Write(byte[] store, int index, TransportEndpoint from, TransportEndpoint to)
-    {
-        var packet = store.AsSpan(index * Slot, Slot);
-        Ipv4Header.Write(packet, Slot, IpProtocolNumber.Udp, from.Address, to.Address);
-        var datagram = packet[Ipv4Header.MinimumLength..];
-        UdpHeader.Write(datagram, from.Port, to.Port);
-        var sum = InternetChecksum.Finish(InternetChecksum.Sum(datagram, InternetChecksum.PseudoHeaderSum(from.Address, to.Address, IpProtocolNumber.Udp, datagram.Length)));
-        (datagram[6], datagram[7]) = ((byte)(sum >> 8), (byte)sum);
-    }
+    private static void Write(byte[] store, int index, TransportEndpoint from, TransportEndpoint to) => WriteHeaders(store.AsSpan(index * Slot, Slot), from, to);
 
     private void MakeAway(int index, TransportEndpoint local)
     {

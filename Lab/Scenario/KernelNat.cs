@@ -12,20 +12,26 @@ internal sealed class KernelNat : INetworkUnderTest
     {
         foreach (var ap in topology.AccessPoints)
         {
-            MakeRouter(ap);
-            Tool.Run("ip", ["netns", "exec", ap.Name, "nft", "-f", "-"], """
-                table inet lab {
-                    chain out {
-                        type nat hook postrouting priority srcnat;
-                        oifname "up0" masquerade
-                    }
-                }
-
-                """);
+            Translate(ap);
         }
     }
 
     public string? Failure => null;
+
+    /// <summary>Has an access point's kernel route and translate.</summary>
+    public static void Translate(NetNamespace accessPoint)
+    {
+        MakeRouter(accessPoint);
+        Tool.Run("ip", ["netns", "exec", accessPoint.Name, "nft", "-f", "-"], """
+            table inet lab {
+                chain out {
+                    type nat hook postrouting priority srcnat;
+                    oifname "up0" masquerade
+                }
+            }
+
+            """);
+    }
 
     /// <summary>Gives an access point's kernel the clients' gateway addresses and lets it forward.</summary>
     public static void MakeRouter(NetNamespace accessPoint)

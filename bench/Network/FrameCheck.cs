@@ -4,6 +4,7 @@ using System.Runtime.CompilerServices;
 using Masquerade.Core.Checksum;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Wire;
+using Masquerade.Lab.Net;
 
 namespace Masquerade.Bench.Network;
 
@@ -20,14 +21,14 @@ internal static unsafe class FrameCheck
         {
             // The whole sample waits there until it is read.
             var room = 4 << 20;
-            Kernel.Check(Kernel.SetOption(socket, Kernel.SocketLevel, Kernel.ForcedReceiveBuffer, &room, sizeof(int)), "make room for a sample");
+            Libc.Check(Libc.SetSockOpt(socket, Libc.SolSocket, Kernel.ForcedReceiveBuffer, &room, sizeof(int)), "make room for a sample");
             var count = Math.Min(Sample, load.Flows);
             load.Pace(count, 20_000, CancellationToken.None);
             var seen = new Dictionary<TransportEndpoint, int>();
             var frame = stackalloc byte[2_048];
             for (var began = Stopwatch.GetTimestamp(); seen.Count < count && Stopwatch.GetElapsedTime(began) < TimeSpan.FromSeconds(2);)
             {
-                var length = (int)Kernel.Receive(socket, frame, 2_048, Kernel.DontWait);
+                var length = (int)Libc.Receive(socket, frame, 2_048, Kernel.DontWait);
                 if (length <= 0)
                 {
                     Thread.Sleep(1);
@@ -41,7 +42,7 @@ internal static unsafe class FrameCheck
         }
         finally
         {
-            _ = Kernel.Close(socket);
+            _ = Libc.Close(socket);
         }
     }
 

@@ -1,9 +1,9 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
-using Masquerade.Core.Checksum;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Wire;
+using Masquerade.KernelAbi;
 using Masquerade.Lab.Net;
 
 namespace Masquerade.Bench.Network;
@@ -18,10 +18,15 @@ internal sealed unsafe class FrameLoad : IDisposable
     private const int Batch = 64;
     private const int FlowsOfClient = 1_000;
     private const ushort FirstPort = 10_000;
+
+    /// <summary>192.168.77.101, the first client of the laboratory.</summary>
+    private const uint FirstClient = 0xC0A8_4D65;
+
+    private static readonly TransportEndpoint s_sink = new(IpAddress.Parse(RouterSite.ServerAddress), RouterSite.SinkPort);
     private readonly int _socket;
     private readonly byte* _frames;
     private readonly Kernel.Message* _messages;
-    private readonly Kernel.Piece* _pieces;
+    private readonly IoVec* _pieces;
     private readonly int[] _order;
     private int _next;
 
@@ -31,16 +36,16 @@ internal sealed unsafe class FrameLoad : IDisposable
         Flows = flows;
         _socket = site.Clients.Invoke(() => Kernel.OpenLink("eth0", 0));
         var yes = 1;
-        Kernel.Check(Kernel.SetOption(_socket, Kernel.PacketLevel, Kernel.QueueingBypass, &yes, sizeof(int)), "bypass the queueing discipline");
+        Libc.Check(Libc.SetSockOpt(_socket, Libc.SolPacket, Kernel.QueueingBypass, &yes, sizeof(int)), "bypass the queueing discipline");
         _frames = (byte*)NativeMemory.AlignedAlloc((nuint)flows * Slot, Slot);
         NativeMemory.Clear(_frames, (nuint)flows * Slot);
         _messages = (Kernel.Message*)NativeMemory.AllocZeroed(Batch, (nuint)sizeof(Kernel.Message));
-        _pieces = (Kernel.Piece*)NativeMemory.AllocZeroed(Batch, (nuint)sizeof(Kernel.Piece));
+        _pieces = (IoVec*)NativeMemory.AllocZeroed(Batch, (nuint)sizeof(IoVec));
         for (var i = 0; i < Batch; i++)
         {
             _pieces[i].Length = FrameLength;
-            _messages[i].Pieces = &_pieces[i];
-            _messages[i].PieceCount = 1;
+            _messages[i].Header.Pieces = &_pieces[i];
+            _messages[i].Header.PieceCount = 1;
         }
 
         for (var i = 0; i < flows; i++)
@@ -88,7 +93,7 @@ internal sealed unsafe class FrameLoad : IDisposable
 
     public void Dispose()
     {
-        _ = Kernel.Close(_socket);
+        _ = Libc.Close(_socket);
         NativeMemory.AlignedFree(_frames);
         NativeMemory.Free(_messages);
         NativeMemory.Free(_pieces);
@@ -105,21 +110,12 @@ internal sealed unsafe class FrameLoad : IDisposable
     private static void Write(Span<byte> frame, int flow)
     {
         var client = flow / FlowsOfClient;
-        Span<byte> mac = stackalloc byte[8];
-        BinaryPrimitives.WriteUInt64BigEndian(mac, 0x026D_710C_0001UL + (ulong)client);
-        Span<byte> to = stackalloc byte[8];
-        BinaryPrimitives.WriteUInt64BigEndian(to, MacAddress.Parse(LabTopology.GatewayMac).Value);
-        to[2..].CopyTo(frame);
-        mac[2..].CopyTo(frame[6..]);
-        (frame[12], frame[13]) = (8, 0);
-        var packet = frame[14..];
-        var (source, server) = (IpAddress.FromV4(0xC0A8_4D65 + (uint)client), IpAddress.Parse(RouterSite.ServerAddress));
-        Ipv4Header.Write(packet, packet.Length, IpProtocolNumber.Udp, source, server);
-        var datagram = packet[Ipv4Header.MinimumLength..];
-        UdpHeader.Write(datagram, (ushort)(FirstPort + (flow % FlowsOfClient)), RouterSite.SinkPort);
-        WriteContent(datagram[8..], flow);
-        var sum = InternetChecksum.Finish(InternetChecksum.Sum(datagram, InternetChecksum.PseudoHeaderSum(source, server, IpProtocolNumber.Udp, datagram.Length)));
-        BinaryPrimitives.WriteUInt16BigEndian(datagram[6..], sum == 0 ? ushort.MaxValue : sum);
+        var packet = frame[EthernetHeader.Length..];
+        WriteContent(packet[(Ipv4Header.MinimumLength + UdpHeader.HeaderLength)..], flow);
+        PacketPath.WriteHeaders(packet, new TransportEndpoint(IpAddress.FromV4(FirstClient + (uint)client), (ushort)(FirstPort + (flow % FlowsOfClient))), s_sink);
+
+        // It looks at the packet for its type.
+        EthernetHeader.WriteForIp(frame, MacAddress.Parse(LabTopology.GatewayMac), new MacAddress(MacAddress.Parse(LabTopology.ClientMac(0)).Value + (ulong)client));
     }
 
     private int SendBatch(int count)

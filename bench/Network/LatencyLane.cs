@@ -44,8 +44,8 @@ internal static class LatencyLane
         using var enough = new CancellationTokenSource();
         using var load = new FrameLoad(site, BackgroundFlows, new SeededRandom(1));
         load.Pace(BackgroundFlows, 4_000, CancellationToken.None);
-        using var server = site.Server.Invoke(() => Bound(new IPEndPoint(IPAddress.Parse(RouterSite.ServerAddress), Port)));
-        using var client = site.Clients.Invoke(() => Bound(new IPEndPoint(IPAddress.Any, 0)));
+        using var server = site.Server.Invoke(() => RouterSite.Bound(new IPEndPoint(IPAddress.Parse(RouterSite.ServerAddress), Port)));
+        using var client = site.Clients.Invoke(() => RouterSite.Bound(new IPEndPoint(IPAddress.Any, 0)));
         client.Connect(new IPEndPoint(IPAddress.Parse(RouterSite.ServerAddress), Port));
         client.ReceiveTimeout = 2_000;
         var echo = new Thread(() => Echo(server)) { IsBackground = true };
@@ -100,12 +100,5 @@ internal static class LatencyLane
         {
             // Closed: enough.
         }
-    }
-
-    private static Socket Bound(IPEndPoint at)
-    {
-        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
-        socket.Bind(at);
-        return socket;
     }
 }

@@ -14,7 +14,6 @@ namespace Masquerade.Bench.Network;
 internal sealed class RouterSite : IDisposable
 {
     public const string ServerAddress = "10.1.1.1";
-    public const string ClientMac = "02:6d:71:0c:00:01";
     public const ushort SinkPort = 7_000;
 
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
@@ -116,8 +115,8 @@ internal sealed class RouterSite : IDisposable
             $"route add default via {ServerAddress}");
         Tool.IpBatch(
             Clients.Name,
-            $"link set eth0 address {ClientMac}",
-            "addr add 192.168.77.101/24 dev eth0",
+            $"link set eth0 address {LabTopology.ClientMac(0)}",
+            $"addr add {LabTopology.ClientAddress(0)}/24 dev eth0",
             "link set eth0 up",
             $"route add default via {LabTopology.GatewayAddress}");
         Tool.IpBatch(Server.Name, $"addr add {ServerAddress}/24 dev eth0", "link set eth0 up");
@@ -135,16 +134,7 @@ internal sealed class RouterSite : IDisposable
 
     private void BeKernel(int core)
     {
-        KernelNat.MakeRouter(AccessPoint);
-        Tool.Run("ip", ["netns", "exec", AccessPoint.Name, "nft", "-f", "-"], """
-            table inet lab {
-                chain out {
-                    type nat hook postrouting priority srcnat;
-                    oifname "up0" masquerade
-                }
-            }
-
-            """);
+        KernelNat.Translate(AccessPoint);
 
         // What arrives is worked on where the agent would work; otherwise a veth's frames are forwarded by whoever sent them, on the sender's core.
         if (Environment.ProcessorCount > 1)
@@ -222,7 +212,8 @@ internal sealed class RouterSite : IDisposable
         throw new BenchException($"{Name}: no datagram came through and back for {s_patience.TotalSeconds:0} s");
     }
 
-    private static Socket Bound(IPEndPoint at)
+    /// <summary>A socket for datagrams; of the calling thread's namespace.</summary>
+    public static Socket Bound(IPEndPoint at)
     {
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
         socket.Bind(at);

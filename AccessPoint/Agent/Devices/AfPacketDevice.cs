@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
@@ -42,9 +41,6 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
     private const uint StatusSendRequest = 1;
     private const uint StatusSending = 2;
     private const uint StatusWrongFormat = 4;
-
-    private const int VlanTag = 4;
-    private const ushort DefaultTpid = 0x8100;
 
     private readonly Lock _kernelCounters = new();
     private readonly uint _index;
@@ -298,18 +294,11 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
 
         var frame = slot + AfPacketRing.Mac(slot);
         var header = *(VirtioNetHeader*)(frame - VirtioNetHeader.Size);
-        var shift = 0;
-        if ((status & Libc.TP_STATUS_VLAN_VALID) != 0)
-        {
-            // The tag takes the place of the virtio header's end.
-            shift = VlanTag;
-            frame -= VlanTag;
-            length += VlanTag;
-            LargeFrames.PutTag(frame, (status & Libc.TP_STATUS_VLAN_TPID_VALID) != 0 ? AfPacketRing.VlanTpid(slot) : DefaultTpid, AfPacketRing.VlanTci(slot));
-        }
 
+        // A tag takes the place of the virtio header's end.
+        var shift = VlanTag.PutBack(ref frame, status, AfPacketRing.VlanTpid(slot), AfPacketRing.VlanTci(slot));
         _received++;
-        handler(new Span<byte>(frame, (int)length), header.ToOffloadInfo(shift));
+        handler(new Span<byte>(frame, (int)length + shift), header.ToOffloadInfo(shift));
     }
 
     /// <summary>The slot shows only the beginning of a frame; the whole waits at the socket, where one waits for each slot that says so. All that is said of it is taken from there too: two processors that deliver at once may have taken slots in another order.</summary>
@@ -368,14 +357,14 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
             return false;
         }
 
-        if (offload.GsoType != 0 || length <= Mtu + EthernetHeader.Length + VlanTag)
+        if (offload.GsoType != 0 || length <= Mtu + EthernetHeader.Length + VlanTag.Length)
         {
             return true;
         }
 
         // With a virtio header the kernel leaves this check to us. The MTU may have been raised since the device was opened.
         RefreshMtu();
-        return length <= Mtu + EthernetHeader.Length + VlanTag;
+        return length <= Mtu + EthernetHeader.Length + VlanTag.Length;
     }
 
     private void RefreshMtu()
@@ -407,18 +396,10 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
         // What fits into no slot is kept whole at the socket, and with it what the kernel took out of it.
         SetOption(Libc.PACKET_COPY_THRESH, 1, "keep large frames");
         SetOption(Libc.PACKET_AUXDATA, 1, "have VLAN tags told");
-        var large = options.LargeMebibytes << 20;
-        if (Libc.setsockopt(_socket, Libc.SOL_SOCKET, Libc.SO_RCVBUFFORCE, &large, sizeof(int)) != 0)
-        {
-            _ = Libc.setsockopt(_socket, Libc.SOL_SOCKET, Libc.SO_RCVBUF, &large, sizeof(int));
-        }
+        Libc.SetBuffer(_socket, Libc.SO_RCVBUFFORCE, Libc.SO_RCVBUF, options.LargeMebibytes << 20);
 
-        // A full transmit ring must fit; beyond it the kernel answers EAGAIN. Forcing needs CAP_NET_ADMIN; without it less is in flight.
-        var buffer = options.TransmitMebibytes * AfPacketRing.BlockSize;
-        if (Libc.setsockopt(_socket, Libc.SOL_SOCKET, Libc.SO_SNDBUFFORCE, &buffer, sizeof(int)) != 0)
-        {
-            _ = Libc.setsockopt(_socket, Libc.SOL_SOCKET, Libc.SO_SNDBUF, &buffer, sizeof(int));
-        }
+        // A full transmit ring must fit; beyond it the kernel answers EAGAIN.
+        Libc.SetBuffer(_socket, Libc.SO_SNDBUFFORCE, Libc.SO_SNDBUF, options.TransmitMebibytes * AfPacketRing.BlockSize);
 
         SetRing(Libc.PACKET_RX_RING, options.ReceiveMebibytes, "set up the receive ring");
         SetRing(Libc.PACKET_TX_RING, options.TransmitMebibytes, "set up the transmit ring");

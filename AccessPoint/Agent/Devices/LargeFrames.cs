@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Masquerade.Core.Wire;
 using Masquerade.KernelAbi;
@@ -12,17 +11,10 @@ namespace Masquerade.AccessPoint.Agent.Devices;
 internal sealed unsafe class LargeFrames : IDisposable
 {
     /// <summary>The longest frame: 65,535 octets of IP packet behind an Ethernet header with two VLAN tags.</summary>
-    public const int MaxFrame = 65_535 + EthernetHeader.Length + (2 * VlanTag);
-
-    private const int VlanTag = 4;
-    private const int MacAddresses = 12;
-    private const ushort DefaultTpid = 0x8100;
+    public const int MaxFrame = 65_535 + EthernetHeader.Length + (2 * VlanTag.Length);
 
     /// <summary>Where a received frame starts in the buffer: room for the tag that the kernel took out, and the frame on a cache line but for its Ethernet header.</summary>
     private const int Start = 64;
-
-    /// <summary>A frame may be longer than we take; then it shows that it was cut off.</summary>
-    private const int BufferSize = Start + MaxFrame + 1;
 
     private readonly int _receiving;
     private readonly byte* _buffer;
@@ -38,7 +30,7 @@ internal sealed unsafe class LargeFrames : IDisposable
     public LargeFrames(string name, int receiving, int index, int inFlight, bool bypassQueueingDiscipline)
     {
         _receiving = receiving;
-        _buffer = (byte*)NativeMemory.AlignedAlloc(BufferSize, 64);
+        _buffer = (byte*)NativeMemory.AlignedAlloc(Start + MaxFrame, 64);
         _control = (byte*)NativeMemory.AllocZeroed(Libc.AuxiliarySpace);
         try
         {
@@ -54,11 +46,7 @@ internal sealed unsafe class LargeFrames : IDisposable
                 throw DeviceException.FromErrorNumber(name, "open a socket for large frames", Marshal.GetLastPInvokeError());
             }
 
-            // Forcing needs CAP_NET_ADMIN; without it less is in flight.
-            if (Libc.setsockopt(_sending, Libc.SOL_SOCKET, Libc.SO_SNDBUFFORCE, &inFlight, sizeof(int)) != 0)
-            {
-                _ = Libc.setsockopt(_sending, Libc.SOL_SOCKET, Libc.SO_SNDBUF, &inFlight, sizeof(int));
-            }
+            Libc.SetBuffer(_sending, Libc.SO_SNDBUFFORCE, Libc.SO_SNDBUF, inFlight);
         }
         catch
         {
@@ -76,10 +64,10 @@ internal sealed unsafe class LargeFrames : IDisposable
     {
         (length, shift) = (0, 0);
         VirtioNetHeader description = default;
-        var pieces = stackalloc Libc.IoVec[2];
-        pieces[0] = new Libc.IoVec { Base = &description, Length = VirtioNetHeader.Size };
-        pieces[1] = new Libc.IoVec { Base = _buffer + Start, Length = MaxFrame };
-        var message = new Libc.MessageHeader { Pieces = pieces, PieceCount = 2, Control = _control, ControlLength = Libc.AuxiliarySpace };
+        var pieces = stackalloc IoVec[2];
+        pieces[0] = new IoVec { Base = &description, Length = VirtioNetHeader.Size };
+        pieces[1] = new IoVec { Base = _buffer + Start, Length = MaxFrame };
+        var message = new MessageHeader { Pieces = pieces, PieceCount = 2, Control = _control, ControlLength = Libc.AuxiliarySpace };
         var received = Libc.recvmsg(_receiving, &message, Libc.MSG_DONTWAIT);
         if (received < 0 && Marshal.GetLastPInvokeError() != Libc.EAGAIN)
         {
@@ -96,14 +84,8 @@ internal sealed unsafe class LargeFrames : IDisposable
         length = (int)received - VirtioNetHeader.Size;
         var frame = _buffer + Start;
         var auxiliary = (Libc.AuxiliaryData*)(_control + Libc.ControlHeader);
-        if (message.ControlLength >= Libc.AuxiliarySpace && (auxiliary->Status & Libc.TP_STATUS_VLAN_VALID) != 0)
-        {
-            shift = VlanTag;
-            frame -= VlanTag;
-            length += VlanTag;
-            PutTag(frame, (auxiliary->Status & Libc.TP_STATUS_VLAN_TPID_VALID) != 0 ? auxiliary->VlanTpid : DefaultTpid, auxiliary->VlanTci);
-        }
-
+        shift = message.ControlLength >= Libc.AuxiliarySpace ? VlanTag.PutBack(ref frame, auxiliary->Status, auxiliary->VlanTpid, auxiliary->VlanTci) : 0;
+        length += shift;
         return frame;
     }
 
@@ -112,20 +94,12 @@ internal sealed unsafe class LargeFrames : IDisposable
     {
         fixed (byte* octets = frame)
         {
-            var pieces = stackalloc Libc.IoVec[2];
-            pieces[0] = new Libc.IoVec { Base = &header, Length = VirtioNetHeader.Size };
-            pieces[1] = new Libc.IoVec { Base = octets, Length = (nuint)frame.Length };
-            var message = new Libc.MessageHeader { Pieces = pieces, PieceCount = 2 };
+            var pieces = stackalloc IoVec[2];
+            pieces[0] = new IoVec { Base = &header, Length = VirtioNetHeader.Size };
+            pieces[1] = new IoVec { Base = octets, Length = (nuint)frame.Length };
+            var message = new MessageHeader { Pieces = pieces, PieceCount = 2 };
             return Libc.sendmsg(_sending, &message, Libc.MSG_DONTWAIT) >= 0 ? 0 : Marshal.GetLastPInvokeError();
         }
-    }
-
-    /// <summary>Puts back the outer VLAN tag, which the kernel takes out of every frame: the addresses move to <paramref name="frame"/>, the tag behind them.</summary>
-    public static void PutTag(byte* frame, ushort tpid, ushort tci)
-    {
-        new Span<byte>(frame + VlanTag, MacAddresses).CopyTo(new Span<byte>(frame, MacAddresses));
-        BinaryPrimitives.WriteUInt16BigEndian(new Span<byte>(frame + MacAddresses, 2), tpid);
-        BinaryPrimitives.WriteUInt16BigEndian(new Span<byte>(frame + MacAddresses + 2, 2), tci);
     }
 
     public void Dispose()

@@ -114,32 +114,20 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", SetLastError = true)]
     public static partial nint sendmsg(int fd, MessageHeader* message, int flags);
 
+    /// <summary>Sets how many octets a socket may hold. Forcing needs CAP_NET_ADMIN; without it the system's limit holds, and less is in flight.</summary>
+    public static void SetBuffer(int socket, int forced, int plain, int octets)
+    {
+        if (setsockopt(socket, SOL_SOCKET, forced, &octets, sizeof(int)) != 0)
+        {
+            _ = setsockopt(socket, SOL_SOCKET, plain, &octets, sizeof(int));
+        }
+    }
+
     /// <summary>Octets of struct cmsghdr, which is in front of every control message.</summary>
     public const int ControlHeader = 16;
 
     /// <summary>Room for one control message with struct tpacket_auxdata.</summary>
     public const int AuxiliarySpace = ControlHeader + 24;
-
-    /// <summary>struct iovec.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    public struct IoVec
-    {
-        public void* Base;
-        public nuint Length;
-    }
-
-    /// <summary>struct msghdr.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    public struct MessageHeader
-    {
-        public void* Name;
-        public uint NameLength;
-        public IoVec* Pieces;
-        public nuint PieceCount;
-        public void* Control;
-        public nuint ControlLength;
-        public int Flags;
-    }
 
     /// <summary>struct tpacket_auxdata.</summary>
     [StructLayout(LayoutKind.Sequential)]
