@@ -110,7 +110,7 @@ public sealed partial class FamEngine
 
     /// <summary>When <see cref="Advance"/> must be called at the latest.</summary>
     public Instant NextDeadline =>
-        Instant.Min(Instant.Min(Instant.Min(_nextClientDeadline, _unsolicited.NextDeadline), Instant.Min(_sayAt, NextAttachDeadline)), Instant.Min(_terms.NextDeadline, _table.ConnectionCount == 0 ? Instant.Never : _idle.NextDeadline));
+        Instant.Min(Instant.Min(Instant.Min(_nextClientDeadline, _unsolicited.NextDeadline), Instant.Min(Instant.Min(_sayAt, _watchAt), NextAttachDeadline)), Instant.Min(_terms.NextDeadline, _table.ConnectionCount == 0 ? Instant.Never : _idle.NextDeadline));
 
     /// <summary>Whether this is a FAM endpoint of a mapping known here that takes packets of a server, or one that has been offered for a client that is arriving.</summary>
     public bool ServesEndpoint(TransportProtocol protocol, TransportEndpoint endpoint, TransportEndpoint server) =>
@@ -119,6 +119,7 @@ public sealed partial class FamEngine
     /// <summary>A packet from a client. On <see cref="VerdictKind.ForwardUplink"/> its source is the masquerade endpoint now.</summary>
     public Verdict ProcessOutbound(Span<byte> packet, in PacketSummary summary, MacAddress source, in OffloadInfo offload, Instant now)
     {
+        _letPass = -1;
         if (summary.Kind == PacketKind.IcmpError)
         {
             return ProcessOutboundError(packet, summary, source, now);
@@ -155,6 +156,7 @@ public sealed partial class FamEngine
     /// <summary>A packet from the uplink to one of this node's FAM endpoints, or to a client's own address. On <see cref="VerdictKind.ForwardClient"/> its destination is the client now.</summary>
     public Verdict ProcessInbound(Span<byte> packet, in PacketSummary summary, in OffloadInfo offload, Instant now)
     {
+        _letPass = -1;
         var isError = summary.Kind == PacketKind.IcmpError;
         var local = isError ? summary.EmbeddedTuple.Source : summary.Tuple.Destination;
         var server = isError ? summary.EmbeddedTuple.Destination : summary.Tuple.Source;
@@ -274,6 +276,7 @@ public sealed partial class FamEngine
         AdvanceAttaches(now);
         SayCollected(now);
         ExpireConnections(now);
+        WatchPassing(now);
         ExpireTerms(now);
         AnswerUnsolicited(now);
     }

@@ -75,6 +75,9 @@ public sealed partial class HamEngine : ILocalAnchor
     /// <summary>The time that is written beside a new mapping, milliseconds since 1970: for the log of mappings, nothing here depends on it. Null: none is.</summary>
     public Func<Instant, long>? WallClock { get; init; }
 
+    /// <summary>Told before packets of a client's mappings go another way than they went; null: nobody wants to know.</summary>
+    public Action<MacAddress>? Rerouting { get; init; }
+
     /// <summary>How packets that have waited are read again.</summary>
     public IPacketReader Reader { get; init; } = PlainPacketReader.Instance;
 
@@ -209,6 +212,8 @@ public sealed partial class HamEngine : ILocalAnchor
 
         ExpireOrphans(now);
     }
+
+    private void TellRerouting(int client) => Rerouting?.Invoke(_table.Client(client).Mac);
 
     private Verdict RewriteToFam(in PacketRewriter.Rewrite toFam, int mtu, Span<byte> packet, in PacketSummary summary, in OffloadInfo offload)
     {

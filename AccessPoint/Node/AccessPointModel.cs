@@ -1,5 +1,6 @@
 using Masquerade.Auth.Keys;
 using Masquerade.Core.Engine;
+using Masquerade.Core.FastPath;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Fragments;
 using Masquerade.Fam;
@@ -92,6 +93,9 @@ public sealed record AccessPointModel
 
     /// <summary>How packets leave whose source is another node's address: the network may drop them (N-09).</summary>
     public OutboundWay OutboundWay { get; init; }
+
+    /// <summary>What passes packets of established connections without the node; null: nothing does. It serves one node, on the node's thread.</summary>
+    public IFastPath? FastPath { get; init; }
 
     /// <summary>How often it is asked anew whether the network lets them through, where they are sent.</summary>
     public TimeSpan WayInterval { get; init; } = TimeSpan.FromMinutes(1);

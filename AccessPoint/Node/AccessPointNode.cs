@@ -77,7 +77,7 @@ public sealed partial class AccessPointNode
             : null;
         _identifications = new IdentificationSource(new SeededRandom(~seed));
         _clientLink = new ClientLink(model.Clients, output, Drops, _identifications) { Users = _users };
-        _uplinkLink = new UplinkLink(model.Uplink, output, Drops, _identifications);
+        _uplinkLink = new UplinkLink(model.Uplink, output, Drops, _identifications) { NeighbourChanged = model.FastPath is { } passes ? passes.VoidAll : null };
         var relays = new IcmpConfig { ErrorsPerSecond = model.Neighbourhood.RelaysPerSecond, ErrorsPerReceiver = model.Neighbourhood.RelaysPerClient };
         _toldNodes = new ErrorLimiter(relays, (uint)(seed >> 8));
         _toldClients = new ErrorLimiter(relays, (uint)(seed >> 16));
@@ -189,6 +189,7 @@ public sealed partial class AccessPointNode
     /// <summary>Empty tables, over a pool of which nothing has been given out.</summary>
     private (EndpointPool Pool, HamEngine Ham, FamEngine Fam) Furnish()
     {
+        FastPath?.Clear();
         var pool = new EndpointPool(
             new EndpointPoolOptions
             {
@@ -204,11 +205,11 @@ public sealed partial class AccessPointNode
             },
             _random.Fork());
         var mtu = new LinkMtu(_model.Uplink.Mtu, _model.Clients.Mtu);
-        var ham = new HamEngine(_model.Ham, _model.Node, pool, _random.Fork(), _outbox, _effects, Drops) { Mtu = mtu, Reader = _reader, PathMtu = _paths.To, WallClock = _model.WallClock };
+        var ham = new HamEngine(_model.Ham, _model.Node, pool, _random.Fork(), _outbox, _effects, Drops) { Mtu = mtu, Reader = _reader, PathMtu = _paths.To, WallClock = _model.WallClock, Rerouting = FastPath is null ? null : client => Fam.StopPassing(client) };
         var untranslated = new UntranslatedDestinations(_model.Uplink.Untranslated, _model.Clients.Prefixes);
         var fam = new FamEngine(_model.Fam with { Standalone = _model.Standalone, Untranslated = untranslated }, _model.Node, pool, ham, _random.Fork(), _outbox, _effects, Drops, _neighbours)
         {
-            Mtu = mtu, Reader = _reader, Helpers = _model.Helpers.Make(), Mapping = _model.Mapping, ReportsConnections = _model.ReportsConnections, Filter = _model.Filter ?? _users?.Policies,
+            Mtu = mtu, Reader = _reader, Helpers = _model.Helpers.Make(), Mapping = _model.Mapping, ReportsConnections = _model.ReportsConnections, Filter = _model.Filter ?? _users?.Policies, FastPath = FastPath,
         };
         return (pool, ham, fam);
     }
@@ -239,7 +240,8 @@ public sealed partial class AccessPointNode
     /// Sends a packet where a verdict says. The frame is the packet's own, with room for the Ethernet header in front and without padding behind; <paramref name="before"/> is what it was
     /// before the engine had it.
     /// </summary>
-    private void Apply(Verdict verdict, Span<byte> frame, in PacketSummary before, in OffloadInfo offload, Leg leg)
+    /// <returns>Whether it went on its link, as it is.</returns>
+    private bool Apply(Verdict verdict, Span<byte> frame, in PacketSummary before, in OffloadInfo offload, Leg leg)
     {
         switch (verdict.Kind)
         {
@@ -249,11 +251,11 @@ public sealed partial class AccessPointNode
                     Detour(frame[EthernetHeader.Length..], offload, before, leg);
                 }
 
-                SendUplink(frame, offload);
-                break;
+                return SendUplink(frame, offload);
             case VerdictKind.ForwardClient:
-                _clientLink.SendInPlace(frame, offload, verdict.Client);
-                break;
+                return _clientLink.SendInPlace(frame, offload, verdict.Client);
+            default:
+                return false;
         }
     }
 

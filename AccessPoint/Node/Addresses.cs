@@ -33,6 +33,7 @@ public sealed partial class AccessPointNode
 
     private void WithholdAll()
     {
+        FastPath?.VoidAll();
         foreach (var address in _model.Uplink.Addresses)
         {
             _pool.Yield(address);
@@ -195,6 +196,7 @@ public sealed partial class AccessPointNode
             return;
         }
 
+        FastPath?.VoidAll();
         _uplinkLink.Yield(owner.Address);
         _ways.Forget(owner.Address);
         _standIns.Forget(owner.Address, _pool, now);

@@ -106,7 +106,11 @@ public sealed partial class AccessPointNode
             return TakeFromClient(frame, summary, offload, client, Instant.Never);
         }
 
-        Apply(verdict, frame, summary, offload, Leg.ToServer);
+        if (Apply(verdict, frame, summary, offload, Leg.ToServer) && FastPath is not null)
+        {
+            LetPass(frame, summary, toClient: false);
+        }
+
         return verdict;
     }
 

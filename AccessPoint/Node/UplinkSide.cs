@@ -131,7 +131,11 @@ public sealed partial class AccessPointNode
             verdict = Fam.ProcessInbound(packet, summary, offload, _now);
         }
 
-        Apply(verdict, frame, summary, offload, Leg.ToFam);
+        if (Apply(verdict, frame, summary, offload, Leg.ToFam) && verdict.Kind == VerdictKind.ForwardClient && FastPath is not null)
+        {
+            LetPass(frame, summary, toClient: true);
+        }
+
         return verdict;
     }
 
@@ -174,18 +178,18 @@ public sealed partial class AccessPointNode
         ArrayPool<byte>.Shared.Return(buffer);
     }
 
-    private void SendUplink(Span<byte> frame, in OffloadInfo offload)
+    /// <summary>Sends a packet by the uplink, or takes it in if it is for this node. True: it is on the link, as it is.</summary>
+    private bool SendUplink(Span<byte> frame, in OffloadInfo offload)
     {
         if (!_uplinkLink.IsOwn(UplinkLink.DestinationOf(frame[EthernetHeader.Length..])))
         {
-            _uplinkLink.SendInPlace(frame, offload, _now);
-            return;
+            return _uplinkLink.SendInPlace(frame, offload, _now);
         }
 
         if (_hairpins >= MaxHairpins)
         {
             Drops.Count(DropReason.Martian);
-            return;
+            return false;
         }
 
         _hairpins++;
@@ -195,6 +199,7 @@ public sealed partial class AccessPointNode
         }
 
         _hairpins--;
+        return false;
     }
 
     private void SendUplinkCopy(ReadOnlySpan<byte> packet, in OffloadInfo offload)

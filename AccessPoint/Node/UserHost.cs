@@ -164,6 +164,8 @@ public sealed partial class AccessPointNode
         public bool TryClaim(MacAddress client, IpAddress address) =>
             node.Fam.TryNoteAddress(client, address) || node.Fam.FindNeighbour(address, out var owner) == NeighbourPlace.Unknown || owner == client;
 
+        public PassedOfClient TakePassed(MacAddress client) => node.Fam.TakePassed(client);
+
         public void LetGo(MacAddress client, IpAddress address) => node.Fam.RefuseAddress(client, address);
 
         public void PolicyChanged(int policy) => node.Fam.OnPolicyChanged(policy);

@@ -21,6 +21,9 @@ public readonly struct ChecksumDelta : IEquatable<ChecksumDelta>
         _sum = sum == 0xFFFF ? (ushort)0 : (ushort)sum;
     }
 
+    /// <summary>The sum as it stands in a packet: what is added to words of headers that are read as they are in memory (RFC 1071 section 2(B)).</summary>
+    public ushort InMemory => BitConverter.IsLittleEndian ? System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(_sum) : _sum;
+
     /// <summary>Whether applying this changes nothing.</summary>
     public bool IsIdentity => _sum == 0;
 

@@ -77,6 +77,7 @@ public sealed partial class FamEngine
                 continue;
             }
 
+            _table.TakePassed(slot);
             var note = connection.IsHelped ? _table.StreamOf(slot).ToNote() : null;
             room -= 1 + (note?.Weight ?? 0);
             if (room < 0)

@@ -73,7 +73,7 @@ public sealed partial class FamEngine
             case ClientState.Away:
                 // Nobody else has claimed it: the stay goes on.
                 TakeBackLinkLost(ref _clients[client]);
-                _clients[client].State = ClientState.Serving;
+                SetState(client, ClientState.Serving);
                 _clients[client].FreshUntil = byAssociation ? now + _config.ReturnGuard : now;
                 SetDeadline(client, _clients[client].Complete ? Instant.Never : now + _config.CompletionTimeout);
                 ReleaseHeld(client, now, out _);
@@ -109,7 +109,7 @@ public sealed partial class FamEngine
     {
         ref var record = ref _clients[client];
         record.FurtherUntil = record.IsSummoned ? Instant.Zero : record is { State: ClientState.Further, Gone: false } ? now + s_furtherPatience : record.FurtherUntil;
-        record.State = ClientState.Arriving;
+        SetState(client, ClientState.Arriving);
         BeginJudging(client);
         record.AnnounceAddressAgain = Instant.Zero;
         record.Complete = false;
@@ -121,7 +121,7 @@ public sealed partial class FamEngine
         _output.Report(new ClientArriving(record.Mac, byAssociation));
         if (_config.Standalone)
         {
-            record.State = ClientState.Serving;
+            SetState(client, ClientState.Serving);
             CompleteArrival(client, settled: true, now);
             return;
         }
@@ -287,7 +287,7 @@ public sealed partial class FamEngine
         record.Epoch = reply.Epoch;
         record.HighestEpoch = reply.Epoch;
         record.Truncated = reply.Truncated;
-        record.State = record.Gone ? ClientState.Away : ClientState.Serving;
+        SetState(client, record.Gone ? ClientState.Away : ClientState.Serving);
         if (newStay && reply.Complete && !reply.PreviousFam.IsNone && reply.PreviousFam != _self)
         {
             ForgetOutdated(client, reply.Mappings, now);
@@ -335,7 +335,7 @@ public sealed partial class FamEngine
         WithdrawOffers(ref record, settled: true, now);
         EndFarewell(ref record);
         record.Ended.Clear();
-        record.State = ClientState.Superseded;
+        SetState(client, ClientState.Superseded);
         record.Epoch = Epoch.None;
         record.IsSummoned = false;
         record.Gone = false;

@@ -36,7 +36,7 @@ public sealed partial class FamEngine
                 break;
             case ClientState.Serving:
                 SayLinkLost(ref record, now);
-                record.State = ClientState.Away;
+                SetState(client, ClientState.Away);
                 record.GuardUntil = now + _config.ReturnGuard;
                 SetDeadline(client, now + _config.HoldTime);
                 _output.Report(new ClientDeparted(mac, record.Epoch));
@@ -163,7 +163,7 @@ public sealed partial class FamEngine
             return;
         }
 
-        record.State = ClientState.Departing;
+        SetState(client, ClientState.Departing);
         ForgetUntranslated(client, now);
         record.Gone = false;
         record.GuardUntil = now + _config.ReturnGuard;
@@ -189,6 +189,7 @@ public sealed partial class FamEngine
         WithdrawOffers(ref _clients[client], settled: false, now);
         _unsaid.Remove(client);
         EndJudging(client);
+        FastPath?.Void(client);
         _clients.Remove(client);
     }
 

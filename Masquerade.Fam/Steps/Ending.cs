@@ -22,6 +22,7 @@ public sealed partial class FamEngine
 
     private void ExpireOrPostpone(int slot, Instant now)
     {
+        _table.TakePassed(slot);
         ref var connection = ref _table.Connection(slot);
         var due = connection.LastActivity + ConnectionTracker.IdleTimeout(_config, connection.Tuple.Protocol, connection.State);
         if (due > now && _clients[_table.Mapping(connection.Mapping).Client].State == ClientState.Further)

@@ -62,7 +62,7 @@ public sealed partial class FamEngine
         record.Epoch = reply.Epoch;
         record.HighestEpoch = reply.Epoch;
         record.Truncated = reply.Truncated;
-        record.State = ClientState.Further;
+        SetState(client, ClientState.Further);
         record.Complete = true;
         record.Gone = false;
         SetDeadline(client, Instant.Never);

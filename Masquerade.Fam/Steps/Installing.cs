@@ -98,6 +98,7 @@ public sealed partial class FamEngine
     private void Rebind(int slot, NodeId ham, TransportEndpoint fam, Instant now)
     {
         ref var mapping = ref _table.Mapping(slot);
+        FastPath?.Void(mapping.Client);
         var (protocol, old, wasHere) = (mapping.Id.Protocol, mapping.Fam, mapping.HamIsHere);
         mapping.Ham = ham;
         mapping.HamIsHere = ham == _self;
@@ -121,6 +122,7 @@ public sealed partial class FamEngine
     {
         if (record.FamEndpoint != record.Mapping.Masquerade && TakeOffer(ref _clients[client], record.Mapping.Protocol, record.FamEndpoint))
         {
+            FastPath?.Void(client);
             var before = _table.SetReturnEndpoint(slot, record.FamEndpoint);
             if (!before.IsNone)
             {
@@ -189,6 +191,7 @@ public sealed partial class FamEngine
             {
                 // A SYN that was repeated at the next access point before the first one's was known is anchored twice. The server answers both; the client has taken one
                 // answer, and its connection is the one that is alive.
+                _table.TakePassed(slot);
                 ref var rival = ref _table.Connection(slot);
                 if (!IsAnswered(incoming.State) || (IsAnswered(rival.State) && rival.LastActivity >= lastActivity))
                 {
@@ -205,6 +208,7 @@ public sealed partial class FamEngine
             {
                 // What was seen here since the arrival is fresher than what the previous FAM wrote down before; but a close that only that one saw has happened.
                 // An opening that was not seen here is no observation at all.
+                _table.TakePassed(slot);
                 ref var known = ref _table.Connection(slot);
                 var seen = known.State == ConnectionState.Opening && !known.SynSeen ? ConnectionState.None : known.State;
                 var state = known.LastActivity >= lastActivity ? ConnectionTracker.Merge(seen, incoming.State) : ConnectionTracker.Merge(incoming.State, seen);

@@ -103,6 +103,7 @@ public sealed partial class FamEngine
         }
 
         _clients[client].PolicyGeneration = _generation;
+        FastPath?.Void(client);
     }
 
     /// <summary>A TCP segment that can only open a connection. Other packets, and those of other protocols, may be answers.</summary>

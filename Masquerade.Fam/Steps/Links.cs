@@ -14,6 +14,7 @@ public sealed partial class FamEngine
         if (_clients.Find(mac) is >= 0 and var client)
         {
             _clients[client].LinkOverhead = octets;
+            FastPath?.Void(client);
         }
     }
 

@@ -98,7 +98,7 @@ public sealed partial class FamEngine
 
         EndFarewell(ref record);
         EndCopies(client, delivers: false, now);
-        record.State = ClientState.Superseded;
+        SetState(client, ClientState.Superseded);
         record.IsSummoned = false;
         ForgetUntranslated(client, now);
         record.Gone = false;

@@ -69,6 +69,7 @@ public sealed partial class FamEngine
     /// <summary>The coordinator says that an address is not the client's that uses it here: whoever comes and has it gets it.</summary>
     public void RefuseAddress(MacAddress mac, IpAddress address)
     {
+        StopPassing(mac);
         if (_clients.OwnerOf(address) is >= 0 and var owner && _clients[owner].Mac == mac)
         {
             _clients.LetGo(address);

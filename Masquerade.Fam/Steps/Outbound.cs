@@ -39,6 +39,7 @@ public sealed partial class FamEngine
             ProbeWayBack(connection.Mapping, now);
         }
 
+        LetPass(slot, mapping, connection);
         return PassToServer(mapping, packet, summary, offload);
     }
 
@@ -144,6 +145,7 @@ public sealed partial class FamEngine
             return;
         }
 
+        _table.TakePassed(slot);
         if (summary.Kind == PacketKind.Tcp)
         {
             if ((summary.TcpFlags & TcpFlags.Rst) != 0)

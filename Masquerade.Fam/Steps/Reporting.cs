@@ -49,6 +49,7 @@ public sealed partial class FamEngine
             var client = _clients[mapping.Client].Mac;
             for (var c = mapping.FirstConnection; c >= 0 && views.Count < limit; c = _table.Connection(c).NextOfMapping)
             {
+                _table.TakePassed(c);
                 ref var connection = ref _table.Connection(c);
                 views.Add(new FamConnectionView(
                     client, connection.Tuple, mapping.Id.Masquerade, mapping.Ham, mapping.Fam, connection.State, connection.PacketsOut, connection.PacketsIn));

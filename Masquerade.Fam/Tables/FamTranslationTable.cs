@@ -32,6 +32,7 @@ internal sealed partial class FamTranslationTable
         _untranslated = config.Untranslated.IsEmpty ? null : new HashIndex(config.MaxMappings);
         _clients = clients;
         _probeInterval = config.ProbeInterval;
+        _refreshesInbound = config.InboundRefresh != InboundRefresh.Never;
         _seed = seed;
     }
 
@@ -301,6 +302,11 @@ internal sealed partial class FamTranslationTable
     /// <summary>How far a connection is now, by a packet that passed here or by what was written down elsewhere.</summary>
     public void SetState(int slot, ConnectionState state, bool seenHere)
     {
+        if (state != ConnectionState.Established)
+        {
+            StopPassing(slot);
+        }
+
         ref var connection = ref _connections[slot];
         connection.State = state;
         var counts = (connection.CountsAsOpening || seenHere) && ConnectionTracker.IsOpening(connection.Tuple.Protocol, state);
@@ -347,6 +353,7 @@ internal sealed partial class FamTranslationTable
 
     public void RemoveConnection(int slot)
     {
+        StopPassing(slot);
         ref var connection = ref _connections[slot];
         ref var mapping = ref _mappings[connection.Mapping];
         mapping.ConnectionCount--;

@@ -133,6 +133,9 @@ internal struct FamClient
     /// <summary>How many octets its link needs of each frame.</summary>
     public int LinkOverhead;
 
+    /// <summary>What has passed without the engine and has been taken from the fast path, but by nobody here.</summary>
+    public PassedOfClient Passed;
+
     /// <summary>What it may do, and since which change of that; what has been judged before must be judged again.</summary>
     public int Policy;
     public uint PolicyGeneration;
@@ -286,6 +289,9 @@ internal struct FamConnection
 
     /// <summary>An application helper looks at it; the table has its stream.</summary>
     public bool IsHelped;
+
+    /// <summary>Its packets may pass without the engine: what the fast path knows of them is to be taken before this is judged by.</summary>
+    public bool Passes;
 
     /// <summary>TCP only, and therefore behind what every packet needs.</summary>
     public TcpWindows Windows;

@@ -39,11 +39,19 @@ internal struct TcpWindows
 
         if ((summary.TcpFlags & TcpFlags.Ack) != 0)
         {
-            // The latest counts, not the highest: it comes from the end itself, and a client that was elsewhere meanwhile may be gigabytes further on.
-            sender.Next = summary.TcpAcknowledgment;
-            sender.Window = isSyn ? summary.TcpWindow : (uint)summary.TcpWindow << (sender.ScaleIsKnown ? sender.Scale : LikelyScale);
-            sender.Known = Knowledge.Said;
+            Observe(summary.TcpAcknowledgment, summary.TcpWindow, fromClient, isSyn);
         }
+    }
+
+    /// <summary>Learns from what a segment that is no RST acknowledges.</summary>
+    public void Observe(uint acknowledged, ushort window, bool fromClient, bool isSyn = false)
+    {
+        ref var sender = ref (fromClient ? ref _client : ref _server);
+
+        // The latest counts, not the highest: it comes from the end itself, and a client that was elsewhere meanwhile may be gigabytes further on.
+        sender.Next = acknowledged;
+        sender.Window = isSyn ? window : (uint)window << (sender.ScaleIsKnown ? sender.Scale : LikelyScale);
+        sender.Known = Knowledge.Said;
     }
 
     /// <summary>

@@ -229,6 +229,7 @@ public sealed partial class HamEngine
     private void BecomeOrphan(int slot, Instant now)
     {
         ref var entry = ref _table[slot];
+        TellRerouting(entry.Client);
         EndChoice(ref entry);
         entry.Route = HamRoute.None;
         entry.Fam = TransportEndpoint.None;

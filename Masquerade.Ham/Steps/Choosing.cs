@@ -165,6 +165,7 @@ public sealed partial class HamEngine
                 further.SetMtu(i, Math.Min(Mtu.Uplink, further.IsLocal(i) ? int.MaxValue : PathMtu?.Invoke(further.Endpoint(i).Address, now) ?? int.MaxValue));
             }
 
+            TellRerouting(entry.Client);
             entry.Further = further;
             entry.Detour |= HamDetour.Several;
             ReportJoined(entry, before, others);

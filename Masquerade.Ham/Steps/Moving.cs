@@ -133,6 +133,7 @@ public sealed partial class HamEngine
     {
         ref var entry = ref _table[slot];
         var masquerade = entry.Mapping.Masquerade;
+        TellRerouting(entry.Client);
         EndChoice(ref entry);
         entry.Fam = fam;
         entry.Route = fam == masquerade ? HamRoute.Local : HamRoute.Remote;
@@ -266,6 +267,11 @@ public sealed partial class HamEngine
 
     private void MarkDraining(int firstMapping, bool draining)
     {
+        if (draining && firstMapping >= 0)
+        {
+            TellRerouting(_table[firstMapping].Client);
+        }
+
         for (var slot = firstMapping; slot >= 0; slot = _table[slot].NextOfClient)
         {
             _table[slot].Detour = draining ? _table[slot].Detour | HamDetour.Draining : _table[slot].Detour & ~HamDetour.Draining;

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using Masquerade.Core.Control;
 using Masquerade.Core.Diagnostics;
 using Masquerade.Core.Engine;
+using Masquerade.Core.FastPath;
 using Masquerade.Core.Flow;
 using Masquerade.Core.Time;
 using Masquerade.Core.Wire;
@@ -48,18 +49,24 @@ internal sealed class Site : IEngineOutput
 
     private Site(
         FamConfig? fam, HamConfig? ham, OutboxOptions? outbox, IpAddress[] addresses, LinkMtu mtu, EndpointPoolOptions? pool = null, IReadOnlyList<IApplicationHelper>? helpers = null,
-        MappingPolicy mapping = MappingPolicy.EndpointIndependent, IClientFilter? filter = null)
+        MappingPolicy mapping = MappingPolicy.EndpointIndependent, IClientFilter? filter = null, PlayedFastPath? fastPath = null)
     {
+        FastPath = fastPath;
         Outbox = new Outbox(Said.Add, outbox);
         Pool = new EndpointPool(pool ?? new EndpointPoolOptions { Addresses = addresses.Length == 0 ? [Own] : addresses }, new SeededRandom(1));
-        Ham = new HamEngine(ham ?? new HamConfig(), Self, Pool, new SeededRandom(2), Outbox, this, Drops);
-        Fam = new FamEngine(fam ?? new FamConfig(), Self, Pool, Ham, new SeededRandom(3), Outbox, this, Drops) { Mtu = mtu, Helpers = helpers ?? [], Mapping = mapping, Filter = filter };
+        Ham = new HamEngine(ham ?? new HamConfig(), Self, Pool, new SeededRandom(2), Outbox, this, Drops) { Rerouting = client => Fam!.StopPassing(client) };
+        Fam = new FamEngine(fam ?? new FamConfig(), Self, Pool, Ham, new SeededRandom(3), Outbox, this, Drops) { Mtu = mtu, Helpers = helpers ?? [], Mapping = mapping, Filter = filter, FastPath = fastPath };
         Fam.OnCoordinatorUp(false, Now);
     }
+
+    public static Site With(PlayedFastPath fastPath, IClientFilter? filter = null, FamConfig? fam = null) => new(fam, null, null, [], LinkMtu.Unlimited, filter: filter, fastPath: fastPath);
 
     public static Site With(IClientFilter filter, FamConfig? fam = null) => new(fam, null, null, [], LinkMtu.Unlimited, filter: filter);
 
     public Instant Now { get; private set; } = Instant.FromMilliseconds(1_000);
+
+    /// <summary>What passes packets without the engines; null: nothing does.</summary>
+    public PlayedFastPath? FastPath { get; }
 
     public Outbox Outbox { get; }
 
@@ -129,6 +136,7 @@ internal sealed class Site : IEngineOutput
         if (verdict.Kind == VerdictKind.ForwardUplink)
         {
             Uplink.Add(packet);
+            LetPass(summary.Tuple, toClient: false);
         }
 
         after = packet;
@@ -153,7 +161,21 @@ internal sealed class Site : IEngineOutput
         }
 
         Record(verdict, packet);
+        if (verdict.Kind == VerdictKind.ForwardClient)
+        {
+            LetPass(summary.Tuple, toClient: true);
+        }
+
         return verdict;
+    }
+
+    /// <summary>As the node does with what has been sent as it is.</summary>
+    private void LetPass(in FlowTuple before, bool toClient)
+    {
+        if (FastPath is not null && Fam.MayPass(out var connection, out var client, out var owner))
+        {
+            Fam.Pass(new PassingWay(connection, client, owner, toClient, before, before, MacAddress.None));
+        }
     }
 
     public TransportEndpoint Seen() => Parse(Uplink[^1]).Tuple.Source;

@@ -100,24 +100,22 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
     /// <summary>The largest IP packet that a client's link carries: protection needs room in each frame.</summary>
     public int MtuTo(MacAddress client) => model.Mtu - (Users?.LinkTo(client)?.Link!.Overhead ?? 0);
 
-    /// <summary>Sends an IP packet to a client, or to a group; the Ethernet header in front of it is written here.</summary>
-    public void SendInPlace(Span<byte> frame, in OffloadInfo offload, MacAddress client)
+    /// <summary>Sends an IP packet to a client, or to a group; the Ethernet header in front of it is written here. True: it has been sent to one client, as one frame, in the clear.</summary>
+    public bool SendInPlace(Span<byte> frame, in OffloadInfo offload, MacAddress client)
     {
         if (Users is null)
         {
-            Send(frame, offload, client);
-            return;
+            return Send(frame, offload, client);
         }
 
         if (!Users.AdmitsTo(client, frame.Length))
         {
-            return;
+            return false;
         }
 
         if (!client.IsGroup)
         {
-            Send(frame, offload, client, Users.LinkTo(client));
-            return;
+            return Send(frame, offload, client, Users.LinkTo(client));
         }
 
         // No key is shared: each protected client gets a copy under its own. The checksum is made once: what is finished must not be finished again.
@@ -137,14 +135,16 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
         {
             Send(frame, rest, client);
         }
+
+        return false;
     }
 
-    private void Send(Span<byte> frame, in OffloadInfo offload, MacAddress client, UserClient? link = null)
+    private bool Send(Span<byte> frame, in OffloadInfo offload, MacAddress client, UserClient? link = null)
     {
         if (link is not null)
         {
             SendProtected(frame, offload, link);
-            return;
+            return false;
         }
 
         var fitted = offload;
@@ -153,7 +153,7 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
             case Fitting.AsIs:
                 EthernetHeader.WriteForIp(frame, client, model.GatewayMac);
                 output.SendClientFrame(frame, fitted);
-                break;
+                return true;
             case Fitting.Cut:
                 PacketFrames.FinishChecksum(frame, offload);
                 var cutter = new Ipv4Cutter(frame[EthernetHeader.Length..], model.Mtu);
@@ -174,6 +174,8 @@ internal sealed class ClientLink(ClientSideModel model, INodeOutput output, Drop
 
                 break;
         }
+
+        return false;
     }
 
     /// <summary>What is encrypted no device can finish any more: checksums and segments are made here.</summary>

@@ -43,6 +43,12 @@ internal sealed class NeighbourTable
 
     public int Count => _neighbours.Count;
 
+    /// <summary>
+    /// Told when a neighbour that packets were sent to has another MAC address, or is forgotten. If anybody wants to know, packets go to neighbours that this table does not see, so that neighbours are asked for again
+    /// when their answers are old, used or not.
+    /// </summary>
+    public Action? Changed { get; set; }
+
     /// <summary>Adds a neighbour that is never asked for and never overwritten.</summary>
     public void AddStatic(IpAddress address, MacAddress mac) => _neighbours[address] = new Neighbour(address) { Mac = mac, IsStatic = true };
 
@@ -99,12 +105,16 @@ internal sealed class NeighbourTable
         {
             _unresolved--;
         }
+        else if (neighbour.Mac != mac)
+        {
+            Changed?.Invoke();
+        }
 
         neighbour.Mac = mac;
         neighbour.Requests = 0;
         neighbour.LastUsed = now;
         neighbour.VerifyAt = now + _config.ReachableTime;
-        neighbour.Deadline = now + _config.IdleTime;
+        neighbour.Deadline = now + (Changed is null ? _config.IdleTime : _config.ReachableTime);
         NextDeadline = Instant.Min(NextDeadline, neighbour.Deadline);
         for (var i = 0; i < neighbour.PendingCount; i++)
         {
@@ -140,7 +150,11 @@ internal sealed class NeighbourTable
 
         foreach (var neighbour in _due)
         {
-            if (neighbour.Requests == 0 && now - neighbour.LastUsed < _config.IdleTime)
+            if (neighbour.Requests == 0 && Changed is not null && !neighbour.IsStatic)
+            {
+                Ask(neighbour, now);
+            }
+            else if (neighbour.Requests == 0 && now - neighbour.LastUsed < _config.IdleTime)
             {
                 neighbour.Deadline = neighbour.LastUsed + _config.IdleTime;
                 NextDeadline = Instant.Min(NextDeadline, neighbour.Deadline);
@@ -218,6 +232,11 @@ internal sealed class NeighbourTable
         }
 
         _unresolved -= neighbour.Mac.IsNone ? 1 : 0;
+        if (!neighbour.Mac.IsNone)
+        {
+            Changed?.Invoke();
+        }
+
         _neighbours.Remove(neighbour.Address);
     }
 

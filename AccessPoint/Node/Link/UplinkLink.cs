@@ -135,15 +135,20 @@ internal sealed class UplinkLink : INeighbourLink
         }
     }
 
-    /// <summary>Sends an IP packet towards its destination address; the Ethernet header in front of it is written here.</summary>
-    public void SendInPlace(Span<byte> frame, in OffloadInfo offload, Instant now)
+    /// <summary>Told when packets to a neighbour must go elsewhere than they went. Neighbours are asked for again and again then, whether or not packets are sent to them from here.</summary>
+    public Action? NeighbourChanged
+    {
+        init => _neighbours.Changed = value;
+    }
+
+    /// <summary>Sends an IP packet towards its destination address; the Ethernet header in front of it is written here. True: it has been sent, as one frame.</summary>
+    public bool SendInPlace(Span<byte> frame, in OffloadInfo offload, Instant now)
     {
         var fitted = offload;
         switch (PacketFrames.Fit(frame, _model.Mtu, ref fitted, _drops))
         {
             case Fitting.AsIs:
-                SendToHop(frame, fitted, now);
-                break;
+                return SendToHop(frame, fitted, now);
             case Fitting.Cut:
                 PacketFrames.FinishChecksum(frame, offload);
                 var cutter = new Ipv4Cutter(frame[EthernetHeader.Length..], _model.Mtu);
@@ -162,21 +167,26 @@ internal sealed class UplinkLink : INeighbourLink
 
                 break;
         }
+
+        return false;
     }
 
-    private void SendToHop(Span<byte> frame, in OffloadInfo offload, Instant now)
+    private bool SendToHop(Span<byte> frame, in OffloadInfo offload, Instant now)
     {
         var hop = NextHop(DestinationOf(frame[EthernetHeader.Length..]));
         if (hop.IsNone)
         {
             _drops.Count(DropReason.NoNeighbour);
-            return;
+            return false;
         }
 
-        if (_neighbours.TryResolve(hop, frame, offload, now, out var mac))
+        if (!_neighbours.TryResolve(hop, frame, offload, now, out var mac))
         {
-            SendPending(frame, offload, mac);
+            return false;
         }
+
+        SendPending(frame, offload, mac);
+        return true;
     }
 
     /// <summary>Sends an IP packet that has no room for a header in front.</summary>

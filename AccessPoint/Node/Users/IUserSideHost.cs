@@ -1,6 +1,7 @@
 using Masquerade.Core.Control;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Flow;
+using Masquerade.Fam;
 
 namespace Masquerade.AccessPoint.Users;
 
@@ -48,6 +49,9 @@ internal interface IUserSideHost
 
     /// <summary>Whether a client may have an address: nobody else here has it.</summary>
     bool TryClaim(MacAddress client, IpAddress address);
+
+    /// <summary>What has passed of a client without being looked at since it was asked last.</summary>
+    PassedOfClient TakePassed(MacAddress client);
 
     /// <summary>A client does not use an address any more.</summary>
     void LetGo(MacAddress client, IpAddress address);

@@ -52,6 +52,7 @@ internal sealed partial class UserSide
     /// <summary>Another IPv4 address than before: the one that it has leased, or one that nobody has, if it has been quiet under the old one.</summary>
     private bool TryChange(UserClient client, IpAddress source)
     {
+        NotePassed(client);
         if (!_host.IsClientAddress(source) || (!client.Lease.IsNone && source != client.Lease)
             || (client.Lease.IsNone && !client.Ipv4.IsNone && _now - client.Ipv4Used < _config.AddressQuiet) || !_host.TryClaim(client.Mac, source))
         {

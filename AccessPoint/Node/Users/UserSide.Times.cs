@@ -1,4 +1,5 @@
 using Masquerade.Core.Time;
+using Masquerade.Core.Wire;
 
 namespace Masquerade.AccessPoint.Users;
 
@@ -27,6 +28,20 @@ internal sealed partial class UserSide
         }
     }
 
+    /// <summary>Adds what has passed of a client without being looked at.</summary>
+    private void NotePassed(UserClient client)
+    {
+        var passed = _host.TakePassed(client.Mac);
+        client.PacketsFrom += (ulong)passed.PacketsFrom;
+        client.PacketsTo += (ulong)passed.PacketsTo;
+
+        // What is looked at is counted with its Ethernet header.
+        client.OctetsFrom += (ulong)(passed.OctetsFrom + (passed.PacketsFrom * EthernetHeader.Length));
+        client.OctetsTo += (ulong)(passed.OctetsTo + (passed.PacketsTo * EthernetHeader.Length));
+        client.LastHeard = Instant.Max(client.LastHeard, passed.LastFrom);
+        client.Ipv4Used = Instant.Max(client.Ipv4Used, passed.LastFrom);
+    }
+
     private void Due(UserClient client, Instant at)
     {
         if (!_clients.Has(client) || client.WatchAt != at || client.Session is not { } session)
@@ -35,7 +50,7 @@ internal sealed partial class UserSide
         }
 
         client.WatchAt = Instant.Never;
-
+        NotePassed(client);
         if (client.Ends <= _now)
         {
             End(client, "session time is over");

@@ -438,6 +438,7 @@ internal sealed partial class UserSide
 
     private void Report(UserClient client, SessionProof proof)
     {
+        NotePassed(client);
         var sent = _host.Ask(id => new UserSessionUsed
         {
             Id = id, Client = client.Mac, Session = client.Session!.Session, Proof = proof, OctetsFrom = client.OctetsFrom, OctetsTo = client.OctetsTo,

@@ -46,6 +46,11 @@ public sealed partial class AccessPointNode
             }
         }
 
+        if (_changedWays.Count > 0)
+        {
+            FastPath?.VoidAll();
+        }
+
         foreach (var way in _changedWays)
         {
             _output.Report(new WayChanged(way.Peer, way.ToServers, way.State == WayState.Rewritten));
