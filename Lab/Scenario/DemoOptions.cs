@@ -122,6 +122,9 @@ public sealed record DemoOptions
     /// <summary>Whether access points keep a log of mappings: how long after a restart mappings may be given back; null: there is none.</summary>
     internal TimeSpan? MappingLog { get; init; }
 
+    /// <summary>Where packets of established connections pass in the kernel: "tc", "xdp" or "off"; null: as the agents have it. What MASQ_FAST_PATH says holds where nothing is said here.</summary>
+    internal string? FastPath { get; init; } = Environment.GetEnvironmentVariable("MASQ_FAST_PATH");
+
     /// <summary>Whether the addresses of an access point that has failed are given to another one.</summary>
     internal bool Takeover { get; init; } = true;
 

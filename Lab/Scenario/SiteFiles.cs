@@ -168,6 +168,15 @@ internal sealed class SiteFiles
 
             json.WriteEndObject();
             Keys(json, "ports", _options.Ports);
+            if (_options.FastPath is { Length: > 0 } hook)
+            {
+                json.WriteStartObject("fastPath");
+                json.WriteBoolean("enabled", hook is not "off");
+                json.WriteString("uplink", hook is "xdp" ? "xdp" : "tc");
+                json.WriteString("clients", hook is "xdp" ? "xdp" : "tc");
+                json.WriteEndObject();
+            }
+
             _options.Users?.WriteAgent(json);
             json.WriteString("controlSocket", StatusOf(path));
             if (_options.MappingLog is { } recovery)

@@ -1,3 +1,4 @@
+using Masquerade.AccessPoint.Agent.FastPath;
 using Masquerade.AccessPoint.Agent.Logging;
 using Masquerade.Core.Flow;
 
@@ -61,6 +62,9 @@ public sealed record AgentConfig
 
     /// <summary>The Unix socket that answers with the agent's state; empty if none.</summary>
     public string ControlSocket { get; init; } = string.Empty;
+
+    /// <summary>Whether packets of established connections pass in the kernel.</summary>
+    internal FastPathConfig FastPath { get; init; } = new();
 
     /// <summary>The log of mappings.</summary>
     public MappingLogConfig MappingLog { get; init; } = new();

@@ -117,6 +117,7 @@ public static class ConfigFile
             MappingLog = MappingLogConfig.Read(root.Object("mappingLog")),
             Seed = root.Optional<ulong?>("seed", Values.Seed, "a whole number from 0 to 18446744073709551615", null),
         };
+        OptionGroup.Read(root.Object("fastPath"), config.FastPath);
         OptionGroup.Read(root.Object("ham"), config.Model.Ham);
         var fam = root.Object("fam");
         OptionGroup.Read(fam, config.Model.Fam, nameof(FamConfig.Standalone));

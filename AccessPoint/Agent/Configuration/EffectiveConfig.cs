@@ -83,6 +83,7 @@ internal static class EffectiveConfig
                 writer.WriteNumber("seed", seed);
             }
 
+            OptionGroup.Write(writer, "fastPath", config.FastPath);
             OptionGroup.Write(writer, "ham", model.Ham);
             OptionGroup.Write(writer, "fam", model.Fam, nameof(FamConfig.Standalone));
             OptionGroup.Write(writer, "icmp", model.Icmp);

@@ -60,6 +60,21 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
     private long _kernelDrops;
     private long _largeDrops;
 
+    /// <summary>Lets a program of the kernel choose which frames are received.</summary>
+    /// <param name="program">The descriptor of the program, a socket filter.</param>
+    /// <exception cref="DeviceException">The kernel refuses.</exception>
+    internal void Filter(int program) => Check(Libc.setsockopt(_socket, Libc.SOL_SOCKET, Libc.SO_ATTACH_BPF, &program, sizeof(int)), "have frames filtered");
+
+    /// <summary>All frames are received again.</summary>
+    internal void Unfilter()
+    {
+        var unused = 0;
+        _ = Libc.setsockopt(_socket, Libc.SOL_SOCKET, Libc.SO_DETACH_FILTER, &unused, sizeof(int));
+    }
+
+    /// <summary>The interface's number.</summary>
+    internal uint InterfaceIndex => _index;
+
     /// <summary>Opens an interface of the calling thread's network namespace. The device may then be used on another thread.</summary>
     /// <exception cref="DeviceException">No such interface, no permission, not Ethernet, or no memory.</exception>
     public AfPacketDevice(string interfaceName, AfPacketOptions? options = null)
@@ -411,9 +426,11 @@ public sealed unsafe class AfPacketDevice : IPacketDevice
         }
     }
 
-    private void SetOption(int name, int value, string action)
+    private void SetOption(int name, int value, string action) => Check(Libc.setsockopt(_socket, Libc.SOL_PACKET, name, &value, sizeof(int)), action);
+
+    private void Check(int result, string action)
     {
-        if (Libc.setsockopt(_socket, Libc.SOL_PACKET, name, &value, sizeof(int)) != 0)
+        if (result != 0)
         {
             throw Failure(action);
         }

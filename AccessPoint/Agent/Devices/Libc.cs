@@ -27,6 +27,8 @@ internal static unsafe partial class Libc
     public const int SO_SNDBUFFORCE = 32;
     public const int SO_RCVBUF = 8;
     public const int SO_RCVBUFFORCE = 33;
+    public const int SO_DETACH_FILTER = 27;
+    public const int SO_ATTACH_BPF = 50;
     public const int MSG_TRUNC = 0x20;
     public const int MSG_DONTWAIT = 0x40;
 

@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using Masquerade.AccessPoint.Agent.Configuration;
 using Masquerade.AccessPoint.Agent.Control;
 using Masquerade.AccessPoint.Agent.Devices;
+using Masquerade.AccessPoint.Agent.FastPath;
 using Masquerade.AccessPoint.Agent.Logging;
 using Masquerade.AccessPoint.Agent.Observing;
 using Masquerade.AccessPoint.Agent.Radio;
@@ -65,6 +66,8 @@ internal sealed class AgentHost(AgentConfig config, CredentialStore? credentials
         AccessPointModel model, ulong seed, IPacketDevice uplink, IPacketDevice clients, EventLog events, CancellationToken stop)
     {
         var warmUp = WarmUp.Run();
+        using var fastPath = TryOpenFastPath(model, uplink, clients);
+        model = model with { FastPath = fastPath };
         using var poller = new Poller();
         var inputs = new InputQueue(poller);
         var security = credentials is null ? null : new ChannelSecurity(credentials, config.Tls!.Coordinators, e => events.Report(e, MonotonicClock.Now), _log);
@@ -74,7 +77,7 @@ internal sealed class AgentHost(AgentConfig config, CredentialStore? credentials
         model = keys is null ? model : model with { RadioKeys = new RrbKeyHolderConfig { Address = keys.HardwareAddress, Key = config.RadioKeys!.Key } };
         var own = Path.Combine(Path.GetTempPath(), string.Create(CultureInfo.InvariantCulture, $"masq-agent-{Environment.ProcessId}-{model.Node}"));
         var radio = config.Hostapd.Length == 0 ? null : new HostapdCommands(config.Hostapd, own + "-c", _log);
-        var output = new DeviceOutput(uplink, clients, coordinator, events) { Addresses = addresses, Mappings = _mappings, Keys = keys, Radio = radio };
+        var output = new DeviceOutput(uplink, clients, coordinator, events) { Addresses = addresses, Mappings = _mappings, Keys = keys, Radio = radio, FastPath = fastPath };
         var node = new AccessPointNode(model, seed, output);
         output.Drops = node.Drops;
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop);
@@ -111,7 +114,7 @@ internal sealed class AgentHost(AgentConfig config, CredentialStore? credentials
 
         // A pause of the collector is a pause of everybody's traffic. Nothing on the packet path allocates; what control messages leave behind is collected in small steps.
         GCSettings.LatencyMode = GCLatencyMode.SustainedLowLatency;
-        var loop = new DataLoop(model, node, uplink, clients, output, inputs, poller, events);
+        var loop = new DataLoop(model, node, uplink, clients, output, inputs, poller, events) { FastPath = fastPath };
         var finished = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var thread = new Thread(() => RunLoop(loop, finished, ended.Token)) { Name = "data", Priority = ThreadPriority.AboveNormal };
         thread.Start();
@@ -130,6 +133,25 @@ internal sealed class AgentHost(AgentConfig config, CredentialStore? credentials
                 await Task.WhenAll(tasks).ConfigureAwait(false);
                 await TellStatisticsAsync(node, uplink, clients).ConfigureAwait(false);
             }
+        }
+    }
+
+    /// <summary>The kernel's fast path; null where it is switched off or cannot be had, which is said.</summary>
+    private KernelFastPath? TryOpenFastPath(AccessPointModel model, IPacketDevice uplink, IPacketDevice clients)
+    {
+        if (!config.FastPath.Enabled || uplink is not AfPacketDevice from || clients is not AfPacketDevice to)
+        {
+            return null;
+        }
+
+        try
+        {
+            return new KernelFastPath(config.FastPath, model, from, to);
+        }
+        catch (DeviceException e)
+        {
+            _log.WriteLine($"{model.Node}: no packets pass in the kernel: {e.Message}");
+            return null;
         }
     }
 

@@ -1,4 +1,5 @@
 using Masquerade.AccessPoint.Agent.Devices;
+using Masquerade.AccessPoint.Agent.FastPath;
 using Masquerade.AccessPoint.Agent.Observing;
 using Masquerade.Core.Engine;
 using Masquerade.Core.Time;
@@ -43,6 +44,9 @@ internal sealed class DataLoop
         poller.Add(clients.PollHandle);
     }
 
+    /// <summary>The kernel's fast path; null: everything passes here.</summary>
+    public KernelFastPath? FastPath { get; init; }
+
     /// <summary>Runs until cancelled. A device that fails for good ends it with its exception.</summary>
     public void Run(CancellationToken stop)
     {
@@ -55,13 +59,15 @@ internal sealed class DataLoop
                 _node.Advance(_now);
             }
 
-            done += _clients.Receive(_onClient, Batch);
-            done += _uplink.Receive(_onUplink, Batch);
+            var looked = MonotonicClock.Now;
+            var received = _clients.Receive(_onClient, Batch) + _uplink.Receive(_onUplink, Batch);
+            done += received;
             _uplink.Flush();
             _clients.Flush();
+            FastPath?.Commit(received == 0 ? looked : Instant.Never);
             if (done == 0)
             {
-                _poller.Wait(MonotonicClock.Now, _node.NextDeadline);
+                _poller.Wait(MonotonicClock.Now, FastPath is null ? _node.NextDeadline : Instant.Min(_node.NextDeadline, _now + KernelFastPath.CommitInterval));
             }
         }
     }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Masquerade.AccessPoint.Agent.Control;
 using Masquerade.AccessPoint.Agent.Devices;
+using Masquerade.AccessPoint.Agent.FastPath;
 using Masquerade.AccessPoint.Agent.Logging;
 using Masquerade.AccessPoint.Agent.Observing;
 using Masquerade.AccessPoint.Agent.Radio;
@@ -23,6 +24,9 @@ internal sealed class DeviceOutput(IPacketDevice uplink, IPacketDevice clients, 
     /// <summary>What has hostapd end links; null if there is no hostapd.</summary>
     public HostapdCommands? Radio { get; init; }
 
+    /// <summary>The kernel's fast path; null if there is none.</summary>
+    public KernelFastPath? FastPath { get; init; }
+
     /// <summary>The log of mappings; null if there is none.</summary>
     public MappingLog? Mappings { get; init; }
 
@@ -42,6 +46,7 @@ internal sealed class DeviceOutput(IPacketDevice uplink, IPacketDevice clients, 
     public void Describe(Utf8JsonWriter json)
     {
         Mappings?.Describe(json);
+        FastPath?.Describe(json);
         json.WriteStartObject("security");
         json.WriteString("transport", coordinator is null ? "none" : coordinator.Security is null ? "plain text" : "TLS 1.3");
         coordinator?.Security?.Describe(json);
