@@ -32,7 +32,7 @@ internal static class BulkLane
                 }
             }
 
-            var lane = isDownload ? "one TCP stream, download" : "one TCP stream, upload";
+            var lane = (isDownload ? "one TCP stream, download" : "one TCP stream, upload") + agent.How;
             var result = new Result("network", lane, "Gbit/s", [.. ours], kernel.Name, [.. theirs]) 
             {
                 Row = "7c",

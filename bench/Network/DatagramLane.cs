@@ -12,7 +12,7 @@ internal static class DatagramLane
     {
         var (ours, theirs) = (new List<double>(), new List<double>());
         var (checks, shares, offered) = (0L, new List<double>(), new List<double>());
-        RunOn(machine.LoadCore, () =>
+        Pinned.Run(machine.LoadCore, () =>
         {
             using var toAgent = new FrameLoad(agent, flows, new SeededRandom(1));
             using var toKernel = new FrameLoad(kernel, flows, new SeededRandom(1));
@@ -53,29 +53,5 @@ internal static class DatagramLane
         offered.Add(load.Flood(window) / window.TotalSeconds / 1_000);
         Thread.Sleep(50);
         return (site.Delivered() - before) / window.TotalSeconds / 1_000;
-    }
-
-    /// <summary>Runs something on a thread that stays on a core.</summary>
-    private static void RunOn(int core, Action action)
-    {
-        Exception? failure = null;
-        var thread = new Thread(() =>
-        {
-            try
-            {
-                Kernel.PinThread(core);
-                action();
-            }
-            catch (Exception e)
-            {
-                failure = e;
-            }
-        });
-        thread.Start();
-        thread.Join();
-        if (failure is not null)
-        {
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
-        }
     }
 }

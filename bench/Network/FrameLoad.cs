@@ -99,6 +99,13 @@ internal sealed unsafe class FrameLoad : IDisposable
         NativeMemory.Free(_pieces);
     }
 
+    /// <summary>The frame of the first connection, and the numbers in it that others count on from.</summary>
+    public ReadOnlySpan<byte> Template(out uint address, out uint lowerMac)
+    {
+        (address, lowerMac) = (FirstClient, (uint)MacAddress.Parse(LabTopology.ClientMac(0)).Value);
+        return new ReadOnlySpan<byte>(_frames, FrameLength);
+    }
+
     /// <summary>What a datagram of a connection carries, so that it can be told at the sink.</summary>
     public static void WriteContent(Span<byte> content, int flow)
     {

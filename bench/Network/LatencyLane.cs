@@ -32,9 +32,9 @@ internal static class LatencyLane
         }
 
         var note = string.Create(CultureInfo.InvariantCulture, $"{samples:#,0} round trips each, {Background:#,0} other datagrams a second");
-        var middle = new Result("network", "datagram there and back, median", "µs", [.. middles[0]], kernel.Name, [.. middles[1]]) { Row = "7d", Note = note };
+        var middle = new Result("network", "datagram there and back, median" + agent.How, "µs", [.. middles[0]], kernel.Name, [.. middles[1]]) { Row = "7d", Note = note };
         yield return middle with { Goal = "row 7d: at most 1.3 times the kernel's", IsMet = middle.Ratio <= 1.3 };
-        var tail = new Result("network", "datagram there and back, 99.9th percentile", "µs", [.. tails[0]], kernel.Name, [.. tails[1]]) { Row = "7d", Note = note };
+        var tail = new Result("network", "datagram there and back, 99.9th percentile" + agent.How, "µs", [.. tails[0]], kernel.Name, [.. tails[1]]) { Row = "7d", Note = note };
         yield return tail with { Goal = "row 7d: at most 1.5 times the kernel's", IsMet = tail.Ratio <= 1.5 };
     }
 

@@ -61,16 +61,25 @@ internal static class NetworkBench
 
     private static IEnumerable<Result> Measure(NetworkOptions options)
     {
-        if (options.Chosen.Any(l => l is not "handoff"))
+        var machine = new Machine(!options.IsSwapped);
+        if (options.Chosen.Contains("passing", StringComparer.Ordinal))
         {
-            var machine = new Machine(!options.IsSwapped);
-            using var agent = new RouterSite(isAgent: true, machine.ServerCore);
-            using var kernel = new RouterSite(isAgent: false, machine.ServerCore);
+            foreach (var result in PassingLane.Run(options, machine))
+            {
+                yield return result;
+            }
+        }
+
+        if (options.Chosen.Any(l => l is not ("handoff" or "passing")))
+        {
+            using var agent = new RouterSite(RouterKind.Agent, machine.ServerCore);
+            using var passing = new RouterSite(RouterKind.Tc, machine.ServerCore);
+            using var kernel = new RouterSite(RouterKind.Kernel, machine.ServerCore);
             foreach (var result in options.Chosen.SelectMany(lane => lane switch
             {
-                "datagrams" => [DatagramLane.Run(options, machine, agent, kernel, 1_000), DatagramLane.Run(options, machine, agent, kernel, 50_000)],
-                "bulk" => BulkLane.Run(options, agent, kernel),
-                "latency" => LatencyLane.Run(options, agent, kernel),
+                "datagrams" => (IEnumerable<Result>)[DatagramLane.Run(options, machine, agent, kernel, 1_000), DatagramLane.Run(options, machine, agent, kernel, 50_000)],
+                "bulk" => [.. BulkLane.Run(options, agent, kernel), .. BulkLane.Run(options, passing, kernel)],
+                "latency" => [.. LatencyLane.Run(options, agent, kernel), .. LatencyLane.Run(options, passing, kernel)],
                 _ => [],
             }))
             {

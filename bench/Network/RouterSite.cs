@@ -8,6 +8,22 @@ using Masquerade.Lab.Scenario;
 
 namespace Masquerade.Bench.Network;
 
+/// <summary>What an access point of <see cref="RouterSite"/> is.</summary>
+internal enum RouterKind
+{
+    /// <summary>The agent alone: every packet comes to it.</summary>
+    Agent,
+
+    /// <summary>The agent, and the kernel's fast path at tc.</summary>
+    Tc,
+
+    /// <summary>The agent, and the kernel's fast path at XDP.</summary>
+    Xdp,
+
+    /// <summary>The kernel with nftables' masquerade.</summary>
+    Kernel,
+}
+
 /// <summary>
 /// A client side, an access point and a server, joined by two links, in namespaces of this run: <c>gen ── ap ── snk</c>. The access point is the product's agent on its own, or the kernel with nftables' masquerade.
 /// </summary>
@@ -20,15 +36,17 @@ internal sealed class RouterSite : IDisposable
     private static int s_sites;
     private readonly List<NetNamespace> _namespaces = [];
     private readonly string _folder;
-    private readonly bool _isAgent;
+    private readonly RouterKind _kind;
     private Process? _agent;
 
     /// <summary>Builds it and waits until a datagram comes through and back.</summary>
-    /// <param name="isAgent">The agent; else the kernel.</param>
-    /// <param name="core">The core that the access point works on.</param>
-    public RouterSite(bool isAgent, int core)
+    /// <param name="kind">What the access point is.</param>
+    /// <param name="core">The core that it works on.</param>
+    /// <param name="steers">Whether what the kernel does is done there as well, whoever sent the frame.</param>
+    /// <param name="connections">How many connections may pass in the kernel.</param>
+    public RouterSite(RouterKind kind, int core, bool steers = true, int connections = 65_536)
     {
-        _isAgent = isAgent;
+        _kind = kind;
         _folder = Directory.CreateTempSubdirectory("masq-bench-").FullName;
         try
         {
@@ -36,13 +54,29 @@ internal sealed class RouterSite : IDisposable
             var run = string.Create(CultureInfo.InvariantCulture, $"mq{Environment.ProcessId}x9{Interlocked.Increment(ref s_sites)}");
             (Clients, AccessPoint, Server) = (Add($"{run}-gen"), Add($"{run}-ap"), Add($"{run}-snk"));
             Build();
-            if (isAgent)
+            if (kind == RouterKind.Kernel)
             {
-                StartAgent(core);
+                KernelNat.Translate(AccessPoint);
+
+                // Not a limit that a benchmark is about; it is one for the whole machine, and only a namespace of the first kind may raise it.
+                _ = Tool.TryRun("sysctl", ["-q", "-w", "net.netfilter.nf_conntrack_max=262144"]);
             }
             else
             {
-                BeKernel(core);
+                StartAgent(core, connections);
+            }
+
+            if (steers && kind is (RouterKind.Kernel or RouterKind.Tc))
+            {
+                SteerTo(core);
+            }
+
+            if (kind == RouterKind.Xdp || !steers)
+            {
+                // A veth takes frames from XDP only where its other end is ready for them.
+                Tool.Run("ip", ["netns", "exec", Clients.Name, "ethtool", "-K", "eth0", "gro", "on"]);
+                Tool.Run("ip", ["netns", "exec", Server.Name, "ethtool", "-K", "eth0", "gro", "on"]);
+                Tool.Run("ip", ["netns", "exec", AccessPoint.Name, "sh", "-c", "ethtool -K cl0 gro on; ethtool -K up0 gro on"]);
             }
 
             WaitReachable();
@@ -54,7 +88,10 @@ internal sealed class RouterSite : IDisposable
         }
     }
 
-    public string Name => _isAgent ? "agent" : "kernel (nftables)";
+    public string Name => _kind switch { RouterKind.Agent => "agent", RouterKind.Tc => "agent, fast path at tc", RouterKind.Xdp => "agent, fast path at XDP", _ => "kernel (nftables)" };
+
+    /// <summary>What is to be said besides about a lane through it.</summary>
+    public string How => _kind == RouterKind.Tc ? ", fast path at tc" : string.Empty;
 
     public NetNamespace Clients { get; }
 
@@ -95,6 +132,11 @@ internal sealed class RouterSite : IDisposable
         Directory.Delete(_folder, recursive: true);
     }
 
+    /// <summary>So many that a million connections find ports.</summary>
+    private static string Addresses => string.Join(", ", Enumerable.Range(10, 16).Select(i => string.Create(CultureInfo.InvariantCulture, $"\"10.1.1.{i}\"")));
+
+    private string Hook => _kind == RouterKind.Xdp ? "xdp" : "tc";
+
     private NetNamespace Add(string name)
     {
         var item = new NetNamespace(name);
@@ -132,31 +174,28 @@ internal sealed class RouterSite : IDisposable
             """);
     }
 
-    private void BeKernel(int core)
+    /// <summary>What arrives is worked on where the agent would work; otherwise a veth's frames are forwarded by whoever sent them, on the sender's core.</summary>
+    private void SteerTo(int core)
     {
-        KernelNat.Translate(AccessPoint);
-
-        // What arrives is worked on where the agent would work; otherwise a veth's frames are forwarded by whoever sent them, on the sender's core.
         if (Environment.ProcessorCount > 1)
         {
             var cores = (1 << core).ToString("x", CultureInfo.InvariantCulture);
             Tool.Run("ip", ["netns", "exec", AccessPoint.Name, "sh", "-c", $"for i in cl0 up0; do echo {cores} > /sys/class/net/$i/queues/rx-0/rps_cpus; done"]);
         }
-
-        // Not a limit that a benchmark is about; it is one for the whole machine, and only a namespace of the first kind may raise it.
-        _ = Tool.TryRun("sysctl", ["-q", "-w", "net.netfilter.nf_conntrack_max=262144"]);
     }
 
-    private void StartAgent(int core)
+    private void StartAgent(int core, int connections)
     {
         var path = Path.Combine(_folder, "agent.json");
         File.WriteAllText(path, $$"""
             {
               "node": "bench",
               "coordinator": "none",
-              "uplink": { "interface": "up0", "addresses": ["10.1.1.10", "10.1.1.11"], "onLink": "10.1.1.0/24", "gateways": "{{ServerAddress}}" },
+              "uplink": { "interface": "up0", "addresses": [{{Addresses}}], "onLink": "10.1.1.0/24", "gateways": "{{ServerAddress}}" },
               "client": { "interface": "cl0", "gatewayMac": "{{LabTopology.GatewayMac}}", "gatewayAddresses": "{{LabTopology.GatewayAddress}}", "prefixes": "192.168.77.0/24" },
-              "fam": { "udpMappingsPerClient": 0, "connectionRatePerClient": 0 }
+              "fastPath": { "enabled": {{(_kind == RouterKind.Agent ? "false" : "true")}}, "uplink": "{{Hook}}", "clients": "{{Hook}}", "maxConnections": {{connections}} },
+              "fam": { "udpMappingsPerClient": 0, "connectionRatePerClient": 0, "maxConnections": 2097152, "maxMappings": 2097152 },
+              "ham": { "maxMappings": 2097152 }
             }
 
             """);
