@@ -158,7 +158,12 @@ public sealed partial class AccessPointNode
     {
         _now = now;
         _associated.Remove(client);
-        _users?.OnDisassociated(client, now);
+        if (_users is not null)
+        {
+            _clientFragments.Forget(client);
+            _users.OnDisassociated(client, now);
+        }
+
         Fam.OnDisassociated(client, now);
     }
 

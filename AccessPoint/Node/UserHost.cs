@@ -151,13 +151,21 @@ public sealed partial class AccessPointNode
             }
         }
 
-        public void Left(MacAddress client) => node.Fam.OnDisassociated(client, node._now);
+        public void Left(MacAddress client)
+        {
+            node._clientFragments.Forget(client);
+            node.Fam.OnDisassociated(client, node._now);
+        }
 
         public DateTimeOffset LocalTime => node._model.LocalTime?.Invoke(node._now) ?? DateTimeOffset.UnixEpoch + TimeSpan.FromTicks(node._now.Nanoseconds / 100);
 
         public void SetPolicy(MacAddress client, int policy) => node.Fam.SetPolicy(client, policy, node._now);
 
-        public void SetLinkOverhead(MacAddress client, int octets) => node.Fam.SetLinkOverhead(client, octets);
+        public void SetLinkOverhead(MacAddress client, int octets)
+        {
+            node._clientFragments.Forget(client);
+            node.Fam.SetLinkOverhead(client, octets);
+        }
 
         public bool IsClientAddress(IpAddress address) => node._clientLink.IsHost(address) && !node._clientLink.IsGateway(address);
 

@@ -221,6 +221,18 @@ public sealed class FragmentTable
         Expire(_known, now);
     }
 
+    /// <summary>Forgets what a client has begun: fragments of another user of its address, or under another key, must not make a datagram with these (CVE-2020-24587).</summary>
+    public void Forget(MacAddress client)
+    {
+        for (var slot = _datagrams.NextLive(0); slot >= 0; slot = _datagrams.NextLive(slot + 1))
+        {
+            if (_datagrams[slot].Key.Client == client)
+            {
+                Remove(slot, DropReason.FragmentExpired);
+            }
+        }
+    }
+
     /// <summary>Forgets everything.</summary>
     public void Clear()
     {
