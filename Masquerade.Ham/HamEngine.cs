@@ -94,6 +94,13 @@ public sealed partial class HamEngine : ILocalAnchor
         return slot >= 0 && _table[slot].Route != HamRoute.Local;
     }
 
+    /// <summary>Whether all that comes to a masquerade endpoint from a server goes to this node's own FAM, now.</summary>
+    public bool IsHereAlone(TransportProtocol protocol, TransportEndpoint masquerade, TransportEndpoint server)
+    {
+        var slot = _table.Find(protocol, masquerade, server);
+        return slot >= 0 && _table[slot] is { Route: HamRoute.Local, Detour: HamDetour.None };
+    }
+
     /// <inheritdoc/>
     public bool IsServedElsewhere(MappingId mapping)
     {

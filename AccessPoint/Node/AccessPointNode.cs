@@ -214,7 +214,7 @@ public sealed partial class AccessPointNode
         var untranslated = new UntranslatedDestinations(_model.Uplink.Untranslated, _model.Clients.Prefixes);
         var fam = new FamEngine(_model.Fam with { Standalone = _model.Standalone, Untranslated = untranslated }, _model.Node, pool, ham, _random.Fork(), _outbox, _effects, Drops, _neighbours)
         {
-            Mtu = mtu, Reader = _reader, Helpers = _model.Helpers.Make(), Mapping = _model.Mapping, ReportsConnections = _model.ReportsConnections, Filter = _model.Filter ?? _users?.Policies, FastPath = FastPath,
+            Mtu = mtu, Reader = _reader, Helpers = _model.Helpers.Make(), Mapping = _model.Mapping, ReportsConnections = _model.ReportsConnections, Filter = _model.Filter ?? _users?.Policies, FastPath = FastPath, PassedByHamElsewhere = NotePassed,
         };
         return (pool, ham, fam);
     }

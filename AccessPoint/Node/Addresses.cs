@@ -164,6 +164,8 @@ public sealed partial class AccessPointNode
 
         if (!held || isNewWord)
         {
+            // What went to it on the link stays here from now on.
+            FastPath?.VoidAll();
             _uplinkLink.Take(address, now);
             _output.Report(new AddressTaken(address, epoch));
             OnPeersChanged();

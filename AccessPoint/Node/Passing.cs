@@ -24,6 +24,12 @@ public sealed partial class AccessPointNode
             return;
         }
 
+        // What is under a key must come under it, and the kernel has none.
+        if (_users?.LinkTo(owner) is not null)
+        {
+            return;
+        }
+
         var packet = frame[EthernetHeader.Length..];
         var ports = packet[before.TransportOffset..];
         var after = new FlowTuple(
@@ -38,4 +44,12 @@ public sealed partial class AccessPointNode
         }
     }
 
+    /// <summary>Packets that this node does not see go by a way that it must go on asking about (N-09).</summary>
+    private void NotePassed(IpAddress masquerade, IpAddress fam, IpAddress server)
+    {
+        if (_ways.IsOn)
+        {
+            _ = _ways.Use(toServers: true, masquerade, fam, server, _now);
+        }
+    }
 }

@@ -131,7 +131,7 @@ public sealed partial class AccessPointNode
             verdict = Fam.ProcessInbound(packet, summary, offload, _now);
         }
 
-        if (Apply(verdict, frame, summary, offload, Leg.ToFam) && verdict.Kind == VerdictKind.ForwardClient && FastPath is not null)
+        if (Apply(verdict, frame, summary, offload, Leg.ToFam) && verdict.Kind == VerdictKind.ForwardClient && FastPath is not null && (isFams || Ham.IsHereAlone(protocol, endpoint, server)))
         {
             LetPass(frame, summary, toClient: true);
         }

@@ -75,7 +75,7 @@ public sealed partial class FamEngine
             mapping.Unanswered = 0;
             mapping.ProbeInterval = _config.ProbeInterval;
             NoteInbound(connection >= 0 ? connection : mapping.FirstConnection, isOfConnection: connection >= 0, packet, summary, now);
-            if (connection >= 0)
+            if (connection >= 0 && local == mapping.Fam)
             {
                 LetPass(connection, mapping, _table.Connection(connection));
             }

@@ -39,6 +39,9 @@ public sealed partial class FamEngine
         init => _table.FastPath = value;
     }
 
+    /// <summary>Told each second of connections by which packets have passed to a server and whose HAM is elsewhere: masquerade address, FAM address, server.</summary>
+    public Action<IpAddress, IpAddress, IpAddress>? PassedByHamElsewhere { get; init; }
+
     /// <summary>Whether packets like the last one, which was passed on, may pass without the engine; if so, whose they are.</summary>
     /// <param name="connection">The number of the connection.</param>
     /// <param name="client">The number of the client.</param>
@@ -92,7 +95,7 @@ public sealed partial class FamEngine
         }
 
         ref var client = ref _clients[mapping.Client];
-        if (client.State == ClientState.Serving && client is { Gone: false, GetsCopies: false, Copies: null } && connection.Judged == client.PolicyGeneration)
+        if (client.State == ClientState.Serving && client is { Gone: false, GetsCopies: false, Copies: null, LinkOverhead: 0 } && connection.Judged == client.PolicyGeneration)
         {
             _letPass = slot;
         }
@@ -103,8 +106,10 @@ public sealed partial class FamEngine
     public void Pass(in PassingWay way)
     {
         ref var connection = ref _table.Connection(way.Connection);
-        connection.Passes = true;
         FastPath!.Offer(way);
+
+        // To make room another way may have had to go, and that may have been this connection's other one.
+        connection.Passes = true;
         if (!_table.Mapping(connection.Mapping).HamIsHere)
         {
             _table.Watched.Enqueue(way.Connection);
@@ -122,10 +127,17 @@ public sealed partial class FamEngine
 
         for (var left = _table.Watched.Count; left > 0 && _table.Watched.TryDequeue(out var slot); left--)
         {
+            ref var connection = ref _table.Connection(slot);
+            var before = connection.PacketsOut;
             _table.TakePassed(slot);
             _table.Watched.Enqueue(slot);
-            var number = _table.Connection(slot).Mapping;
+            var number = connection.Mapping;
             ref var mapping = ref _table.Mapping(number);
+            if (connection.PacketsOut != before)
+            {
+                PassedByHamElsewhere?.Invoke(mapping.Id.Masquerade.Address, mapping.Fam.Address, connection.Tuple.Destination.Address);
+            }
+
             if (mapping.Unanswered >= ProbeAfterPackets && now - mapping.UnansweredSince >= mapping.ProbeInterval)
             {
                 ProbeWayBack(number, now);

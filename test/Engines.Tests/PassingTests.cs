@@ -200,6 +200,27 @@ public sealed class PassingTests
         Assert.Single(_fastPath.Ways);
     }
 
+    [Fact]
+    public void A_connection_whose_other_way_makes_room_for_its_new_one_is_read_out_and_forgotten_all_the_same()
+    {
+        var site = Open();
+        for (var i = 0; i < Enough; i++)
+        {
+            site.FromClient(5_000);
+        }
+
+        var connection = Assert.Single(_fastPath.Ways).Connection;
+        _fastPath.Offered = _ => _fastPath.Leaving!(connection);
+        site.FromServer(site.Seen());
+        Assert.True(Assert.Single(_fastPath.Ways).ToClient);
+        _fastPath.Offered = null;
+        _fastPath.Pass(toClient: true, site.Now, 4);
+        Assert.Equal(4, site.Fam.TakePassed(Site.Client).PacketsTo);
+        site.Wait(new FamConfig().UdpTimeout.TotalMilliseconds * 1.5);
+        Assert.Equal(0, site.Fam.ConnectionCount);
+        Assert.Empty(_fastPath.Ways);
+    }
+
     private Site Open(bool datagram = true, IClientFilter? filter = null, FamConfig? config = null)
     {
         _fastPath.Clear();

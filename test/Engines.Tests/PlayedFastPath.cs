@@ -25,7 +25,14 @@ internal sealed class PlayedFastPath : IFastPath
         }
     }
 
-    public void Offer(in PassingWay way) => _ways[(way.Connection, way.ToClient)] = (way, _generations.GetValueOrDefault(way.Client));
+    /// <summary>Happens when a way is offered, before it is taken.</summary>
+    public Action<PassingWay>? Offered { get; set; }
+
+    public void Offer(in PassingWay way)
+    {
+        Offered?.Invoke(way);
+        _ways[(way.Connection, way.ToClient)] = (way, _generations.GetValueOrDefault(way.Client));
+    }
 
     public void Void(int client) => _generations[client] = _generations.GetValueOrDefault(client) + 1;
 

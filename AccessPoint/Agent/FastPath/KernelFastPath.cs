@@ -213,18 +213,20 @@ internal sealed unsafe class KernelFastPath : IFastPath, IDisposable
 
         ref var written = ref _ways[way];
         ref var slot = ref _slots[way];
-        var packets = Volatile.Read(ref written.Packets) - slot.Packets;
-        if (packets == 0)
+
+        // Two processors that count by the same way at once may put it back below what has been read.
+        var packets = (int)(Volatile.Read(ref written.Packets) - slot.Packets);
+        if (packets <= 0)
         {
             passed = default;
             return false;
         }
 
-        var octets = Volatile.Read(ref written.Octets);
+        var octets = Math.Max(slot.Octets, Volatile.Read(ref written.Octets));
         var tick = Tick;
         var ago = Math.Max(0, (int)((uint)tick - Volatile.Read(ref written.Tick)));
         passed = new PassedPackets(packets, (long)(octets - slot.Octets), new Instant((long)((tick - (ulong)ago) << TickShift)), written.Acknowledged, written.Window);
-        slot.Packets += packets;
+        slot.Packets += (uint)packets;
         slot.Octets = octets;
         Passed += packets;
         return true;
@@ -272,6 +274,7 @@ internal sealed unsafe class KernelFastPath : IFastPath, IDisposable
         json.WriteNumber("ways", Count);
         json.WriteNumber("packets", Passed);
         json.WriteNumber("declined", Declined);
+        json.WriteNumber("missed", _settings[0].Missed);
         json.WriteEndObject();
     }
 
@@ -327,6 +330,9 @@ internal sealed unsafe class KernelFastPath : IFastPath, IDisposable
             PortDelta = ChecksumDelta.Between(from.Port, to.Port).InMemory,
             NextHop = KernelMac.Of(passing.NextHop),
             From = passing.ToClient ? default : KernelMac.Of(passing.Owner),
+
+            // Nothing has passed by it yet, but it is not idle.
+            Tick = (uint)Tick,
         };
     }
 

@@ -26,6 +26,10 @@ internal struct KernelSettings
     public uint ClientsMtu;
     public KernelMac UplinkMac;
     public KernelMac ClientsMac;
+
+    /// <summary>Decisions of the packet socket's filter that tc did not carry out. After some nothing passes any more.</summary>
+    public uint Missed;
+    public uint Unused;
 }
 
 /// <summary>A MAC address.</summary>

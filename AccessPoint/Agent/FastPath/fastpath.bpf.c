@@ -28,6 +28,9 @@
 #define WAY_CLIENT 0x00ffffffu
 #define NO_WAY 0xffffffffu
 #define WINDOW 8
+#define DONT_FRAGMENT 0x4000   // what may be cut gets another identification, which is the engine's
+#define SHORTEST 60            // octets of a frame that may be padded
+#define MANY_MISSED 16
 #define ALL 0xffffffffu
 
 // A tick is 2^20 ns, a little more than a millisecond.
@@ -43,6 +46,8 @@ struct settings {
 	__u32 ifindex[2];
 	__u32 mtu[2];        // octets of an IP packet
 	__u8 mac[2][ETH_ALEN];
+	__u32 missed;        // decisions that tc did not carry out: it is not there any more
+	__u32 unused;
 };
 
 // What packets of a way look like as they come. An IPv4 address is in the first word of its field.
@@ -215,7 +220,7 @@ INLINE __u32 find(void *data, void *end, __u32 length, struct settings *settings
 		__u16 *words = (void *)ip;
 		__u32 sum = 0;
 
-		if ((void *)(ip + 1) > end || *(__u8 *)ip != 0x45 || (ip->frag_off & bpf_htons(0xbfff)) || ip->ttl <= 1)
+		if ((void *)(ip + 1) > end || *(__u8 *)ip != 0x45 || ip->frag_off != bpf_htons(DONT_FRAGMENT) || ip->ttl <= 1)
 			return NO_WAY;
 
 #pragma unroll
@@ -248,7 +253,7 @@ INLINE __u32 find(void *data, void *end, __u32 length, struct settings *settings
 		return NO_WAY;
 	}
 
-	if (frame->length + sizeof(*ethernet) > length || frame->length < frame->headers + least(frame->protocol)
+	if (frame->length + sizeof(*ethernet) > length || (length > SHORTEST && frame->length + sizeof(*ethernet) != length) || frame->length < frame->headers + least(frame->protocol)
 	    || !transport(l4, end, frame, &key.source_port, &key.destination_port))
 		return NO_WAY;
 
@@ -414,9 +419,12 @@ int decide(struct __sk_buff *skb)
 	if (!mark)
 		return ALL;
 
-	mark->way = 0;
 	settings = settings_of(skb->ifindex, &side);
-	if (!settings || skb->vlan_present || length < sizeof(struct ethhdr)
+	if (settings && mark->way)
+		settings->missed++;
+
+	mark->way = 0;
+	if (!settings || settings->missed > MANY_MISSED || skb->vlan_present || length < sizeof(struct ethhdr)
 	    || bpf_skb_load_bytes(skb, 0, headers, length < HEADERS ? length : HEADERS))
 		return ALL;
 

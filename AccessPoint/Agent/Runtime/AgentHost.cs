@@ -148,7 +148,7 @@ internal sealed class AgentHost(AgentConfig config, CredentialStore? credentials
         {
             return new KernelFastPath(config.FastPath, model, from, to);
         }
-        catch (DeviceException e)
+        catch (IOException e)
         {
             _log.WriteLine($"{model.Node}: no packets pass in the kernel: {e.Message}");
             return null;

@@ -67,6 +67,7 @@ public sealed class KernelFastPathTests
         [
             ("no hop left", f => Patch(f, 22, 1)),
             ("a wrong header checksum", f => f[24] ^= 1),
+            ("may be cut", f => Patch(f, 20, 0)),
             ("a fragment", f => Patch(f, 20, 0x20)),
             ("a later fragment", f => Patch(f, 21, 9)),
             ("another sender's address on the link", f => f[11] ^= 1),
@@ -79,17 +80,27 @@ public sealed class KernelFastPathTests
             ("another protocol", f => Patch(f, 23, 132)),
             ("IP version 5", f => Patch(f, 14, 0x55)),
         ];
-        foreach (var (what, change) in odd.OrderBy(o => o.What is "FIN" or "RST"))
+        foreach (var (what, change) in odd)
         {
             var frame = talk.ToServer();
             change(frame);
             Assert.True(site.Send(frame, fromClient: true).ByAgent, what);
+            if (what is "FIN" or "RST")
+            {
+                // Another one: this one is over, or about to be.
+                talk = new Talk(site, isIPv6: false, TransportProtocol.Tcp, (ushort)(50_000 + what[0]));
+                talk.Settle();
+            }
+
+            Assert.False(site.Send(talk.ToServer(), fromClient: true).ByAgent, $"an ordinary one after {what}");
         }
 
         var tagged = talk.ToServer();
         byte[] withTag = [.. tagged[..12], 0x81, 0x00, 0x00, 0x07, .. tagged[12..]];
         Assert.True(site.Send(withTag, fromClient: true).ByAgent, "a VLAN tag");
         Assert.True(site.Send(talk.ToServer()[..50], fromClient: true).ByAgent, "a header that is cut off");
+        Assert.True(site.Send([.. talk.ToServer(), 1, 2, 3, 4], fromClient: true).ByAgent, "a trailer");
+        Assert.False(site.Send(talk.ToServer(), fromClient: true).ByAgent, "an ordinary one after all");
     }
 
     [Theory, MemberData(nameof(Hooks))]
